@@ -1,0 +1,126 @@
+"""What an engine has to do: the verbs of the journal, and the records that cross its border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from outlast.task import Claimed, Lane, NewTask, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Store a new task, in the state it carries (`held` or `waiting`)."""
+
+    task: NewTask
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The response of a held task is over: let it run."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A held task will not run, for this reason (one sentence)."""
+
+    id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A held task of lane `inline` starts in its own web worker. It is attempt 1."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """An attempt in this process has ended."""
+
+    settlement: Settlement
+
+
+Change = Add | Release | Drop | Begin | Settle
+"""One thing a web worker or a child asks of the journal. The writer puts many into one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEntry:
+    """A process that takes part: `kind` is `web`, `runner` or `child`; `machine` is its host's name."""
+
+    kind: str
+    pid: int
+    machine: str
+    started_at: float
+
+
+class Journal(Protocol):
+    """The place where tasks are remembered. One instance is used by one thread of one process.
+
+    Every verb but `transaction` and `close` is called inside `with journal.transaction()`. A verb that moves tasks
+    is guarded by the table of moves, writes an event for each move it made, and returns the ids it moved: an id
+    that is missing from the answer was not in a state that allows the move. Errors of the store are raised as
+    `StoreFailed` (full, locked, unreadable for now) or `JournalUnusable` (for good).
+    """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All verbs called inside are durable together when the block ends, or none is."""
+        ...
+
+    def add(self, tasks: Iterable[NewTask], owner: int) -> None:
+        """Store tasks; `owner` is the process id (row) that will release or drop the held ones."""
+        ...
+
+    def release(self, ids: Iterable[int], now: float) -> list[int]:
+        """Move held tasks to `waiting`."""
+        ...
+
+    def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
+        """Move held tasks to `dropped`."""
+        ...
+
+    def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:
+        """Move held inline tasks to `running`, owned by their web worker."""
+        ...
+
+    def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
+        """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first."""
+        ...
+
+    def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
+        """End attempts. A settlement whose attempt is no longer the newest one of a running task changes nothing."""
+        ...
+
+    def running_of(self, owner: int) -> Sequence[Claimed]:
+        """The attempts that a process had claimed and not settled."""
+        ...
+
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
+        """The tasks that a web worker had stored and neither released nor dropped."""
+        ...
+
+    def enter(self, process: ProcessEntry) -> int:
+        """Record a process; returns its id, by which tasks name their owner."""
+        ...
+
+    def leave(self, process: int, reason: str, now: float) -> None:
+        """Record that a process has ended and how."""
+        ...
+
+    def present(self, kind: str, machine: str) -> Sequence[tuple[int, int]]:
+        """The processes of a kind on a machine that have not left: (process id, pid)."""
+        ...
+
+    def unfinished(self) -> int:
+        """How many tasks are held, waiting or running."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is open. A closed journal can be used again."""
+        ...

@@ -1,0 +1,37 @@
+"""Every error outlast raises. The sentence names what was wrong and what to do about it."""
+
+
+class OutlastError(Exception):
+    """The base of every error raised by outlast."""
+
+
+class NotStorable(OutlastError, TypeError):
+    """A task cannot be put into the journal: its function or an argument cannot travel to another process."""
+
+
+class StoreFailed(OutlastError):
+    """The journal could not take a task in time; the client is answered 503."""
+
+
+class NotInstalled(OutlastError, LookupError):
+    """No app of this process was given to `outlast.install`, or more than one and none is current."""
+
+
+class SettingsError(OutlastError, ValueError):
+    """A setting has a name or a value that outlast does not know."""
+
+
+class JournalUnusable(OutlastError):
+    """The journal cannot be opened: no permission, not a journal, a network file system, a newer version."""
+
+
+class TaskNotFound(OutlastError, LookupError):
+    """No task of that id, or of that prefix, is in the journal."""
+
+
+class TargetNotFound(OutlastError, ImportError):
+    """The app named by `module:name` cannot be imported."""
+
+
+class WorkerRefused(OutlastError):
+    """A runner cannot start here: another one already moves the tasks of this journal."""

@@ -1,0 +1,135 @@
+"""One frozen Settings: arguments of `install`, then OUTLAST_* variables, then [tool.outlast], then defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from outlast.errors import SettingsError
+
+PREFIX = "OUTLAST_"
+RUNNER_MODES = ("auto", "external", "off")
+STORE_ERROR_MODES = ("refuse", "inline")
+
+
+def _default_children() -> int:
+    return max(2, os.cpu_count() or 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Durations are seconds.
+
+    url: where the journal is; `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    app: the app that children import, `module:name`; empty means: ask the server, then look for it.
+    runner: `auto` starts a runner when there is none, `external` leaves that to `outlast worker`, `off` only stores.
+    drain: how long running tasks may go on after the last web worker has left.
+    linger: how long a runner stays for the next web worker.
+    max_children: how many task processes there may be. Default: one per core, at least 2.
+    loop_slots, thread_slots: how many tasks of each lane run at once in one child.
+    max_crashes: a task that was running when its process died that many times is not run again.
+    stall_after: an event loop that is silent for that long counts as blocked.
+    store_deadline: how long a response waits for its tasks to be stored before it is answered 503.
+    on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
+    child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
+        async context manager instead.
+    """
+
+    url: str = "sqlite:///.outlast/journal.db"
+    app: str = ""
+    runner: str = "auto"
+    drain: float = 25.0
+    linger: float = 10.0
+    max_children: int = _default_children()
+    loop_slots: int = 1000
+    thread_slots: int = 40
+    max_crashes: int = 3
+    stall_after: float = 1.0
+    store_deadline: float = 2.0
+    on_store_error: str = "refuse"
+    child_lifespan: str = "true"
+
+    def __post_init__(self) -> None:
+        _require(self.runner in RUNNER_MODES, "runner", self.runner, f"one of {', '.join(RUNNER_MODES)}")
+        _require(
+            self.on_store_error in STORE_ERROR_MODES,
+            "on_store_error",
+            self.on_store_error,
+            f"one of {', '.join(STORE_ERROR_MODES)}",
+        )
+        for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
+            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("drain", "linger", "stall_after", "store_deadline"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more seconds")
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
+        """Settings from `arguments` (None means not given), the environment, pyproject.toml and the defaults.
+
+        Raises SettingsError for a name or value that is not known, with the nearest known name.
+        """
+        given = {name: value for name, value in arguments.items() if value is not None}
+        layers = (_from_pyproject(Path("pyproject.toml")), _from_environment(environ or os.environ), given)
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged.update({_known(name): _converted(name, value) for name, value in layer.items()})
+        return cls(**merged)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """One sentence for each OUTLAST_ variable that names no setting: a typo there would otherwise be silent."""
+    return [
+        f"{variable} is set but outlast has no such setting{_hint(variable.removeprefix(PREFIX).lower())}"
+        for variable in sorted(environ)
+        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX).lower() not in _NAMES
+    ]
+
+
+_NAMES = tuple(field.name for field in fields(Settings))
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Settings)
+}
+
+
+def _require(holds: bool, name: str, value: object, wanted: str) -> None:  # noqa: FBT001
+    if not holds:
+        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be {wanted}")
+
+
+def _known(name: str) -> str:
+    if name in _NAMES:
+        return name
+    raise SettingsError(f"outlast has no setting {name!r}{_hint(name)}")
+
+
+def _hint(name: str) -> str:
+    near = get_close_matches(name, _NAMES, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _converted(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        value = str(value).lower()
+    try:
+        return _CONVERTERS[_known(name)](value)
+    except (TypeError, ValueError):
+        wanted = _CONVERTERS[name].__name__
+        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be of type {wanted}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[PREFIX + name.upper()] for name in _NAMES if PREFIX + name.upper() in environ}
+
+
+def _from_pyproject(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return {}
+    table = content.get("tool", {}).get("outlast", {})
+    return table if isinstance(table, dict) else {}

@@ -1,0 +1,159 @@
+"""A task, its states, and the one table of the moves between them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from secrets import randbits
+
+
+class State(IntEnum):
+    """Where a task is. Numbers are what the journal stores: never renumber."""
+
+    HELD = 0  # stored, its response is not over yet
+    WAITING = 1  # to be run, now, later, or after the task it follows
+    RUNNING = 2
+    DONE = 3
+    FAILED = 4
+    CANCELLED = 5
+    DROPPED = 6  # will not run, and the journal says why
+
+    @property
+    def label(self) -> str:
+        """The name people read, such as `waiting`."""
+        return self.name.lower()
+
+
+class End(StrEnum):
+    """How one attempt ended."""
+
+    DONE = "done"
+    ERROR = "error"
+    RETRY = "retry"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+    INTERRUPTED = "interrupted"
+    SNOOZED = "snoozed"
+
+
+class Lane(StrEnum):
+    """Where an attempt runs."""
+
+    LOOP = "loop"  # the event loop of a child
+    THREAD = "thread"  # the thread pool of a child
+    ALONE = "alone"  # a child with nothing else in it
+    INLINE = "inline"  # the web worker itself, as FastAPI alone would
+
+
+MOVES: Mapping[State, frozenset[State]] = {
+    State.HELD: frozenset({State.WAITING, State.RUNNING, State.CANCELLED, State.DROPPED}),
+    State.WAITING: frozenset({State.RUNNING, State.CANCELLED}),
+    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset({State.WAITING}),
+    State.CANCELLED: frozenset(),
+    State.DROPPED: frozenset(),
+}
+"""From each state, the states a task may go to. Every move in every engine is guarded by this table."""
+
+UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING})
+FINISHED = frozenset(State) - UNFINISHED
+
+
+def origins_of(target: State) -> tuple[State, ...]:
+    """The states from which a task may move to `target`, in order of their numbers."""
+    return tuple(state for state in State if target in MOVES[state])
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task as it is handed to the journal.
+
+    `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). `follows` is the id of the
+    task that has to end for good before this one starts. `origin` says who asked, for example `GET /orders`.
+    Times are seconds since the epoch.
+    """
+
+    id: int
+    function: str
+    arguments: str | None
+    lane: Lane
+    state: State
+    created_at: float
+    origin: str
+    follows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token."""
+
+    id: int
+    attempt: int
+    crashes: int
+    function: str
+    arguments: str
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one attempt and what becomes of its task."""
+
+    id: int
+    attempt: int
+    end: End
+    state: State
+    reason: str = ""  # one sentence, empty for a plain `done`
+    traceback: str = ""
+
+
+class TaskIds:
+    """Makes task ids: 41 bits of milliseconds since the epoch, then 22 random bits.
+
+    Ids of one process rise strictly. Two processes meet only if they draw the same number in the same
+    millisecond; the journal then refuses the second task, it never overwrites the first.
+    """
+
+    RANDOM_BITS = 22
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def next(self, now: float | None = None) -> int:
+        """A new id, a positive integer below 2**63. `now` is in seconds since the epoch."""
+        milliseconds = int((time.time() if now is None else now) * 1000)
+        fresh = (milliseconds << self.RANDOM_BITS) | randbits(self.RANDOM_BITS)
+        with self._lock:
+            self._last = max(self._last + 1, fresh)
+            return self._last
+
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
+SHOWN_LENGTH = 13
+
+
+def shown(task_id: int) -> str:
+    """The form of an id that people see: 13 letters and digits, sorted by time like the ids themselves."""
+    return "".join(_ALPHABET[(task_id >> shift) & 31] for shift in range(60, -1, -5))
+
+
+def id_range(prefix: str) -> tuple[int, int]:
+    """The lowest and the highest id whose shown form starts with `prefix`.
+
+    Raises ValueError when `prefix` is empty, too long, or has a letter that no id has.
+    """
+    text = prefix.strip().lower()
+    if not 0 < len(text) <= SHOWN_LENGTH or any(letter not in _DIGITS for letter in text):
+        raise ValueError(f"{prefix!r} is not a task id: ids have up to {SHOWN_LENGTH} of the letters {_ALPHABET}")
+    value = 0
+    for letter in text:
+        value = (value << 5) | _DIGITS[letter]
+    shift = 5 * (SHOWN_LENGTH - len(text))
+    return value << shift, min(((value + 1) << shift) - 1, 2**63 - 1)
