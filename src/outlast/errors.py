@@ -13,6 +13,10 @@ class StoreFailed(OutlastError):
     """The journal could not take a task in time; the client is answered 503."""
 
 
+class TaskRefused(StoreFailed):
+    """The journal is well but does not take this one task, for example because its id is taken."""
+
+
 class NotInstalled(OutlastError, LookupError):
     """No app of this process was given to `outlast.install`, or more than one and none is current."""
 

@@ -97,6 +97,10 @@ class Journal(Protocol):
         """End attempts. A settlement whose attempt is no longer the newest one of a running task changes nothing."""
         ...
 
+    def due(self, now: float) -> Sequence[Lane]:
+        """The lanes in which a task is ready to be claimed. Also outside of a transaction."""
+        ...
+
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
         ...
@@ -113,8 +117,9 @@ class Journal(Protocol):
         """Record that a process has ended and how."""
         ...
 
-    def present(self, kind: str, machine: str) -> Sequence[tuple[int, int]]:
-        """The processes of a kind on a machine that have not left: (process id, pid)."""
+    def present(self, kind: str) -> Sequence[tuple[int, int]]:
+        """The processes of a kind that have not left: (process id, pid). The name of a machine changes with each
+        container, so it is recorded but never asked for."""
         ...
 
     def unfinished(self) -> int:

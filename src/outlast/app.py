@@ -1,0 +1,218 @@
+"""`install(app)`: one Outlast per app holds its settings, its way into the journal and to the runner."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from outlast import events
+from outlast.connection import Connection
+from outlast.discovery import app_in_modules, app_of_server
+from outlast.engines.contract import Add, Change, Journal, ProcessEntry
+from outlast.engines.place import doubts_about, journal_path
+from outlast.engines.sqlite import SqliteJournal
+from outlast.engines.writer import Writer
+from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed
+from outlast.functions import Functions
+from outlast.hello import VERSION, Environment, Hello
+from outlast.liveness import Liveness
+from outlast.process import this
+from outlast.request.handle import Handle
+from outlast.runner.recovery import MACHINE
+from outlast.settings import Settings, unknown_variables
+from outlast.task import NewTask, State, TaskIds
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger("outlast")
+P = ParamSpec("P")
+
+current_outlast: ContextVar[Outlast | None] = ContextVar("outlast", default=None)
+"""The Outlast of the request or attempt that runs now."""
+
+
+class Outlast:
+    """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
+
+    def __init__(self, settings: Settings, app: object = None) -> None:
+        self.settings = settings
+        self.ids = TaskIds()
+        self.functions = Functions()
+        self.path = journal_path(settings.url)
+        self._app = weakref.ref(app) if app is not None else lambda: None
+        self._app_name = settings.app
+        self._liveness: Liveness | None = None
+        self._process = 0
+        self._writer = Writer(self._new_journal(), self._enter, self._stored)
+        starts_runner = settings.runner == "auto"
+        self._connection = Connection(self.path, self._hello, starts_runner=starts_runner)
+
+    async def store(self, changes: Sequence[Change]) -> None:
+        """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
+        await self._writer.store(changes, self.settings.store_deadline)
+
+    def store_soon(self, changes: Sequence[Change]) -> None:
+        """Written as soon as the journal takes it; nobody waits."""
+        self._writer.store_soon(changes)
+
+    async def enqueue(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """Store a task that runs at once, in or outside of a request.
+
+        Raises NotStorable when it cannot travel, StoreFailed or JournalUnusable when it cannot be stored.
+        """
+        task = self._new_task(function, args, kwargs)
+        await self.store([Add(task)])
+        return Handle(task.id)
+
+    def enqueue_sync(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """The same for code without an event loop. Blocks for one fsync."""
+        task = self._new_task(function, args, kwargs)
+        self._writer.store_now([Add(task)], self.settings.store_deadline)
+        return Handle(task.id)
+
+    async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the lifespan on, and open and close with it."""
+        if this.is_child:
+            await app(scope, receive, send)
+            return
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await self._start()
+            elif message["type"].startswith("lifespan.shutdown"):
+                self.close()
+            await send(message)
+
+        self.ask_server()
+        await app(scope, receive, watched)
+
+    def ask_server(self) -> None:
+        """Learn the app's name from the server's frames, which are below us only on its event loop."""
+        if not self._app_name:
+            self._app_name = app_of_server()
+
+    def close(self) -> None:
+        """Write what waits and say good-bye to the runner."""
+        self._writer.close()
+        self._connection.close()
+
+    async def _start(self) -> None:
+        """Tasks that an earlier process left run from the start; nothing here delays the server by more than a look."""
+        for sentence in unknown_variables(os.environ):
+            log.warning("%s", sentence)
+        if not self.path.exists():
+            return
+        try:
+            count = self._unfinished()
+            log.info("%s", events.unfinished_found(self.path, count))
+            if count or (self.path.parent / "runner.sock").exists():
+                await self.store([])
+                self._connection.open()
+        except (StoreFailed, JournalUnusable) as error:
+            log.error("%s", error)
+
+    def _unfinished(self) -> int:
+        journal = self._new_journal()
+        try:
+            with journal.transaction():
+                return journal.unfinished()
+        finally:
+            journal.close()
+
+    def _new_journal(self) -> SqliteJournal:
+        return SqliteJournal(self.settings.url, patience=self.settings.store_deadline)
+
+    def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
+        described = self.functions.describe(function)
+        if described.inline_reason:
+            raise NotStorable(described.inline_reason)
+        arguments = described.codec.encode(args, kwargs)
+        origin = _caller()
+        return NewTask(
+            self.ids.next(), described.path, arguments, described.lane, State.WAITING, time.time(), origin
+        )
+
+    def _enter(self, journal: Journal) -> int:
+        """In the writer's first transaction: this process gets its id, and the lock that shows it alive."""
+        if this.is_child:
+            return this.child_id
+        for doubt in doubts_about(self.path):
+            log.warning("%s", doubt)
+        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()))
+        self._liveness = self._liveness or Liveness(self.path.parent)
+        self._liveness.hold(self._process)
+        return self._process
+
+    def _stored(self) -> None:
+        if this.is_child:
+            this.wake_runner()
+        elif self.settings.runner != "off":
+            self._connection.wake()
+
+    def _hello(self) -> Hello:
+        name = self._app_name or app_in_modules(self._app())
+        if not name:
+            log.warning("%s", events.no_app_found())
+        return Hello(self._process, VERSION, Environment.here(name, self.settings))
+
+
+def install(app: Starlette, **settings: Any) -> Outlast:
+    """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
+
+    `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
+    same as once. Raises SettingsError for a setting that is not known.
+    """
+    from outlast.request import hook
+    from outlast.request.doorway import Doorway
+
+    known: Outlast | None = getattr(app.state, "outlast", None)
+    if known is not None:
+        return known
+    outlast = Outlast(Settings.load(**settings), app)
+    app.state.outlast = outlast
+    this.installed.add(outlast)
+    hook.install()
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Doorway(build(), outlast)  # type: ignore[method-assign]  # outermost
+    return outlast
+
+
+def current() -> Outlast:
+    """The Outlast of this request or attempt, else the only one installed in this process. Raises NotInstalled."""
+    outlast = current_outlast.get()
+    if outlast is not None:
+        return outlast
+    installed = list(this.installed)
+    if len(installed) == 1:
+        return installed[0]
+    if not installed:
+        raise NotInstalled("no app has outlast here: call outlast.install(app) first")
+    raise NotInstalled(f"{len(installed)} apps of this process have outlast: use app.state.outlast of the one you mean")
+
+
+async def enqueue(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
+    """Store a task that runs at once, from anywhere in async code. See `Outlast.enqueue`."""
+    return await current().enqueue(function, *args, **kwargs)
+
+
+def enqueue_sync(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
+    """Store a task that runs at once, from anywhere in code without an event loop. See `Outlast.enqueue_sync`."""
+    return current().enqueue_sync(function, *args, **kwargs)
+
+
+def _caller() -> str:
+    """File and line outside of outlast that asked for a task."""
+    here = str(Path(__file__).parent)
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+        frame = frame.f_back
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"

@@ -1,0 +1,110 @@
+"""The user's code in a child: import it as the web worker has it, and notice when its files change."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import runpy
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from outlast.encoding import Codec
+from outlast.errors import TargetNotFound
+from outlast.functions import resolve
+from outlast.hello import Environment
+
+MAIN_NAME = "__outlast_main__"
+
+
+class ImportedCode:
+    """What this process has imported since it started."""
+
+    def __init__(self) -> None:
+        self._started_at = time.time_ns()
+        self._seen: dict[str, int] = {}
+
+    def load(self, environment: Environment) -> Any:
+        """Import what holds the tasks' functions; returns the app, None when there is none.
+
+        Raises whatever the user's code raises, and TargetNotFound.
+        """
+        if environment.main:
+            import_main(environment.main)
+        app = import_app(environment.app) if environment.app else None
+        self.has_changed()
+        return app
+
+    def has_changed(self) -> bool:
+        """Whether a file that was imported is no longer what it was when it was imported."""
+        changed = False
+        for file, modified in _files_of_modules():
+            known = self._seen.setdefault(file, modified)
+            changed = changed or modified != known or (file not in self._seen and modified > self._started_at)
+        return changed
+
+
+class FoundFunctions:
+    """The functions of tasks, found by their paths; what belongs to them is built once."""
+
+    def __init__(self) -> None:
+        self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
+
+    def find(self, path: str) -> tuple[Callable[..., Any], Codec]:
+        """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""
+        function = resolve(path)
+        known = self._codecs.get(path)
+        if known is None or known[0] is not function:
+            known = self._codecs[path] = (function, Codec(function))
+        return known
+
+
+def import_app(target: str) -> Any:
+    """The object that `module:name` or `module:name(literals)` names. Raises TargetNotFound."""
+    module_name, _, expression = target.partition(":")
+    module = importlib.import_module(module_name)
+    name, arguments, keywords = _parse(expression or "application", target)
+    found: Any = module
+    try:
+        for part in name.split("."):
+            found = getattr(found, part)
+    except AttributeError:
+        raise TargetNotFound(f"module {module_name!r} has no {name!r}: the app was given as {target!r}") from None
+    return found if arguments is None else found(*arguments, **keywords)
+
+
+def import_main(path: str) -> None:
+    """Run the program at `path` under another name, and let `__main__` be it, as multiprocessing does."""
+    module = ModuleType(MAIN_NAME)
+    module.__dict__.update(runpy.run_path(path, run_name=MAIN_NAME))
+    sys.modules["__main__"] = sys.modules[MAIN_NAME] = module
+
+
+def _parse(expression: str, target: str) -> tuple[str, list[Any] | None, dict[str, Any]]:
+    """Name and literal arguments; None for the arguments when nothing is called."""
+    try:
+        parsed = ast.parse(expression, mode="eval").body
+        if not isinstance(parsed, ast.Call):
+            return expression, None, {}
+        arguments = [ast.literal_eval(one) for one in parsed.args]
+        keywords = {one.arg: ast.literal_eval(one.value) for one in parsed.keywords if one.arg}
+        return ast.unparse(parsed.func), arguments, keywords
+    except (SyntaxError, ValueError):
+        raise TargetNotFound(f"{target!r} is neither module:name nor module:name(literals)") from None
+
+
+def _files_of_modules() -> list[tuple[str, int]]:
+    """Source file and modification time (ns) of each imported module."""
+    found = []
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if file is None:
+            continue
+        try:
+            found.append((file, os.stat(file).st_mtime_ns))
+        except OSError:  # gone, or inside of an archive
+            continue
+    return found

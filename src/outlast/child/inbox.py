@@ -1,0 +1,43 @@
+"""What the runner tells a child, read by a thread of its own so that a blocked loop still hears."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+from outlast.child.code import ImportedCode
+from outlast.child.lanes import Lanes
+from outlast.child.outbox import Outbox
+from outlast.frames import Message
+
+
+class Inbox:
+    """The messages that follow the start message."""
+
+    def __init__(self, messages: Iterator[Message]) -> None:
+        self._messages = messages
+
+    def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox, drained: asyncio.Event) -> None:
+        """Act on messages from now on. `drained` is set, on the loop, when the runner wants this child to leave."""
+        loop = asyncio.get_running_loop()
+
+        def serve() -> None:
+            for message in self._messages:
+                match message.get("type"):
+                    case "run":
+                        lanes.take(message["tasks"])
+                    case "check" if code.has_changed():
+                        outbox.send({"type": "stale"})
+                    case "drain":
+                        loop.call_soon_threadsafe(drained.set)
+            _end()
+
+        threading.Thread(target=serve, name="outlast-inbox", daemon=True).start()
+
+
+def _end() -> None:
+    """The runner is gone without a word: nobody could settle what runs here, and another runner runs it again."""
+    os.killpg(os.getpgid(0), signal.SIGKILL)

@@ -1,0 +1,86 @@
+"""The life of a task process: be told what to import, import it, enter the app's lifespan, run attempts, leave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+from outlast import process
+from outlast.child.code import ImportedCode
+from outlast.child.inbox import Inbox
+from outlast.child.lanes import Lanes
+from outlast.child.lifespan import entered_lifespan
+from outlast.child.output import forgive_broken_pipes
+from outlast.child.outbox import Outbox
+from outlast.child.watch import Watch
+from outlast.frames import Message, receive_all
+from outlast.hello import Environment, read_environment
+from outlast.kernel import die_with
+from outlast.liveness import Liveness
+
+
+def main(descriptor: int) -> None:
+    """Run until the runner says drain and all is done, or is gone."""
+    channel = socket.socket(fileno=descriptor)
+    channel.set_inheritable(False)
+    messages = receive_all(channel)
+    start = next(messages, None)
+    if start is None:
+        return
+    _settle_in(start)
+    outbox = Outbox(channel)
+    process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
+    environment = read_environment(start["environment"])
+    sys.path[:] = environment.path
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(_live(environment, Inbox(messages), outbox))
+    outbox.close()
+
+
+def _settle_in(start: Message) -> None:
+    """Die with the runner, be seen as alive, ignore what a terminal sends to the server."""
+    die_with(int(start["runner"]))
+    Liveness(Path(start["journal"]).parent).hold(int(start["process"]))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    forgive_broken_pipes()
+
+
+async def _live(environment: Environment, inbox: Inbox, outbox: Outbox) -> None:
+    code = ImportedCode()
+    try:
+        app = code.load(environment)
+        lifespan = entered_lifespan(app, environment.settings.child_lifespan)
+        await lifespan.__aenter__()
+    except Exception as error:  # noqa: BLE001 - whatever user code raises at start is reported, not ours to handle
+        outbox.send({"type": "broken", "why": _why(error, environment)})
+        return
+    lanes = Lanes(asyncio.get_running_loop(), environment.settings, outbox)
+    watch = Watch(asyncio.get_running_loop(), lanes, outbox, environment.settings.stall_after)
+    lanes.busy = watch.look
+    outbox.send({"type": "ready", "app": environment.app})
+    drained = asyncio.Event()
+    inbox.serve(lanes, code, outbox, drained)
+    await drained.wait()
+    await lanes.empty()
+    await _leave(lifespan)
+
+
+async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
+    try:
+        await lifespan.__aexit__(None, None, None)
+    except Exception:
+        logging.getLogger("outlast").exception("the app's lifespan failed at the end of a task process")
+
+
+def _why(error: BaseException, environment: Environment) -> str:
+    """The innermost user frame and the exception in one line, then the whole traceback for the log."""
+    what = f"importing {environment.app}" if environment.app else "starting"
+    text = "".join(traceback.format_exception(error)).rstrip()
+    return f"{what} raised {type(error).__name__}: {error}\n{text}"

@@ -1,0 +1,142 @@
+"""`outlast list`, `show`, `status`: read the journal, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from outlast.engines.history import Event, History, Record, Summary
+from outlast.engines.place import journal_path
+from outlast.errors import OutlastError, TaskNotFound
+from outlast.settings import Settings
+from outlast.task import State
+
+NOT_FOUND = 3
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+at_url = click.option("--url", help="The journal, if it is not that of OUTLAST_URL or pyproject.toml.")
+
+
+@click.command("list")
+@click.option("--state", "states", multiple=True, type=click.Choice([state.label for state in State]))
+@click.option("--name", default="", help="Only functions whose module:name contains this.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1))
+@as_json
+@at_url
+def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, url: str | None) -> None:  # noqa: FBT001
+    """List tasks, the newest first."""
+    with history(url) as journal:
+        records = journal.tasks([State[label.upper()] for label in states], name, limit)
+    if as_json:
+        click.echo(json.dumps([_plain(record) for record in records], indent=2))
+        return
+    for record in records:
+        click.echo(_line(record, time.time()))
+    if not records:
+        click.echo("no tasks", err=True)
+
+
+@click.command()
+@click.argument("task_id", metavar="ID")
+@as_json
+@at_url
+def show(task_id: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
+    """Show one task and all that happened to it. ID may be the beginning of one."""
+    with history(url) as journal:
+        record = journal.task(task_id)
+    if as_json:
+        click.echo(json.dumps(asdict(record), indent=2))
+        return
+    for line in _page(record):
+        click.echo(line)
+
+
+@click.command()
+@as_json
+@at_url
+def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
+    """Show how many tasks are in which state, and which processes are there."""
+    with history(url) as journal:
+        summary = journal.summary(time.time())
+    if as_json:
+        click.echo(json.dumps(asdict(summary), indent=2))
+        return
+    for line in _summary_lines(summary):
+        click.echo(line)
+
+
+@contextmanager
+def history(url: str | None) -> Iterator[History]:
+    """The journal to read, named on stderr; errors become one sentence and an exit code."""
+    try:
+        path = journal_path(Settings.load(url=url).url)
+        click.echo(f"journal {path}", err=True)
+        yield History(path)
+    except TaskNotFound as error:
+        _stop(error, NOT_FOUND)
+    except OutlastError as error:
+        _stop(error, 1)
+
+
+def _stop(error: Exception, code: int) -> None:
+    click.echo(f"outlast: {error}", err=True)
+    sys.exit(code)
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in asdict(record).items() if name != "events"}
+
+
+def _line(record: Record, now: float) -> str:
+    took = _duration(record, now)
+    reason = record.reason.splitlines()[0] if record.reason else ""
+    return f"{record.id}  {record.state:9} {_clock(record.created_at)}  {took:>8}  {record.function}  {reason}".rstrip()
+
+
+def _page(record: Record) -> Iterator[str]:
+    yield f"task       {record.id}  {record.state}"
+    yield f"function   {record.function}"
+    yield f"arguments  {record.arguments or '(not stored: lane inline)'}"
+    yield f"asked by   {record.origin}"
+    yield f"lane       {record.lane}"
+    if record.follows:
+        yield f"follows    {record.follows}"
+    if record.reason:
+        yield f"reason     {record.reason}"
+    yield ""
+    yield f"{_clock(record.created_at)}  stored"
+    for event in record.events:
+        yield from _event_lines(event)
+
+
+def _event_lines(event: Event) -> Iterator[str]:
+    attempt = f"attempt {event.attempt} " if event.attempt else ""
+    because = f": {event.reason}" if event.reason else ""
+    yield f"{_clock(event.at)}  {attempt}{event.kind}{because}"
+    for line in event.traceback.rstrip().splitlines():
+        yield f"    {line}"
+
+
+def _summary_lines(summary: Summary) -> Iterator[str]:
+    for label, count in summary.counts.items():
+        yield f"{label:10}{count:>9}"
+    if summary.oldest_waiting is not None:
+        yield f"oldest waiting task: {summary.oldest_waiting:.1f} s"
+    for process in summary.processes:
+        yield f"{process.kind} {process.pid} since {_clock(process.started_at)}"
+
+
+def _duration(record: Record, now: float) -> str:
+    if record.started_at is None:
+        return "-"
+    return f"{(record.ended_at or now) - record.started_at:.2f} s"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,0 +1,58 @@
+"""Which app runs here: asked of the server that runs it, else looked for among the imported modules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+
+def app_of_server() -> str:
+    """The app's `module:name` as uvicorn or gunicorn was told; empty when no server says.
+
+    Called on the server's event loop: the server's own frames are then below us on the stack.
+    """
+    for frame in _frames_below():
+        answer = _gunicorn_says(frame.f_locals.get("self")) or _uvicorn_says(frame.f_locals.get("config"))
+        answer = answer or _uvicorn_says(getattr(frame.f_locals.get("self"), "config", None))
+        if answer:
+            return answer
+    return ""
+
+
+def app_in_modules(app: object) -> str:
+    """`module:name` under which `app` is found in an imported module; empty when in none."""
+    for module_name, module in list(sys.modules.items()):
+        names = getattr(module, "__dict__", {})
+        for name, value in list(names.items()):
+            if value is app and not name.startswith("_"):
+                return f"{_real_name(module_name)}:{name}"
+    return ""
+
+
+def _real_name(module_name: str) -> str:
+    spec = getattr(sys.modules[module_name], "__spec__", None)
+    return spec.name if module_name == "__main__" and spec is not None else module_name
+
+
+def _frames_below() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _gunicorn_says(candidate: Any) -> str:
+    application = getattr(candidate, "app", None)
+    uri = getattr(application, "app_uri", None)
+    if not isinstance(uri, str) or not uri:
+        return ""
+    return uri if ":" in uri else f"{uri}:application"
+
+
+def _uvicorn_says(config: Any) -> str:
+    app = getattr(config, "app", None)
+    if not isinstance(app, str) or type(config).__module__ != "uvicorn.config":
+        return ""
+    return f"{app}()" if getattr(config, "factory", False) else app

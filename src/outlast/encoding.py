@@ -1,0 +1,228 @@
+"""Arguments to JSON text and back. What does not come back the same is refused at the call."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from types import GenericAlias
+from typing import Any, Unpack, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from outlast.errors import NotStorable
+from outlast.refusals import FAILURES, Refusals, kind_of
+from outlast.values import Place, difference
+
+LARGEST = 1024 * 1024
+"""Bytes of JSON that the arguments of one task may have."""
+
+_CONFIG = ConfigDict(
+    strict=True,
+    extra="forbid",
+    arbitrary_types_allowed=True,  # so that the refusal of such a value is worded here
+    ser_json_bytes="base64",
+    val_json_bytes="base64",
+    ser_json_inf_nan="constants",
+    protected_namespaces=(),
+)
+
+
+class Codec:
+    """Writes the arguments of one function as JSON text and reads them back.
+
+    Build it once per function: it makes a pydantic model from the signature, which takes about a millisecond.
+    Only arguments that were given are stored: defaults are taken when the task runs, from the code that runs.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        name = f"{function.__module__}:{function.__qualname__}"
+        self._signature = _signature(function, name)
+        hints, required = _hints(function, self._signature), _required(self._signature)
+        try:
+            self._model = _model(hints, required)
+        except _UNUSABLE:
+            hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
+            self._model = _model(hints, required)
+        self._parameters = dict(zip(self._model.model_fields, hints, strict=True))
+        self._refusals = Refusals(name, hints)
+
+    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """The arguments of one call as a JSON object by parameter name.
+
+        Raises NotStorable, with the parameter and what to pass instead, for a call that does not fit the
+        signature, for a value that is not what its annotation says or that would come back as something else,
+        and for more than 1 MiB.
+        """
+        given = self._bound(args, kwargs)
+        self._refuse_iterators(given)
+        text = self._proven(given, self._validated(given), only_set=True)
+        size = len(text.encode())
+        if size > LARGEST:
+            raise self._refusals.too_large(size, LARGEST)
+        return text
+
+    def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The `args` and `kwargs` of the call that was encoded as `text`.
+
+        Raises NotStorable when `text` does not fit the signature, which then has changed since.
+        """
+        try:
+            given = self._given(self._model.model_validate_json(text))
+        except ValidationError as error:
+            raise self._refusals.outdated(error) from None
+        bound = inspect.BoundArguments(self._signature, OrderedDict(given))
+        return bound.args, bound.kwargs
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self._signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise self._refusals.unbindable(self._signature, error) from None
+
+    def _refuse_iterators(self, given: Mapping[str, Any]) -> None:
+        """Before anything reads one: it has to be whole still when the task runs inline instead."""
+        for name, value in given.items():
+            if hasattr(value, "__next__") and (kind := kind_of(value)) is not None:
+                raise self._refusals.of_kind(name, (), kind)
+
+    def _validated(self, given: Mapping[str, Any]) -> BaseModel:
+        try:
+            return self._model.model_validate(given)
+        except ValidationError as error:
+            raise self._refusals.unfit(given, error) from None
+        except FAILURES as error:
+            raise self._refusals.uncheckable(error) from error
+
+    def _proven(self, given: Mapping[str, Any], model: BaseModel, only_set: bool) -> str:  # noqa: FBT001
+        """The JSON text of `model`, which was seen to give back what was given.
+
+        The fields that were set on a user's model stay the only ones set, as an update by PATCH needs it.
+        Where that loses something, such as what a default factory made, all fields are written.
+        """
+        text = self._written(model, only_set)
+        back = self._read_back(given, text)
+        place = self._difference(given, back)
+        if place is None:
+            return text
+        if only_set:
+            return self._proven(given, model, only_set=False)
+        raise self._refusals.changed(given, back, place)
+
+    def _written(self, model: BaseModel, only_set: bool) -> str:  # noqa: FBT001
+        try:
+            return _json(model, model.model_fields_set, only_set)
+        except FAILURES as error:
+            raise self._unwritable(model, error) from None
+
+    def _unwritable(self, model: BaseModel, error: Exception) -> NotStorable:
+        for field in model.model_fields_set:
+            try:
+                _json(model, {field}, only_set=True)
+            except FAILURES:
+                return self._refusals.unwritable(self._parameters[field], getattr(model, field), error)
+        return self._refusals.uncheckable(error)
+
+    def _read_back(self, given: Mapping[str, Any], text: str) -> dict[str, Any]:
+        try:
+            return self._given(self._model.model_validate_json(text))
+        except ValidationError as error:
+            raise self._refusals.unreadable(given, error) from None
+        except FAILURES as error:
+            raise self._refusals.uncheckable(error) from error
+
+    def _difference(self, given: Mapping[str, Any], back: Mapping[str, Any]) -> Place | None:
+        try:
+            return difference(given, back)
+        except FAILURES as error:
+            raise self._refusals.uncheckable(error) from error
+
+    def _given(self, model: BaseModel) -> dict[str, Any]:
+        return {self._parameters[field]: getattr(model, field) for field in model.model_fields_set}
+
+
+def _json(model: BaseModel, fields: set[str], only_set: bool) -> str:  # noqa: FBT001
+    return model.model_dump_json(
+        include=fields, exclude_unset=only_set, by_alias=True, round_trip=True, warnings=False
+    )
+
+
+def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
+    try:
+        if sys.version_info >= (3, 14):
+            from annotationlib import Format
+
+            return inspect.signature(function, annotation_format=Format.FORWARDREF)
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        raise NotStorable(
+            f"{name} has no signature that can be read: call it from a function of your own"
+        ) from None
+
+
+def _hints(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
+    """The type of what `signature.bind` puts into each parameter; Any where no annotation resolves."""
+    code = (
+        inspect.getattr_static(function, "__init__")
+        if isinstance(function, type)
+        else inspect.unwrap(function)
+    )
+    namespace = getattr(code, "__globals__", {})
+    return {name: _hint(parameter, namespace) for name, parameter in signature.parameters.items()}
+
+
+def _hint(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
+    hint: Any = _resolved(parameter.annotation, namespace)
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return Any if get_origin(hint) is Unpack else GenericAlias(tuple, (hint, ...))
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return get_args(hint)[0] if get_origin(hint) is Unpack else GenericAlias(dict, (str, hint))
+    if get_origin(hint) is Iterable:  # which pydantic would read back as an iterator
+        return GenericAlias(Sequence, get_args(hint))
+    return hint
+
+
+def _resolved(annotation: Any, namespace: dict[str, Any]) -> Any:
+    if annotation is inspect.Parameter.empty or inspect.isroutine(
+        annotation
+    ):  # `threading.Lock` is a function
+        return Any
+    holder = type("Holder", (), {"__annotations__": {"it": annotation}, "__module__": __name__})
+    try:
+        return get_type_hints(holder, globalns=namespace, localns={}, include_extras=True)["it"]
+    except _UNUSABLE:  # a name that is there for type checkers only
+        return Any
+
+
+_UNUSABLE = (*FAILURES, NameError, SyntaxError)
+
+
+def _usable(hint: Any) -> Any:
+    """`hint`, or Any when pydantic can make nothing of it."""
+    try:
+        _model({"it": hint}, required=set())
+    except _UNUSABLE:
+        return Any
+    return hint
+
+
+def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
+    """A model with a field for each parameter, of another name, since a parameter may be called `schema`."""
+    fields: dict[str, Any] = {
+        f"p{index}": (hint, Field(alias=name) if name in required else Field(default=None, alias=name))
+        for index, (name, hint) in enumerate(hints.items())
+    }
+    model: type[BaseModel] = create_model("Arguments", __config__=_CONFIG, **fields)
+    if len(model.model_fields) != len(hints) or not model.__pydantic_complete__:
+        raise TypeError("an annotation has no meaning for a parameter, or names something not defined yet")
+    return model
+
+
+def _required(signature: inspect.Signature) -> set[str]:
+    return {
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }

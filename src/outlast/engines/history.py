@@ -1,0 +1,145 @@
+"""The read side: what the journal knows, for people. Never writes, never waits for a writer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from outlast.engines.sqlite import SCHEMA_VERSION, connect
+from outlast.errors import JournalUnusable, TaskNotFound
+from outlast.task import State, id_range, shown
+
+COLUMNS = (
+    "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to a task, at `at` seconds since the epoch."""
+
+    at: float
+    kind: str
+    attempt: int
+    reason: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A task as the journal has it. Times are seconds since the epoch, None when not yet."""
+
+    id: str
+    state: str
+    lane: str
+    attempt: int
+    crashes: int
+    follows: str
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    function: str
+    arguments: str
+    origin: str
+    reason: str
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A process that takes part and has not left."""
+
+    id: int
+    kind: str
+    pid: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there."""
+
+    counts: dict[str, int]
+    oldest_waiting: float | None
+    processes: tuple[Presence, ...]
+
+
+class History:
+    """Reads the journal at `path`. Raises JournalUnusable when there is none or it is of another version."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.exists():
+            raise JournalUnusable(f"there is no journal at {path}: set OUTLAST_URL, or start the server first")
+        with _readable(path):
+            self._connection = connect(path, patience=1.0, read_only=True)
+            version = int(self._connection.pragma("user_version"))
+        if version != SCHEMA_VERSION:
+            raise JournalUnusable(f"the journal {path} has version {version}, this outlast reads {SCHEMA_VERSION}")
+        self._path = path
+
+    def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
+        """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
+        wanted = [int(state) for state in states or State]
+        marks = ", ".join("?" * len(wanted))
+        query = (
+            f"SELECT {COLUMNS} FROM task WHERE state IN ({marks}) AND instr(function, ?) ORDER BY id DESC LIMIT ?"  # noqa: S608
+        )
+        return [_record(row) for row in self._rows(query, (*wanted, name, limit))]
+
+    def task(self, prefix: str) -> Record:
+        """One task with its events, by id or unique beginning of one. Raises TaskNotFound."""
+        try:
+            low, high = id_range(prefix)
+        except ValueError as error:
+            raise TaskNotFound(str(error)) from None
+        rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ? AND ? LIMIT 2", (low, high))  # noqa: S608
+        if not rows:
+            raise TaskNotFound(f"no task {prefix!r} in {self._path}")
+        if len(rows) > 1:
+            raise TaskNotFound(f"more than one task begins with {prefix!r}: give more of the id")
+        return _record(rows[0], self._events(rows[0][0]))
+
+    def summary(self, now: float) -> Summary:
+        """Counts, age of the oldest waiting task, processes."""
+        counts = {state.label: 0 for state in State}
+        counts |= {State(state).label: count for state, count in self._rows("SELECT state, count(*) FROM task GROUP BY state")}
+        oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
+        present = self._rows("SELECT id, kind, pid, started_at FROM process WHERE left_at IS NULL ORDER BY id")
+        age = None if oldest is None else max(0.0, now - oldest)
+        return Summary(counts, age, tuple(Presence(*row) for row in present))
+
+    def _events(self, task: int) -> tuple[Event, ...]:
+        query = "SELECT at, kind, attempt, reason, traceback FROM event WHERE task = ? ORDER BY seq"
+        return tuple(
+            Event(at, kind, attempt, reason or "", trace or "")
+            for at, kind, attempt, reason, trace in self._rows(query, (task,))
+        )
+
+    def _rows(self, query: str, bindings: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with _readable(self._path):
+            return self._connection.execute(query, bindings).fetchall()
+
+
+def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
+    values = dict(zip(COLUMNS.split(", "), row, strict=True))
+    values |= {
+        "id": shown(values["id"]),
+        "state": State(values["state"]).label,
+        "follows": "" if values["follows"] is None else shown(values["follows"]),
+        "arguments": values["arguments"] or "",
+        "reason": values["reason"] or "",
+    }
+    return Record(**values, events=events)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise JournalUnusable(f"the journal {path} cannot be read: {error}") from error

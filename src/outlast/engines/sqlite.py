@@ -1,0 +1,290 @@
+"""The journal in a SQLite file. Only apsw opens it, in every process (its SQLite is newer, its busy handler ours)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from outlast.engines.contract import Drop, ProcessEntry
+from outlast.engines.place import journal_path, prepare_folder
+from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.task import Claimed, End, Lane, NewTask, Settlement, State, origins_of
+
+SCHEMA_VERSION = 1
+BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
+READY, LIVE = "state = 1 AND state <= 2", "state <= 2"  # `state <= 2` lets SQLite use the partial index
+
+_TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_FOR_GOOD = (apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError)
+
+
+class SqliteJournal:
+    """The journal of `url`, opened at its first use. For one thread of one process: never carry it across a fork.
+
+    `patience` is how many seconds a transaction waits for the write lock. `checkpoints` is for the runner alone.
+    """
+
+    def __init__(self, url: str, *, patience: float = 5.0, checkpoints: bool = False) -> None:
+        self.path = journal_path(url)
+        self._patience = patience
+        self._checkpoints = checkpoints
+        self._connection: apsw.Connection | None = None
+
+    def open(self) -> None:
+        """Open the file, and create or migrate it. Raises JournalUnusable or StoreFailed."""
+        prepare_folder(self.path)
+        with _translated(self.path):
+            connection = connect(self.path, self._patience)
+            pages = 1000 if self._checkpoints else 0
+            connection.pragma("wal_autocheckpoint", pages)
+            migrate(connection, self.path)
+        self._connection = connection
+
+    def close(self) -> None:
+        """Give back the file. It is opened again when used again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
+        if self._connection is None:
+            self.open()
+        return self._transaction(self._opened())
+
+    @contextmanager
+    def _transaction(self, connection: apsw.Connection) -> Iterator[None]:
+        with _translated(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                connection.execute("COMMIT")
+            except BaseException:
+                if not connection.get_autocommit():
+                    connection.execute("ROLLBACK")
+                raise
+
+    def add(self, tasks: Iterable[NewTask], owner: int) -> None:
+        """Store tasks. One that follows a task that has ended already follows nobody."""
+        self._opened().executemany(_ADD, (_row(task, owner) for task in tasks))
+
+    def release(self, ids: Iterable[int], now: float) -> list[int]:
+        """Move held tasks to `waiting`, behind the task they follow if that has not ended."""
+        moved = self._moved(_RELEASE, ((task_id,) for task_id in ids))
+        self._note(((task_id, "released", 0, None, None) for task_id in moved), now)
+        return moved
+
+    def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
+        """Move held tasks to `dropped`."""
+        reasons = {drop.id: drop.reason for drop in drops}
+        moved = self._moved(_DROP, ((now, reason, task_id) for task_id, reason in reasons.items()))
+        self._note(((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
+        self._free_followers(moved)
+        return moved
+
+    def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:
+        """Move held inline tasks to `running`, owned by their web worker."""
+        moved = self._moved(_BEGIN, ((owner, now, task_id) for task_id in ids))
+        self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
+        return moved
+
+    def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
+        """Take up to `limit` due tasks of `lane`, oldest first, in one statement."""
+        rows = self._opened().execute(_CLAIM, (runner, now, str(lane), now, limit)).fetchall()
+        claimed = [_claimed(row) for row in rows]
+        self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
+        return claimed
+
+    def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
+        """End attempts; one that is not the newest of a running task changes nothing."""
+        by_token = {(one.id, one.attempt): one for one in settlements}
+        moved = self._moved(_SETTLE, (_settle_row(one, now) for one in by_token.values()))
+        accepted = set(moved)
+        ends = [one for one in by_token.values() if one.id in accepted]
+        self._note((_end_event(one) for one in ends), now)
+        self._free_followers([one.id for one in ends if one.state is not State.WAITING])
+        return moved
+
+    def due(self, now: float) -> list[Lane]:
+        """The lanes in which a task is ready to be claimed. Outside a transaction, takes no lock."""
+        if self._connection is None:
+            self.open()
+        with _translated(self.path):
+            return [Lane(lane) for (lane,) in self._opened().execute(_DUE, (now,))]
+
+    def running_of(self, owner: int) -> Sequence[Claimed]:
+        """The attempts that a process had claimed and not settled."""
+        return [_claimed(row) for row in self._opened().execute(_RUNNING_OF, (owner,))]
+
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
+        """The tasks that a web worker had stored and neither released nor dropped."""
+        return [(task_id, Lane(lane)) for task_id, lane in self._opened().execute(_HELD_OF, (owner,))]
+
+    def enter(self, process: ProcessEntry) -> int:
+        """Record a process; returns its id."""
+        values = (process.kind, process.pid, process.machine, process.started_at)
+        row = self._opened().execute(_ENTER, values).fetchone()
+        return int(row[0])
+
+    def leave(self, process: int, reason: str, now: float) -> None:
+        """Record that a process has ended and how."""
+        self._opened().execute(_LEAVE, (now, reason, process))
+
+    def present(self, kind: str) -> Sequence[tuple[int, int]]:
+        """The processes of a kind that have not left: (process id, pid)."""
+        return [(int(row[0]), int(row[1])) for row in self._opened().execute(_PRESENT, (kind,))]
+
+    def unfinished(self) -> int:
+        """How many tasks are held, waiting or running."""
+        return int(self._opened().execute(f"SELECT count(*) FROM task WHERE {LIVE}").fetchone()[0])  # noqa: S608
+
+    def _opened(self) -> apsw.Connection:
+        assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
+        return self._connection
+
+    def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
+        return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
+
+    def _note(self, events: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
+        self._opened().executemany(_NOTE, ((now, *event) for event in events))
+
+    def _free_followers(self, ended: Sequence[int]) -> None:
+        if ended:
+            self._opened().execute(_FREE_FOLLOWERS, (json.dumps(ended),))
+
+
+def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Connection:
+    """A connection set up as every process must: WAL, FULL, a busy handler that sleeps 0.2 ms for `patience` s."""
+    flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
+    old_mask = os.umask(0o077)
+    try:
+        connection = apsw.Connection(str(path), flags=flags)
+    finally:
+        os.umask(old_mask)
+    connection.set_busy_handler(_patient(patience))
+    if read_only:
+        connection.pragma("query_only", True)
+        return connection
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    connection.pragma("fullfsync", True)  # macOS: fsync alone does not reach the disk there
+    connection.pragma("temp_store", "memory")
+    connection.pragma("cache_size", -16384)
+    return connection
+
+
+def migrate(connection: apsw.Connection, path: Path) -> None:
+    """Bring the file to this version's schema, under the write lock. Raises JournalUnusable for a newer one."""
+    found = int(connection.pragma("user_version"))
+    if found == SCHEMA_VERSION:
+        return
+    if found > SCHEMA_VERSION:
+        raise JournalUnusable(
+            f"the journal {path} has version {found}, this outlast knows {SCHEMA_VERSION}: "
+            "upgrade outlast, or set OUTLAST_URL to another path"
+        )
+    connection.execute("BEGIN IMMEDIATE")
+    if int(connection.pragma("user_version")) == 0:
+        connection.execute(files("outlast.engines").joinpath("schema.sql").read_text(encoding="utf-8"))
+        connection.pragma("user_version", SCHEMA_VERSION)
+    connection.execute("COMMIT")
+
+
+def _patient(patience: float) -> Any:
+    began = 0.0
+
+    def wait(tries: int) -> bool:
+        nonlocal began
+        now = time.monotonic()
+        began = now if tries == 0 else began
+        time.sleep(BUSY_SLEEP)
+        return now - began < patience
+
+    return wait
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _TRANSIENT as error:
+        raise StoreFailed(f"the journal {path} cannot be written now: {error}") from error
+    except _FOR_GOOD as error:
+        raise JournalUnusable(
+            f"the journal {path} cannot be used: {error}. Move the file away and start again, or set OUTLAST_URL"
+        ) from error
+    except apsw.Error as error:
+        raise TaskRefused(f"the journal {path} refused: {error}") from error
+
+
+def _from(target: State) -> str:
+    """The guard of every move to `target`, made from the table of moves."""
+    return f"state IN ({', '.join(str(int(state)) for state in origins_of(target))})"
+
+
+def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
+    held = task.state is State.HELD
+    return (
+        task.id,
+        int(task.state),
+        str(task.lane),
+        owner if held else None,
+        task.follows,
+        task.created_at,
+        task.function,
+        task.arguments,
+        task.origin,
+    )
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    task_id, attempt, crashes, function, arguments, lane = row
+    return Claimed(task_id, attempt, crashes, function, arguments or "", Lane(lane))
+
+
+def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:
+    final = one.state is not State.WAITING
+    crashed = one.end is End.CRASHED
+    return (int(one.state), now if final else None, crashed, one.reason or None, one.id, one.attempt)
+
+
+def _end_event(one: Settlement) -> tuple[int, str, int, str | None, str | None]:
+    return one.id, str(one.end), one.attempt, one.reason or None, one.traceback or None
+
+
+_CLAIM_COLUMNS = "id, attempt, crashes, function, arguments, lane"
+_ADD = f"""
+INSERT INTO task (id, state, lane, owner, follows, created_at, function, arguments, origin, run_at)
+SELECT ?1, ?2, ?3, ?4, before.id, ?6, ?7, ?8, ?9, CASE WHEN before.id IS NULL AND ?2 = 1 THEN 0 END
+FROM (SELECT ?5 AS wanted) LEFT JOIN task AS before ON before.id = wanted AND before.{LIVE}"""  # noqa: S608
+_RELEASE = """
+UPDATE task SET state = 1, owner = NULL, run_at = CASE WHEN follows IS NULL THEN 0 END
+WHERE id = ? AND state = 0 RETURNING id"""
+_DROP = f"UPDATE task SET state = 6, owner = NULL, ended_at = ?, reason = ? WHERE id = ? AND {_from(State.DROPPED)} RETURNING id"  # noqa: S608, E501
+_BEGIN = "UPDATE task SET state = 2, attempt = 1, owner = ?, started_at = ? WHERE id = ? AND state = 0 RETURNING id"
+_CLAIM = f"""
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
+    SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
+RETURNING {_CLAIM_COLUMNS}"""  # noqa: S608
+_SETTLE = """
+UPDATE task SET state = ?1, ended_at = ?2, crashes = crashes + ?3, reason = ?4, owner = NULL,
+    run_at = CASE WHEN ?1 = 1 THEN 0 END
+WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
+_FREE_FOLLOWERS = """
+UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
+WHERE follows IN (SELECT value FROM json_each(?))"""
+_NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
+_DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
+_RUNNING_OF = f"SELECT {_CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
+_HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
+_ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
+_LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
+_PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"

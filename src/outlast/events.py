@@ -1,0 +1,119 @@
+"""The one sentence for each thing that happens: log, timeline and command line share it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+from outlast.task import shown
+
+
+def unfinished_found(path: object, count: int) -> str:
+    """Said once when a server starts."""
+    tasks = "no unfinished tasks" if count == 0 else f"{count} unfinished task{'s' * (count > 1)}"
+    return f"journal {path}: {tasks}"
+
+
+def runner_started(pid: int, path: object) -> str:
+    """A runner has taken the journal."""
+    return f"runner {pid} moves the tasks of {path}"
+
+
+def handed_back(count: int) -> str:
+    """What a new runner found of the last one."""
+    return f"{_tasks(count)} had been running when the last runner died: {'it runs' if count == 1 else 'they run'} again"
+
+
+def runner_leaves(reason: str) -> str:
+    """A runner ends by itself."""
+    return f"runner leaves: {reason}"
+
+
+def runner_drains(running: int, seconds: float) -> str:
+    """No web worker is left, tasks still run."""
+    return f"no web worker is left: {_tasks(running)} may go on for {seconds:g} s, waiting ones stay for the next start"
+
+
+def child_ready(pid: int, app: str, seconds: float) -> str:
+    """A child can take tasks."""
+    what = f"has imported {app} and entered its lifespan" if app else "imports only the modules of its tasks' functions"
+    return f"task process {pid} is ready after {seconds:.1f} s: it {what}"
+
+
+def no_app_found() -> str:
+    """Children run without the app's lifespan."""
+    return (
+        "outlast could not tell which app this is, so task processes run without its lifespan: "
+        'say outlast.install(app, app="module:name") or set OUTLAST_APP'
+    )
+
+
+def child_broken(why: str, wait: float) -> str:
+    """A child could not import the app or start its lifespan."""
+    return f"task processes cannot start, tasks stay waiting; next try in {wait:g} s or when the code changes: {why}"
+
+
+def child_blocked(pid: int, seconds: float, tasks: Sequence[int]) -> str:
+    """The event loop of a child is blocked."""
+    return (
+        f"the event loop of task process {pid} is blocked for {seconds:.1f} s, new tasks go to another one; "
+        f"running in it: {_names(tasks)}"
+    )
+
+
+def child_free_again(pid: int, seconds: float) -> str:
+    """A blocked child is back."""
+    return f"the event loop of task process {pid} is free again after {seconds:.1f} s"
+
+
+def child_died(pid: int, status: int, tasks: Sequence[int]) -> str:
+    """A child died with these tasks in it."""
+    return f"task process {pid} {how_it_ended(status)}; running in it: {_names(tasks)}"
+
+
+def crashed(pid: int, status: int, crashes: int, most: int) -> str:
+    """Why an attempt is over: its process died."""
+    end = f"its process {pid} {how_it_ended(status)}"
+    if crashes < most:
+        return f"{end}; it runs again (death {crashes} of at most {most})"
+    return f"{end}; it has been running when {crashes} processes died and is not run again"
+
+
+def interrupted(why: str) -> str:
+    """Why an attempt is over although nobody is to blame."""
+    return f"cut since {why}; it runs again, unpaid"
+
+
+def inline_cut(pid: int) -> str:
+    """Why an inline task cannot be run again."""
+    return f"its web worker {pid} died while it ran in it (lane inline): it cannot travel, so it is not run again"
+
+
+def inline_never_ran(pid: int) -> str:
+    """Why an inline task was never started."""
+    return f"its web worker {pid} died before it ran (lane inline): it cannot travel to another process"
+
+
+def how_it_ended(status: int) -> str:
+    """Words for a wait status as `os.waitpid` gives it."""
+    if status < 0:
+        return f"was killed by {_signal_name(-status)}"
+    return "exited in the middle of its work" if status == 0 else f"exited with status {status}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tasks(count: int) -> str:
+    return f"{count} task{'s' * (count != 1)}"
+
+
+def _names(tasks: Sequence[int], most: int = 5) -> str:
+    if not tasks:
+        return "no task"
+    named = ", ".join(shown(one) for one in tasks[:most])
+    return named if len(tasks) <= most else f"{named} and {len(tasks) - most} more"

@@ -1,0 +1,192 @@
+"""Function to `module:qualname` and back, and what outlast knows of a function before it becomes a task."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
+
+from outlast.encoding import Codec
+from outlast.errors import NotStorable, TargetNotFound
+from outlast.module_state import shares_state
+from outlast.sources import Sources
+from outlast.task import Lane
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Function = Callable[..., Any]
+
+OPTIONS = "__outlast_options__"
+_MODULE_LEVEL = "move it to the top level of a module"
+
+
+def task(*, travels: bool | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Says how a function is to be run when it becomes a task; the function itself stays as it is.
+
+    travels: True runs it in a task process even when it seems to share module state with the web process,
+    False always runs it in the web process, None finds out.
+    """
+    options = {} if travels is None else {"travels": travels}
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        setattr(function, OPTIONS, options)
+        return function
+
+    return decorate
+
+
+def path_of(function: Function) -> str:
+    """The `module:qualname` under which other processes find `function`.
+
+    Raises NotStorable, with what to do instead, when there is no such name or it leads to something else.
+    """
+    reason = _unnamed(function)
+    if reason:
+        raise NotStorable(f"{_shown(function)} {reason}")
+    path = f"{_module_name(function)}:{function.__qualname__}"
+    try:
+        found = resolve(path)
+    except TargetNotFound as error:
+        raise NotStorable(f"{path} cannot be found by other processes ({error}): {_MODULE_LEVEL}") from error
+    if found != function:
+        raise NotStorable(
+            f"{path} leads to {_shown(found)}, not to the function that was given, which was decorated or "
+            "replaced: pass what that name leads to, or give the function a name of its own"
+        )
+    return path
+
+
+def resolve(path: str) -> Function:
+    """The function that `path`, `module:qualname`, names. Its module is imported; nothing is evaluated.
+
+    Raises TargetNotFound when there is no such module, no such name in it, or it cannot be called. What the
+    module itself raises while it is imported passes through, if it is not an ImportError.
+    """
+    module_name, _, qualname = path.partition(":")
+    if not module_name or not qualname:
+        raise TargetNotFound(f"{path!r} is not the path of a function: it has to be `module:name`")
+    if "<" in qualname:
+        raise TargetNotFound(f"{path} cannot be imported, since it is inside a function: {_MODULE_LEVEL}")
+    found: Any = _imported(module_name, path)
+    for name in qualname.split("."):
+        if not hasattr(found, name):
+            raise TargetNotFound(
+                f"{path} does not exist: {_shown(found)} has no {name!r}; was it renamed or moved?"
+            )
+        found = getattr(found, name)
+    if not callable(found):
+        raise TargetNotFound(f"{path} is {type(found).__name__}, which cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def is_async(function: Function) -> bool:
+    """Whether a call of `function` gives a coroutine: an `async def`, a partial of one, or an async `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    called = inspect.getattr_static(type(function), "__call__", None)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFunction:
+    """A function that has a name; `inline_reason` is empty when it may run in another process."""
+
+    path: str
+    lane: Lane
+    codec: Codec
+    inline_reason: str
+
+
+class Functions:
+    """Describes functions and remembers what it found, for as long as they live."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Function, TaskFunction | str] = WeakKeyDictionary()
+        self._sources = Sources()
+
+    def describe(self, function: Function) -> TaskFunction:
+        """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
+        try:
+            known = self._known.get(function)
+        except TypeError:  # it cannot be hashed or weakly referenced
+            return self._described(function)
+        if known is None:
+            known = self._known[function] = self._described_or_refused(function)
+        if isinstance(known, str):
+            raise NotStorable(known)
+        return known
+
+    def _described_or_refused(self, function: Function) -> TaskFunction | str:
+        try:
+            return self._described(function)
+        except NotStorable as error:
+            return str(error)
+
+    def _described(self, function: Function) -> TaskFunction:
+        path = path_of(function)
+        lane = Lane.LOOP if is_async(function) else Lane.THREAD
+        return TaskFunction(path, lane, Codec(function), self._inline_reason(function, path))
+
+    def _inline_reason(self, function: Function, path: str) -> str:
+        options: Mapping[str, Any] = getattr(function, OPTIONS, {})
+        travels = options.get("travels")
+        if travels is None:
+            return shares_state(function, self._sources)
+        return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
+
+
+def _unnamed(function: Function) -> str:
+    """Why `function` cannot have a name that leads to it; empty when it may have one."""
+    if isinstance(function, partial):
+        return "cannot be stored: pass the function itself, and the arguments beside it"
+    owner = getattr(function, "__self__", None)
+    if owner is not None and not isinstance(owner, (type, ModuleType)):
+        remedy = "pass a function of a module, and what it needs to make that object"
+        return f"belongs to an instance of {type(owner).__qualname__}, which cannot be stored: {remedy}"
+    qualname = getattr(function, "__qualname__", None)
+    if qualname is None or getattr(function, "__module__", None) is None:
+        return "is an object that can be called, and has no name: pass a function of a module that calls it"
+    if "<lambda>" in qualname:
+        return "has no name that other processes could find: write it as a function of a module"
+    if "<locals>" in qualname:
+        return f"is inside another function, where other processes cannot find it: {_MODULE_LEVEL}"
+    return ""
+
+
+def _module_name(function: Function) -> str:
+    return (_importable_main() or "__main__") if function.__module__ == "__main__" else function.__module__
+
+
+def _importable_main() -> str:
+    """The name under which `python -m package.module` can be imported; empty for a plain script."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None or spec.name == "__main__" or find_spec(spec.name) is None:
+        return ""
+    return str(spec.name)
+
+
+def _imported(name: str, path: str) -> ModuleType:
+    if name == _importable_main():
+        return sys.modules["__main__"]  # importing it again would run the program's module a second time
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise TargetNotFound(f"{path} does not exist: there is no module {error.name!r}") from error
+        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
+    except (ImportError, TypeError) as error:  # TypeError: a relative name
+        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
+
+
+def _shown(thing: object) -> str:
+    if isinstance(thing, ModuleType):
+        return f"module {thing.__name__}"
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}:{named.__qualname__}"

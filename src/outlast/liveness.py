@@ -1,0 +1,61 @@
+"""Which processes are alive: each holds a lock on one byte of a shared file, and the kernel drops it at any death.
+
+POSIX record locks, not flock: flock stays held by children that the owner forked, so a dead process looks alive
+(measured). Their own trap is that any close of the file by the owner drops all its locks, so a process opens the
+file once and keeps it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import sys
+from pathlib import Path
+
+FILE_NAME = "processes.lock"
+_RUNNER_BYTE = 0  # ids of processes start at 1
+_FLOCK = "hhqqi" if sys.platform == "linux" else "qqihh"
+
+
+class Liveness:
+    """The locks of the processes that share a journal. One instance per process and folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def hold(self, process: int) -> None:
+        """Say that this process is the one with this id (row), until it dies."""
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, process)
+
+    def become_runner(self) -> bool:
+        """Take the lock that only one runner can have. False when another one has it."""
+        try:
+            self.hold(_RUNNER_BYTE)
+        except OSError:
+            return False
+        return True
+
+    def holder(self, process: int) -> int | None:
+        """The pid of the living process with this id; None when it is dead. 0: alive, in another pid namespace.
+
+        Never True for a process asking about itself: its own locks do not stand in its way.
+        """
+        question = _pack(fcntl.F_WRLCK, process, 1)
+        kind, pid = _unpack(fcntl.fcntl(self._descriptor, fcntl.F_GETLK, question))
+        return None if kind == fcntl.F_UNLCK else pid
+
+    def runner(self) -> int | None:
+        """The pid of the living runner, None when there is none."""
+        return self.holder(_RUNNER_BYTE)
+
+
+def _pack(kind: int, start: int, length: int) -> bytes:
+    if sys.platform == "linux":
+        return struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
+    return struct.pack(_FLOCK, start, length, 0, kind, os.SEEK_SET)
+
+
+def _unpack(answer: bytes) -> tuple[int, int]:
+    fields = struct.unpack(_FLOCK, answer)
+    return (fields[0], fields[4]) if sys.platform == "linux" else (fields[3], fields[2])

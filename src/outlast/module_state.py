@@ -1,0 +1,136 @@
+"""Whether a function shares module state with the web process: a help, not a proof.
+
+A task that changes `jobs[job_id]`, or reads it while an endpoint changes it, works only in the process of
+that endpoint. This is read from the source. Not seen: state behind a local name or a property, in an object
+of a library, and in functions that only a library calls.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+from outlast.meanings import Body, Change, Meaning, Use, is_container
+from outlast.sources import Sources
+
+FOLLOWED = 100
+"""How many functions of the project are looked into, at most, for one function."""
+
+_OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
+_CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
+_WRAPPERS = 5  # decorators around one function, at most
+_Call = tuple[object, object]  # a function, and the object whose method it is or None
+
+
+def shares_state(function: Callable[..., Any], sources: Sources | None = None) -> str:
+    """Which state `function` shares with the web process and where, in one sentence; empty when none is seen.
+
+    `sources` remembers parsed files between calls.
+    """
+    search = _Search(sources or Sources())
+    name = f"{function.__module__}:{function.__qualname__}"
+    for body in search.bodies(function):
+        shared = search.shared_in(body)
+        if shared:
+            through = "" if body.name == function.__name__ else f", through {body.name}(),"
+            return f"{name}{through} {shared}; {_OVERRIDE}"
+    return ""
+
+
+class _Search:
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
+        """The function itself, then those of the project that it calls or names, nearest first."""
+        waiting = deque(_calls_of(function, None))
+        seen: set[tuple[int, int]] = set()
+        while waiting and len(seen) < FOLLOWED:
+            called, receiver = waiting.popleft()
+            body = self._body(called, receiver)
+            if body is None or (id(called), id(receiver)) in seen:
+                continue
+            seen.add((id(called), id(receiver)))
+            yield body
+            waiting.extend(
+                call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner)
+            )
+
+    def shared_in(self, body: Body) -> str:
+        """What `body` changes or reads of the state that it shares."""
+        for change in body.changes():
+            return f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
+        for use in body.uses():
+            changer = self._changer(use.meaning) if is_container(use.meaning.value) else None
+            if changer is not None:
+                other, change = changer
+                where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
+                return f"reads `{use.meaning.text}` ({where}) in the web process"
+        return ""
+
+    def _body(self, function: object, receiver: object) -> Body | None:
+        found = self._sources.function(function)
+        if found is None or not isinstance(function, FunctionType):
+            return None
+        return Body(*found, function.__globals__, receiver, self._sources)
+
+    def _changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
+        """The first function that changes what `meaning` leads to, other than at set-up or import."""
+        for body in self._others(meaning):
+            for change in body.changes():
+                rebound = change.value is meaning.owner and meaning.text.endswith(f".{change.attribute}")
+                if change.value is meaning.value or rebound:
+                    return body, change
+        return None
+
+    def _others(self, meaning: Meaning) -> Iterator[Body]:
+        for module in self._holders(meaning.root):
+            source = self._sources.module(module)
+            if source is None:
+                continue
+            for node in source.functions:
+                if not self._called_at_import(node.name, vars(module).get(node.name)):
+                    yield Body(source, node, vars(module), None, self._sources)
+        yield from self._methods(meaning)
+
+    def _methods(self, meaning: Meaning) -> Iterator[Body]:
+        owner = meaning.owner if isinstance(meaning.owner, type) else type(meaning.owner)
+        for name, member in ((name, member) for cls in owner.__mro__ for name, member in vars(cls).items()):
+            body = self._body(member, meaning.owner)
+            if body and name not in _CONSTRUCTION and not self._called_at_import(name, meaning.root):
+                yield body
+
+    def _called_at_import(self, name: str, thing: object) -> bool:
+        """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
+        sources = map(self._sources.module, self._holders(thing))
+        return any(name in source.called_at_import for source in sources if source)
+
+    def _holders(self, thing: object) -> list[ModuleType]:
+        """The modules of the project that have `thing`, or a module that has it, as a global."""
+        own = self._sources.own_modules() if thing is not None else []
+        direct = [module for module in own if _has(module, thing)]
+        return [module for module in own if module in direct or any(_has(module, other) for other in direct)]
+
+
+def _calls_of(value: object, owner: object) -> Iterator[_Call]:
+    """What a call of `value` would run: a function and what it wraps, or the making of an object."""
+    function: object = value
+    if isinstance(value, MethodType):
+        function, owner = value.__func__, value.__self__
+    if isinstance(value, type):
+        function, owner = vars(value).get("__init__"), None
+    for _ in range(_WRAPPERS):
+        yield function, None if isinstance(owner, ModuleType) else owner
+        function = inspect.getattr_static(function, "__wrapped__", None)
+
+
+def _has(module: ModuleType, thing: object) -> bool:
+    return any(value is thing for value in vars(module).values())
+
+
+def _place(body: Body, at: Change | Use) -> str:
+    return f"{os.path.relpath(body.file)}:{at.line}"

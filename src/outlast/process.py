@@ -1,0 +1,52 @@
+"""What this process is: the one piece of process-wide state, besides the context variable of the current request.
+
+It has to be known before user code is imported, and must not travel to processes that user code starts, so it is
+neither a setting nor an environment variable.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from outlast.app import Outlast
+    from outlast.request.boxed import BoxedTask
+
+Mode = Literal["", "inline", "manual", "real"]
+
+
+def _nobody() -> None:
+    return
+
+
+@dataclass(slots=True)
+class ThisProcess:
+    """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
+
+    collected: the tasks that mode `manual` has kept for the test, in order.
+    overrides: settings that a test puts in place of those of the apps, by name.
+    """
+
+    child_id: int = 0
+    wake_runner: Callable[[], None] = _nobody
+    mode: Mode = ""
+    collected: list[BoxedTask] = field(default_factory=list)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
+
+    @property
+    def is_child(self) -> bool:
+        """Whether this is a task process: `install` then only makes `enqueue` work."""
+        return self.child_id > 0
+
+
+this = ThisProcess()
+
+
+def become_child(process: int, wake_runner: Callable[[], None]) -> None:
+    """From now on this is the task process with the id (row) `process`. `wake_runner` tells it of new tasks."""
+    this.child_id = process
+    this.wake_runner = wake_runner

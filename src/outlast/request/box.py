@@ -1,0 +1,234 @@
+"""The box of one request: the tasks that were seen in it, and what becomes of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.background import BackgroundTasks
+
+from outlast.engines.contract import Add, Change, Drop, Release
+from outlast.process import Mode, this
+from outlast.request.boxed import BoxedTask, box_element, boxed, is_group, tasks_of
+from outlast.request.entry import Entry, Step
+from outlast.request.fate import OWN_BACKGROUND, Ending, Fate, Seen, Verdict, fate
+from outlast.request.inline import run_inline
+from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
+from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
+from outlast.request.site import Warnings, call_site
+from outlast.request.store import Journal, NoJournal, Store
+from outlast.task import NewTask, State
+
+
+@dataclass(slots=True, eq=False)
+class Box:
+    """What the hooks put tasks into, and the doorway takes them from.
+
+    waits: whether tasks wait for the end of the call; in a WebSocket they do not.
+    mode: one of the test modes, or `real`.
+    status: of the response that was started, 0 before that.
+    closed: the call is over, or nothing of it was accepted: tasks are not taken any more.
+    unconfirmed: something was submitted that nobody has waited for yet.
+    errors: what tasks raised in test mode `inline`.
+    """
+
+    outlast: Store
+    origin: str
+    mode: Mode
+    waits: bool
+    warnings: Warnings
+    status: int = 0
+    refused: bool = False
+    closed: bool = False
+    unconfirmed: bool = False
+    errors: list[Exception] = field(default_factory=list)
+    journal: Journal = field(init=False)
+    _entries: dict[int, Entry] = field(default_factory=dict)
+    _assigned: list[Any] = field(default_factory=list)
+    _last: int | None = None
+
+    def __post_init__(self) -> None:
+        self.journal = self.outlast if self.mode == REAL else NoJournal()
+
+    # What the hooks and the explicit API report
+
+    def assign(self, background: Any) -> Any:
+        """A response was given `background`; returns what it shall have in its place."""
+        if any(one is background for one in self._assigned):
+            return background
+        stands_in = boxed(background)
+        self._assigned.append(stands_in)
+        self._see(tasks_of(stands_in))
+        return stands_in
+
+    def added(self, owner: BackgroundTasks) -> None:
+        """A task was just appended to `owner`."""
+        if not is_group(owner):
+            return
+        element = owner.tasks[-1] = box_element(owner.tasks[-1])
+        entries = self._see(tasks_of(element))
+        if not self.waits or (self.status and any(one is owner for one in self._assigned)):
+            self.submit(entries)
+
+    def promise(self, entry: Entry) -> None:
+        """A task was added through `outlast.BackgroundTasks`, or those are ready now."""
+        self._entries[id(entry.task)] = entry
+        if entry.ready and (self.status or not self.waits):
+            self.submit([entry])
+
+    async def call(self, task: BoxedTask) -> None:
+        """Somebody calls the task: Starlette, which has sent its response by then, or the user's own code."""
+        (entry,) = self._see([task])
+        if self.waits and not self.status:
+            entry.step = Step.OVER
+            await task.run()
+        elif not self.refused:
+            await self._sent(entry)
+
+    # What the doorway asks for
+
+    def offerable(self) -> list[Entry]:
+        """The tasks that are to be stored with the start of the response, in their order."""
+        if not self._entries and not self._assigned:
+            return []
+        carried = [entry for background in self._assigned for entry in self._see(tasks_of(background))]
+        promised = [entry for entry in self._entries.values() if entry.promised and entry.ready]
+        return [entry for entry in dict.fromkeys(carried + promised) if entry.step is Step.SEEN]
+
+    def offer(self, entries: Sequence[Entry]) -> list[Change]:
+        """The changes that store `entries`."""
+        warning = order_warning([self.plan_of(entry) for entry in entries])
+        if warning and self.mode == REAL:
+            self.warnings.say(entries[0].site, "order", warning)
+        for entry in entries:
+            entry.step = Step.OFFERED
+        return [Add(self._new_task(entry, self._place(entry), self._state(entry))) for entry in entries]
+
+    def hold(self, entries: Iterable[Entry], *, recorded: bool) -> None:
+        """They were accepted and wait for the end of the response; in the journal if `recorded`."""
+        for entry in entries:
+            entry.step = Step.HELD
+            entry.recorded = recorded and self.mode == REAL
+
+    def hold_inline(self, entries: Iterable[Entry], reason: str) -> None:
+        """They were accepted although the journal does not take them: they run here, unrecorded."""
+        for entry in entries:
+            entry.plan = self.plan_of(entry).inline(reason)
+            self.hold([entry], recorded=False)
+
+    def submit(self, entries: Iterable[Entry]) -> None:
+        """Store what came after the response was started, or in a WebSocket. Nobody waits here."""
+        fresh = [entry for entry in entries if entry.step is Step.SEEN]
+        if fresh:
+            self.journal.store_soon(self.offer(fresh))
+            self.hold(fresh, recorded=True)
+            self.unconfirmed = True
+
+    async def finish(self, ending: Ending) -> None:
+        """The call is over: every task goes on, is dropped, or runs here and now."""
+        self.closed = True
+        if not self._entries or self.refused:
+            return
+        fates = [(entry, fate(self._seen(entry), ending)) for entry in self._entries.values()]
+        self.journal.store_soon([change for entry, its in fates for change in self._changes(entry, its)])
+        for entry, its in fates:
+            if its.verdict is Verdict.RUN_INLINE:
+                await self._run(entry)
+
+    def set_plan(self, entry: Entry, plan: Plan) -> Plan:
+        """That is how an entry will run, but for test modes."""
+        if plan.is_inline:
+            self.warnings.say(entry.site, "inline", inline_warning(plan))
+        entry.plan = in_mode(plan, self.mode)
+        return entry.plan
+
+    def plan_of(self, entry: Entry) -> Plan:
+        """How an entry will run; found out when it is first asked for."""
+        return entry.plan or self.set_plan(entry, plan_or_inline(entry.task, self.outlast.functions))
+
+    # Steps
+
+    async def _sent(self, entry: Entry) -> None:
+        entry.called = True
+        self.submit([entry])
+        if self.plan_of(entry).is_inline and entry.step is Step.HELD:
+            await self._run(entry)
+
+    def _see(self, tasks: Iterable[BoxedTask]) -> list[Entry]:
+        return [self._entries.get(id(task)) or self._new_entry(task) for task in tasks]
+
+    def _new_entry(self, task: BoxedTask) -> Entry:
+        entry = Entry(task, self.outlast.ids.next(), call_site(), late=self.status > 0)
+        self._entries[id(task)] = entry
+        return entry
+
+    def _place(self, entry: Entry) -> int | None:
+        """The task that an entry has to wait for."""
+        if entry.parallel or self.plan_of(entry).is_inline:
+            return None
+        before, self._last = self._last, entry.id
+        return before
+
+    def _state(self, entry: Entry) -> State:
+        return State.HELD if self.waits or self.plan_of(entry).is_inline else State.WAITING
+
+    def _new_task(self, entry: Entry, follows: int | None, state: State) -> NewTask:
+        plan = self.plan_of(entry)
+        return NewTask(
+            id=entry.id,
+            function=plan.function,
+            arguments=plan.arguments,
+            lane=plan.lane,
+            state=state,
+            created_at=time.time(),
+            origin=self.origin,
+            follows=follows,
+        )
+
+    def _seen(self, entry: Entry) -> Seen:
+        """What the decision needs; in a WebSocket tasks were let go when they were added."""
+        let_go = not self.waits and entry.recorded and not self.plan_of(entry).is_inline
+        return Seen(
+            held=entry.step is Step.HELD,
+            inline=entry.plan is not None and entry.plan.is_inline,
+            called=entry.called,
+            promised=entry.promised or not self.waits,
+            over=let_go or entry.step in (Step.OFFERED, Step.OVER),
+            late=entry.late,
+            lost=entry.lost,
+            outdone=bool(self._assigned) and self.status < 400,
+        )
+
+    def _changes(self, entry: Entry, its: Fate) -> list[Change]:
+        """What the journal is told of a decision."""
+        if its.verdict is Verdict.RELEASE and self.mode == MANUAL:
+            this.collected.append(entry.task)
+        if self.mode != REAL:
+            return []
+        match its.verdict:
+            case Verdict.RELEASE:
+                return [Release(entry.id)]
+            case Verdict.DROP:
+                return [Drop(entry.id, its.reason)] if entry.recorded else []
+            case Verdict.RECORD:
+                return self._recorded_as_dropped(entry, its.reason)
+        return []
+
+    def _recorded_as_dropped(self, entry: Entry, reason: str) -> list[Change]:
+        if reason == OWN_BACKGROUND:
+            self.warnings.say(entry.site, "outdone", f"a background task is not run: {reason}")
+        return [Add(self._new_task(entry, None, State.HELD)), Drop(entry.id, reason)]
+
+    async def _run(self, entry: Entry) -> None:
+        error = await run_inline(entry, self._record(entry))
+        if error is not None and self.mode == INLINE:
+            self.errors.append(error)
+
+    def _record(self, entry: Entry) -> Callable[[Change], None]:
+        return (lambda change: self.journal.store_soon([change])) if entry.recorded else _forget
+
+
+def _forget(change: Change) -> None:
+    """Nobody is to be told."""

@@ -1,0 +1,199 @@
+"""The outermost ASGI wrapper: tasks are stored when the response starts, and let go when the call is over."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+from outlast.errors import JournalUnusable, StoreFailed
+from outlast.request.box import Box
+from outlast.request.current import current_box
+from outlast.request.fate import Ended, Ending, in_one_line
+from outlast.request.mode import REAL, mode_of
+from outlast.request.site import Warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from outlast.request.entry import Entry
+    from outlast.request.store import Store
+
+log = logging.getLogger("outlast")
+
+_SORRY = (
+    b"The background tasks of this request could not be stored, so none of them will run. Try again later.\n"
+)
+
+
+class Doorway:
+    """Wraps an ASGI app: what its requests add as background tasks goes to the journal of `outlast`."""
+
+    def __init__(self, app: ASGIApp, outlast: Store) -> None:
+        self.app = app
+        self._outlast = outlast
+        self._warnings = Warnings()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match scope["type"]:
+            case "http":
+                await HttpCall(self._box(scope, scope["method"]), receive, send).run(self.app, scope)
+            case "websocket":
+                await WebSocketCall(self._box(scope, "WEBSOCKET"), receive, send).run(self.app, scope)
+            case "lifespan" if mode_of(scope) == REAL:
+                await self._outlast.serve_lifespan(self.app, scope, receive, send)
+            case _:
+                await self.app(scope, receive, send)
+
+    def _box(self, scope: Scope, verb: str) -> Box:
+        origin = f"{verb} {scope['path']}"
+        return Box(self._outlast, origin, mode_of(scope), scope["type"] == "http", self._warnings)
+
+
+class Call:
+    """One call of the app, with the box that its tasks are put into."""
+
+    def __init__(self, box: Box, receive: Receive, send: Send) -> None:
+        self.box = box
+        self._receive = receive
+        self._send = send
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Call the app, then say what becomes of its tasks. What the app raises passes through."""
+        token = current_box.set(self.box)
+        try:
+            await app(scope, self.receive, self.send)
+        except BaseException as error:
+            await self.box.finish(self.ending(error))
+            raise
+        finally:
+            current_box.reset(token)
+        await self.box.finish(self.ending(None))
+        _surface(self.box.errors)
+
+    async def receive(self) -> Message:
+        """What the app gets to read with."""
+        return await self._receive()
+
+    async def send(self, message: Message) -> None:
+        """What the app gets to write with."""
+        await self._send(message)
+
+    def ending(self, error: BaseException | None) -> Ending:
+        """How the call ended."""
+        return Ending.of(error, None, self.box.status)
+
+
+class HttpCall(Call):
+    """A request: its tasks are on disk before the response starts, and wait until it is over."""
+
+    _refused_by: OSError | None = None
+
+    async def send(self, message: Message) -> None:
+        """Pass messages on; none of a response whose tasks could not be stored."""
+        if not self.box.status and message["type"] == "http.response.start":
+            await self._start(message)
+        elif not self.box.refused:
+            await self._pass(message)
+
+    def ending(self, error: BaseException | None) -> Ending:
+        """How the call ended: a client that is gone shows in what the server raises from `send`."""
+        return Ending.of(error, self._refused_by, self.box.status)
+
+    async def _start(self, message: Message) -> None:
+        entries = self.box.offerable()
+        if not entries or await self._stored(entries):
+            self.box.status = message["status"]
+            await self._pass(message)
+        else:
+            await self._refuse()
+
+    async def _pass(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:
+            self._refused_by = error
+            raise
+
+    async def _stored(self, entries: Sequence[Entry]) -> bool:
+        """Whether the response may be sent."""
+        try:
+            await self.box.journal.store(self.box.offer(entries))
+        except (StoreFailed, JournalUnusable) as error:
+            return self._goes_on_without(entries, error)
+        self.box.hold(entries, recorded=True)
+        return True
+
+    def _goes_on_without(self, entries: Sequence[Entry], error: Exception) -> bool:
+        """The journal did not take them. Those that would run inline anyway can do so without."""
+        inline = all(self.box.plan_of(entry).is_inline for entry in entries)
+        if not inline and self.box.outlast.settings.on_store_error == "refuse":
+            log.error("%s is answered 503, its %s: %s", self.box.origin, _unstored(entries), error)
+            return False
+        log.error(
+            "%s: its %s, so they run inline, unrecorded: %s", self.box.origin, _unstored(entries), error
+        )
+        self.box.hold_inline(entries, in_one_line(error))
+        return True
+
+    async def _refuse(self) -> None:
+        """Answer in place of the app."""
+        self.box.status = 503
+        self.box.refused = True
+        wait = max(1, math.ceil(self.box.outlast.settings.store_deadline))
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(_SORRY)),
+            (b"retry-after", b"%d" % wait),
+        ]
+        await self._pass({"type": "http.response.start", "status": 503, "headers": headers})
+        await self._pass({"type": "http.response.body", "body": _SORRY})
+
+
+class WebSocketCall(Call):
+    """A WebSocket: its tasks go at once, and are on disk before the next message in either direction."""
+
+    async def receive(self) -> Message:
+        """Wait for the journal, then for the client."""
+        await self._confirm()
+        return await self._receive()
+
+    async def send(self, message: Message) -> None:
+        """Wait for the journal, then tell the client."""
+        await self._confirm()
+        await self._send(message)
+
+    def ending(self, error: BaseException | None) -> Ending:
+        """How the call ended: a WebSocket has no response that an error could take back."""
+        ending = Ending.of(error, None, self.box.status)
+        return Ending(Ended.RETURNED, 0) if ending.ended is Ended.RAISED else ending
+
+    async def _confirm(self) -> None:
+        """Nothing is said before the tasks are on disk. Raises StoreFailed or JournalUnusable."""
+        if self.box.unconfirmed:
+            try:
+                await self.box.journal.store([])
+            except (StoreFailed, JournalUnusable) as error:
+                self._goes_on_without(error)
+            self.box.unconfirmed = False
+
+    def _goes_on_without(self, error: Exception) -> None:
+        """The tasks are not lost by that: storing them is tried until it is done."""
+        if self.box.outlast.settings.on_store_error == "refuse":
+            raise error
+        log.error("%s goes on although its tasks are not stored yet: %s", self.box.origin, error)
+
+
+def _surface(errors: Sequence[Exception]) -> None:
+    """What tasks raised in test mode `inline` is raised in the test."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("background tasks failed", errors)
+
+
+def _unstored(entries: Sequence[Entry]) -> str:
+    names = ", ".join(entry.plan.function for entry in entries if entry.plan is not None)
+    return f"background task{'s' * (len(entries) > 1)} could not be stored ({names})"

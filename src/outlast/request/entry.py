@@ -1,0 +1,45 @@
+"""One task of a request, and what has happened to it so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from outlast.request.boxed import BoxedTask
+from outlast.request.plan import Plan
+from outlast.request.site import Site
+
+
+class Step(IntEnum):
+    """How far a task has come on its way out of the request."""
+
+    SEEN = 0
+    OFFERED = 1  # to the journal, which has not said yet that it took it
+    HELD = 2  # waits for the end of its response
+    OVER = 3  # nothing is left to be done with it here
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One task.
+
+    promised: it was added through `outlast.BackgroundTasks`, so no response has to carry it; `ready` once the
+        dependency that gave it out has ended without error, `lost` says why it has not.
+    parallel: it waits for no other task of its response, and none waits for it.
+    late: it was seen after the response had started.
+    called: Starlette has called it, so its response was sent.
+    recorded: the journal knows it, so what happens to it is written there.
+    """
+
+    task: BoxedTask
+    id: int
+    site: Site
+    promised: bool = False
+    parallel: bool = False
+    plan: Plan | None = None
+    late: bool = False
+    ready: bool = False
+    lost: str = ""
+    step: Step = Step.SEEN
+    called: bool = False
+    recorded: bool = False

@@ -1,0 +1,50 @@
+"""Lane inline: a task that runs in the web worker, where Starlette would run it, but is recorded."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+
+from outlast.engines.contract import Begin, Change, Settle
+from outlast.request.entry import Entry, Step
+from outlast.request.fate import in_one_line
+from outlast.task import End, Settlement, State, shown
+
+log = logging.getLogger("outlast")
+
+ATTEMPT = 1
+
+
+async def run_inline(entry: Entry, record: Callable[[Change], None]) -> Exception | None:
+    """Run it here and `record` how that went; returns what it raised.
+
+    What it raises does not leave the request, so that the other tasks of the response run all the same. What
+    ends the request itself does.
+    """
+    entry.step = Step.OVER
+    record(Begin(entry.id))
+    try:
+        await entry.task.run()
+    except Exception as error:  # the user's code, which may raise anything
+        log.exception("task %s (inline, added at %s) failed", shown(entry.id), entry.site)
+        record(Settle(_failed(entry, error)))
+        return error
+    except BaseException as error:
+        record(Settle(_cut(entry, error)))
+        raise
+    record(Settle(Settlement(entry.id, ATTEMPT, End.DONE, State.DONE)))
+    return None
+
+
+def _failed(entry: Entry, error: Exception) -> Settlement:
+    lines = "".join(traceback.format_exception(error))
+    return Settlement(entry.id, ATTEMPT, End.ERROR, State.FAILED, in_one_line(error), lines)
+
+
+def _cut(entry: Entry, error: BaseException) -> Settlement:
+    reason = (
+        f"its request was ended by {in_one_line(error)} while it ran in it (lane inline): "
+        "it cannot travel, so it is not run again"
+    )
+    return Settlement(entry.id, ATTEMPT, End.INTERRUPTED, State.FAILED, reason)

@@ -1,0 +1,73 @@
+"""How one task will run: what goes into the journal for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from outlast.errors import NotStorable
+from outlast.request.boxed import BoxedTask
+from outlast.request.store import Functions
+from outlast.task import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`arguments` is None for a task that cannot travel; `reason` says why its lane is `inline`."""
+
+    function: str
+    arguments: str | None
+    lane: Lane
+    reason: str = ""
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether it runs in the web worker."""
+        return self.lane is Lane.INLINE
+
+    def inline(self, reason: str) -> Plan:
+        """The same task, run in the web worker."""
+        return replace(self, arguments=None, lane=Lane.INLINE, reason=reason)
+
+
+def plan(task: BoxedTask, functions: Functions) -> Plan:
+    """Raises NotStorable for what cannot travel to another process."""
+    if task.original is not None:
+        raise NotStorable(
+            f"{_name_of(task.original)} says itself what calling it means, so it cannot be stored: "
+            "pass a function and its arguments to add_task instead"
+        )
+    known = functions.describe(task.func)
+    if known.inline_reason:
+        return Plan(known.path, None, Lane.INLINE, known.inline_reason)
+    return Plan(known.path, known.codec.encode(task.args, task.kwargs), known.lane)
+
+
+def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:
+    """The same for a task that nobody promised to store: what cannot travel runs inline."""
+    try:
+        return plan(task, functions)
+    except NotStorable as error:
+        return Plan(_name_of(task.func), None, Lane.INLINE, str(error))
+
+
+def inline_warning(planned: Plan) -> str:
+    """What is said once for a call site whose tasks run inline."""
+    where = "runs inline, in the web worker, and is lost when that dies"
+    return f"task {planned.function} {where}: {planned.reason}"
+
+
+def order_warning(plans: Sequence[Plan]) -> str:
+    """What is said once for a response with tasks of both kinds; empty when there is nothing to say."""
+    inline = [one.function for one in plans if one.is_inline]
+    if not inline or len(inline) == len(plans):
+        return ""
+    return (
+        f"of the tasks of this response, {', '.join(inline)} run{'s' * (len(inline) == 1)} inline, in the web "
+        "worker, the others outside of it: the order they were added in holds within each of the two only"
+    )
+
+
+def _name_of(function: object) -> str:
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', '')}:{getattr(named, '__qualname__', '')}"

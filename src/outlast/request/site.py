@@ -1,0 +1,51 @@
+"""Where in the user's code a task was added, and what was already said about that place."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NamedTuple
+
+log = logging.getLogger("outlast")
+
+_FRAMEWORK = ("starlette.", "fastapi.", "outlast.")
+
+
+class Site(NamedTuple):
+    """A line of the user's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        folder = os.getcwd() + os.sep  # noqa: PTH109  # Path.cwd() costs more than the warning
+        return f"{self.file.removeprefix(folder)}:{self.line}"
+
+
+UNKNOWN = Site("<unknown>", 0)
+
+
+def call_site() -> Site:
+    """The innermost line on this thread's stack that belongs neither to the framework nor to outlast."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not str(frame.f_globals.get("__name__", "")).startswith(_FRAMEWORK):
+            return Site(frame.f_code.co_filename, frame.f_lineno)
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return UNKNOWN
+
+
+class Warnings:
+    """Says each thing once per call site. One per doorway."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[Site, str]] = set()
+
+    def say(self, site: Site, topic: str, sentence: str) -> None:
+        """Log `sentence` unless something on `topic` was said about `site` before."""
+        if (site, topic) not in self._said:
+            self._said.add((site, topic))
+            log.warning("%s: %s", site, sentence)

@@ -1,0 +1,101 @@
+"""What the doorway needs of an app's `Outlast`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from outlast.engines.contract import Change
+from outlast.settings import Settings
+from outlast.task import Lane, TaskIds
+
+
+class Codec(Protocol):
+    """Writes the arguments of one function as text."""
+
+    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+        """Raises NotStorable for arguments that cannot travel."""
+        ...
+
+
+class TaskFunction(Protocol):
+    """What is known of a function that can travel. With `inline_reason` it could, but should not."""
+
+    @property
+    def path(self) -> str:
+        """`module:qualname`."""
+        ...
+
+    @property
+    def lane(self) -> Lane:
+        """Where its attempts run."""
+        ...
+
+    @property
+    def codec(self) -> Codec:
+        """Its arguments to text."""
+        ...
+
+    @property
+    def inline_reason(self) -> str:
+        """Why it has to run in the web worker, for example that it shares module state; else empty."""
+        ...
+
+
+class Functions(Protocol):
+    """Looks functions up, once each."""
+
+    def describe(self, function: Callable[..., Any], /) -> TaskFunction:
+        """Raises NotStorable for a function that cannot be reached by name."""
+        ...
+
+
+class Journal(Protocol):
+    """What takes changes."""
+
+    async def store(self, changes: Sequence[Change]) -> None:
+        """Wait until `changes`, and all that was submitted before them, are durable.
+
+        Raises StoreFailed or JournalUnusable after `settings.store_deadline` at most. Tasks that got in all
+        the same, then or when it is cancelled, are dropped by whoever keeps this promise.
+        """
+        ...
+
+    def store_soon(self, changes: Sequence[Change]) -> None:
+        """Write `changes` in the order they are submitted, trying again until it is done. From any thread."""
+        ...
+
+
+class Store(Journal, Protocol):
+    """The part of `Outlast` that the doorway needs."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        ...
+
+    @property
+    def ids(self) -> TaskIds:
+        """Makes task ids."""
+        ...
+
+    @property
+    def functions(self) -> Functions:
+        """Looks functions up."""
+        ...
+
+    async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the lifespan on, and open and close with it."""
+        ...
+
+
+class NoJournal:
+    """Takes what test modes `inline` and `manual` would write."""
+
+    async def store(self, changes: Sequence[Change]) -> None:
+        """Nothing to wait for."""
+
+    def store_soon(self, changes: Sequence[Change]) -> None:
+        """Nothing to write."""

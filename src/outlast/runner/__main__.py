@@ -1,0 +1,19 @@
+"""`python -m outlast.runner PATH`: the process that a web worker starts when a journal has no runner."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main(path: str) -> None:
+    """Detach, then run. The caller waits only for the fork, so that comes before every import that takes time."""
+    if os.fork():
+        os._exit(0)
+    from outlast.runner.start import start
+
+    start(path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,100 @@
+"""A stream of messages to and from another process that can never make the runner wait."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable
+
+from outlast.frames import Message, Unpacker, packed
+
+PIECE = 1 << 18  # bytes read at once
+
+
+class Channel:
+    """One socket in the runner's selector. `received` gets each message, `ended` is called once when it is over.
+
+    `descriptors` holds what was passed with the first bytes: a web worker's stdout and stderr.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        selector: selectors.BaseSelector,
+        received: Callable[[Message], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._socket = connection
+        self._selector = selector
+        self._received = received
+        self._ended = ended
+        self._unpacker = Unpacker()
+        self._unsent = bytearray()
+        self.descriptors: list[int] = []
+        self.is_open = True
+        connection.setblocking(False)
+        selector.register(connection, selectors.EVENT_READ, self._attend)
+
+    def send(self, message: Message) -> None:
+        """Send as much as goes now, the rest when the other side takes it."""
+        self._unsent += packed(message)
+        self._push()
+
+    def drain(self) -> None:
+        """Read what is there to the last byte: the other side is dead."""
+        while self.is_open and self._read():
+            continue
+
+    def close(self) -> None:
+        """Leave the selector and close the socket."""
+        if self.is_open:
+            self.is_open = False
+            self._selector.unregister(self._socket)
+            self._socket.close()
+
+    def _attend(self) -> None:
+        if self._unsent:
+            self._push()
+        self._read()
+
+    def _push(self) -> None:
+        if not self.is_open:
+            return
+        try:
+            sent = self._socket.send(self._unsent) if self._unsent else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:  # the reading side finds out and says so
+            self._unsent.clear()
+            sent = 0
+        del self._unsent[:sent]
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        if self._selector.get_key(self._socket).events != wanted:
+            self._selector.modify(self._socket, wanted, self._attend)
+
+    def _read(self) -> bool:
+        """Read one piece; False when there is nothing to read now or ever."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, PIECE, 2)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data, descriptors = b"", []
+        self.descriptors += descriptors
+        if not data:
+            self._over()
+            return False
+        self._deliver(data)
+        return True
+
+    def _deliver(self, data: bytes) -> None:
+        try:
+            for message in self._unpacker.feed(data):
+                self._received(message)
+        except ValueError:  # not one of ours: nothing that it says can be trusted
+            self._over()
+
+    def _over(self) -> None:
+        if self.is_open:
+            self.close()
+            self._ended()

@@ -1,0 +1,195 @@
+"""One task process as the runner sees it: start it, hand attempts over, hear of their ends, reap it."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from outlast.errors import OutlastError
+from outlast.frames import Message
+from outlast.hello import Environment
+from outlast.runner.channel import Channel
+from outlast.task import Claimed, Lane
+
+_PIDFD = hasattr(os, "pidfd_open")
+SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Children of one generation run the same code in the same environment and write to the same output."""
+
+    number: int
+    environment: Environment
+    outputs: tuple[int, int]  # descriptors for stdout and stderr
+
+
+@dataclass(eq=False)
+class Child:
+    """A task process. `attempts` are handed over and not settled, so each of them is a suspect if it dies."""
+
+    id: int
+    generation: Generation
+    process: subprocess.Popen[bytes]
+    attempts: dict[int, Claimed] = field(default_factory=dict)
+    taken: Counter[Lane] = field(default_factory=Counter)
+    started_at: float = field(default_factory=time.monotonic)
+    heard_at: float = field(default_factory=time.monotonic)
+    idle_since: float = field(default_factory=time.monotonic)
+    is_ready: bool = False
+    is_draining: bool = False
+    blocked_since: float | None = None
+    broken_because: str = ""
+    is_over: bool = False
+    channel: Channel = field(init=False)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, also that of its group and session."""
+        return self.process.pid
+
+    def accepts(self, now: float) -> bool:
+        """Whether new attempts may be handed to it."""
+        return self.is_ready and not self.is_draining and not self.is_over and not self.seems_stuck(now)
+
+    def seems_stuck(self, now: float) -> bool:
+        """Whether its loop is blocked, or it is so busy that not even its watch gets a turn."""
+        silent = bool(self.attempts) and now - self.heard_at > SILENCE
+        return self.blocked_since is not None or silent
+
+    def free(self, lane: Lane) -> int:
+        """How many more attempts of `lane` it can run at once."""
+        settings = self.generation.environment.settings
+        slots = settings.loop_slots if lane is Lane.LOOP else settings.thread_slots
+        return max(0, slots - self.taken[lane])
+
+    def hand_over(self, claims: Iterable[Claimed], now: float) -> None:
+        """Give it attempts that it has free slots for."""
+        claims = list(claims)
+        if not self.attempts:
+            self.heard_at = now
+        self.attempts.update({one.id: one for one in claims})
+        self.taken.update(one.lane for one in claims)
+        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane)] for one in claims]
+        self.channel.send({"type": "run", "tasks": tasks})
+
+    def give_up(self, ids: Iterable[int], now: float) -> list[Claimed]:
+        """Take attempts off its list: ended, or handed back."""
+        gone = [self.attempts.pop(task_id) for task_id in ids if task_id in self.attempts]
+        self.taken.subtract(one.lane for one in gone)
+        if not self.attempts:
+            self.idle_since = now
+        return gone
+
+    def drain(self) -> None:
+        """Let it finish what it has and leave; one that is not ready yet has nothing."""
+        if not self.is_draining:
+            self.is_draining = True
+            self.channel.send({"type": "drain"})
+
+    def kill(self) -> None:
+        """End it and everything it started, now."""
+        kill_group(self.pid)
+
+    def reap(self) -> int:
+        """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
+        if not _PIDFD:
+            self.kill()
+        status = self.process.wait()
+        kill_group(self.pid)
+        _reap_orphans(self.pid)
+        self.channel.drain()
+        self.channel.close()
+        return status
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the runner does when a child has been started (gives it an id, a row), speaks, or ends."""
+
+    enter: Callable[[int], int]
+    received: Callable[[Child, Message], None]
+    ended: Callable[[Child], None]
+
+
+def start_child(generation: Generation, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> Child:
+    """Start a task process. Raises OSError when the interpreter or the folder is gone, StoreFailed from `enter`."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        handle = _spawn(generation, theirs)
+    try:
+        child = Child(handlers.enter(handle.pid), generation, handle)
+    except OutlastError:
+        kill_group(handle.pid)
+        handle.wait()
+        ours.close()
+        raise
+    received, ended = handlers.received, handlers.ended
+    lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
+    child.channel = Channel(ours, selector, lambda message: received(child, message), lost)
+    child.channel.send(_start_message(child, journal))
+    if _PIDFD:
+        _watch_for_death(child, selector, ended)
+    return child
+
+
+def _spawn(generation: Generation, channel: socket.socket) -> subprocess.Popen[bytes]:
+    environment = generation.environment
+    return subprocess.Popen(
+        [environment.executable, "-P", "-m", "outlast.child", str(channel.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=generation.outputs[0],
+        stderr=generation.outputs[1],
+        cwd=environment.folder,
+        env=dict(environment.variables),
+        pass_fds=[channel.fileno()],
+        start_new_session=True,
+    )
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL a session leader and all that is in its group."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):  # all of it is gone
+        return
+
+
+def _start_message(child: Child, journal: Path) -> Message:
+    environment = asdict(child.generation.environment) | {"variables": {}}  # those it has already
+    return {
+        "type": "start",
+        "process": child.id,
+        "runner": os.getpid(),
+        "environment": environment,
+        "journal": str(journal),
+    }
+
+
+def _watch_for_death(child: Child, selector: selectors.BaseSelector, ended: Callable[[Child], None]) -> None:
+    """Learn of its death from the kernel. Without pidfd (macOS) the end of its channel has to do."""
+    descriptor = os.pidfd_open(child.pid)
+
+    def died() -> None:
+        selector.unregister(descriptor)
+        os.close(descriptor)
+        ended(child)
+
+    selector.register(descriptor, selectors.EVENT_READ, died)
+
+
+def _reap_orphans(group: int) -> None:
+    """Collect what a dead child had started: the runner is their subreaper."""
+    try:
+        while os.waitpid(-group, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return

@@ -1,0 +1,231 @@
+"""The children of a runner: how many there are, which of them take work, and what they report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from outlast import events
+from outlast.errors import OutlastError
+from outlast.frames import Message
+from outlast.hello import Environment
+from outlast.outcome import Cut, Died, Happening, Raised, Returned
+from outlast.runner.children import Child, Generation, Handlers, start_child
+from outlast.task import Claimed, Lane
+
+log = logging.getLogger("outlast")
+SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
+LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
+OLD_GENERATIONS = 2  # how many may still be finishing what they have
+
+
+class Pool:
+    """The task processes. `ended(attempt, happening)` is told of each attempt that is over.
+
+    `woken()` is called when a child has stored a task of its own, `enter(pid)` to give a new child its id.
+    """
+
+    def __init__(
+        self,
+        journal: Path,
+        selector: selectors.BaseSelector,
+        enter: Callable[[int], int],
+        ended: Callable[[Claimed, Happening], None],
+        woken: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._selector = selector
+        self._ended = ended
+        self._woken = woken
+        self._handlers = Handlers(enter, self._received, self._over)
+        self._generation: Generation | None = None
+        self._next_start = 0.0
+        self._back_off = 0.0
+        self._complaint = ""
+        self._handed_back: list[Claimed] = []
+        self.children: list[Child] = []
+        self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
+
+    @property
+    def running(self) -> int:
+        """How many attempts are handed over and not settled."""
+        return sum(len(child.attempts) for child in self.children) + len(self._handed_back)
+
+    def welcome(self, environment: Environment, outputs: tuple[int, int]) -> None:
+        """The newest hello: children of another environment or output finish what they have and are replaced."""
+        old = self._generation
+        if old is not None and old.environment == environment and _same_files(old.outputs, outputs):
+            _close(outputs)
+            self.check_code()
+        else:
+            self._generation = Generation(old.number + 1 if old else 1, environment, outputs)
+            self._retire(child for child in self.children if child.generation is not self._generation)
+            if old is not None:
+                _close(old.outputs)
+        self._next_start = self._back_off = 0.0
+
+    def check_code(self) -> None:
+        """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
+        for child in self.children:
+            if child.is_ready:
+                child.channel.send({"type": "check"})
+
+    def forget_environment(self) -> None:
+        """No web worker is left: hold nothing of the server that has gone, let children finish what they have."""
+        if self._generation is not None:
+            _close(self._generation.outputs)
+            self._generation = None
+        self._retire(self.children)
+
+    def free(self, lane: Lane, now: float) -> int:
+        """How many attempts of `lane` can be handed over now."""
+        return sum(child.free(lane) for child in self.children if child.accepts(now))
+
+    def hand_over(self, claims: Iterable[Claimed], now: float) -> None:
+        """Give each attempt to the child that has most room for it."""
+        accepting = [child for child in self.children if child.accepts(now)]
+        shares: dict[Child, list[Claimed]] = {child: [] for child in accepting}
+        for claim in claims:
+            chosen = max(accepting, key=lambda child: child.free(claim.lane) - len(shares[child]))
+            shares[chosen].append(claim)
+        for child, share in shares.items():
+            if share:
+                child.hand_over(share, now)
+
+    def keep(self, now: float, lanes_waiting: Iterable[Lane]) -> None:
+        """Start the children that are missing, let go those that are not needed, pass on what was handed back."""
+        if self._generation is None:
+            return
+        current = [child for child in self.children if not child.is_draining and not child.is_over]
+        usable = [child for child in current if not child.seems_stuck(now)]
+        crowded = any(all(child.is_ready and not child.free(lane) for child in usable) for lane in lanes_waiting)
+        limit = self._generation.environment.settings.max_children
+        if (not usable or crowded) and len(current) < limit and now >= self._next_start:
+            self._start(now)
+        self._dismiss_surplus(usable, now)
+        if self._handed_back and any(child.accepts(now) for child in self.children):
+            handed_back, self._handed_back = self._handed_back, []
+            self.hand_over(handed_back, now)
+
+    def end_all(self, why: str) -> None:
+        """Kill every child; what runs in them is cut and nobody is to blame."""
+        for child in list(self.children):
+            for attempt in child.give_up(list(child.attempts), time.monotonic()):
+                self._ended(attempt, Cut(why))
+            child.kill()
+            self._over(child)
+        handed_back, self._handed_back = self._handed_back, []
+        for attempt in handed_back:
+            self._ended(attempt, Cut(why))
+
+    def _start(self, now: float) -> None:
+        assert self._generation is not None  # noqa: S101 - asked by keep()
+        try:
+            child = start_child(self._generation, self._journal, self._selector, self._handlers)
+        except (OSError, OutlastError) as error:
+            self._complain(str(error), now)
+            return
+        self.children.append(child)
+        self._next_start = now + self._back_off
+
+    def _complain(self, why: str, now: float) -> None:
+        """A child could not start: say it once, and wait longer each time."""
+        self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
+        self._next_start = now + self._back_off
+        if why != self._complaint:
+            self._complaint = why
+            log.error("%s", events.child_broken(why, self._back_off))
+
+    def _retire(self, children: Iterable[Child]) -> None:
+        for child in list(children):
+            child.drain()
+        newest = self._generation.number if self._generation else None
+        for child in self.children:
+            if newest is not None and child.generation.number < newest - OLD_GENERATIONS:
+                self._cut(child, "its code has been replaced several times")
+
+    def _cut(self, child: Child, why: str) -> None:
+        for attempt in child.give_up(list(child.attempts), time.monotonic()):
+            self._ended(attempt, Cut(why))
+        child.kill()
+
+    def _dismiss_surplus(self, usable: list[Child], now: float) -> None:
+        idle = [one for one in usable if one.is_ready and not one.attempts and now - one.idle_since > SURPLUS_IDLE]
+        for child in idle[: len(usable) - 1]:
+            child.drain()
+
+    def _received(self, child: Child, message: Message) -> None:
+        child.heard_at = time.monotonic()
+        match message.get("type"):
+            case "ended":
+                self._settled(child, message["tasks"])
+            case "ready":
+                self._ready(child, str(message["app"]))
+            case "broken":
+                child.broken_because = str(message["why"])
+            case "blocked":
+                self._blocked(child, float(message["seconds"]), message["unstarted"])
+            case "free":
+                self._free_again(child, float(message["seconds"]))
+            case "stale":
+                child.drain()
+            case "wake":
+                self._woken()
+
+    def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
+        """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
+        reports = {int(task_id): (str(reason), str(traceback)) for task_id, reason, traceback in tasks}
+        for attempt in child.give_up(reports, child.heard_at):
+            reason, traceback = reports[attempt.id]
+            self._ended(attempt, Raised(reason, traceback) if reason else Returned())
+
+    def _ready(self, child: Child, app: str) -> None:
+        child.is_ready = True
+        child.idle_since = child.heard_at
+        self._back_off, self._complaint = 0.0, ""
+        log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
+        self._woken()
+
+    def _blocked(self, child: Child, seconds: float, unstarted: list[int]) -> None:
+        if child.blocked_since is None:
+            child.blocked_since = child.heard_at - seconds
+            busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
+            log.warning("%s", events.child_blocked(child.pid, seconds, busy))
+        self._handed_back += child.give_up(unstarted, child.heard_at)
+
+    def _free_again(self, child: Child, seconds: float) -> None:
+        if child.blocked_since is not None:
+            child.blocked_since = None
+            log.warning("%s", events.child_free_again(child.pid, seconds))
+            self._woken()
+
+    def _over(self, child: Child) -> None:
+        """A child has ended, by its own will or not."""
+        if child.is_over:
+            return
+        child.is_over = True
+        status = child.reap()
+        self.children.remove(child)
+        how = events.how_it_ended(status) if status or child.attempts else "left"
+        self.departed.append((child.id, how))
+        now = time.monotonic()
+        if not child.is_ready and not child.is_draining:
+            self._complain(child.broken_because or f"a new task process {how}", now)
+        elif child.attempts:
+            log.error("%s", events.child_died(child.pid, status, list(child.attempts)))
+        for attempt in child.give_up(list(child.attempts), now):
+            self._ended(attempt, Died(child.pid, status))
+        self._woken()
+
+
+def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:
+    return all(os.path.samestat(os.fstat(one), os.fstat(other)) for one, other in zip(some, others, strict=True))
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

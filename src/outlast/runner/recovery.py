@@ -1,0 +1,70 @@
+"""What a runner finds when it starts: the last runner's children, its unsettled attempts, the tasks of dead webs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+
+from outlast import events
+from outlast.engines.contract import Drop, Journal
+from outlast.liveness import Liveness
+from outlast.outcome import Cut, inline_cut, outcome
+from outlast.runner.children import kill_group
+from outlast.task import Lane
+
+MACHINE = socket.gethostname()
+ENDING_TIME = 5.0  # seconds for killed processes to be gone
+
+
+def end_children_of_the_last(journal: Journal, liveness: Liveness) -> None:
+    """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time."""
+    with journal.transaction():
+        present = journal.present("child")
+    for process, _ in present:
+        pid = liveness.holder(process)
+        if pid:
+            kill_group(pid)
+            _wait_until_gone(process, liveness)
+    with journal.transaction():
+        for process, _ in present:
+            journal.leave(process, "ended with its runner", time.time())
+
+
+def take_over(journal: Journal, liveness: Liveness, me: int) -> int:
+    """Hand back what the last runner had, release what dead web workers held; returns how many were handed back."""
+    count = 0
+    with journal.transaction():
+        for runner, pid in journal.present("runner"):
+            if runner != me:
+                count += _hand_back(journal, runner, pid)
+        for web, pid in journal.present("web"):
+            if liveness.holder(web) is None and pid != os.getpid():
+                bury_web(journal, web, pid)
+    return count
+
+
+def bury_web(journal: Journal, web: int, pid: int) -> None:
+    """A web worker is dead: its answered requests' tasks run, what ran inside of it is over. In a transaction."""
+    now = time.time()
+    held = journal.held_of(web)
+    journal.release([task_id for task_id, lane in held if lane is not Lane.INLINE], now)
+    never_ran = events.inline_never_ran(pid)
+    journal.drop([Drop(task_id, never_ran) for task_id, lane in held if lane is Lane.INLINE], now)
+    journal.settle([inline_cut(attempt, pid) for attempt in journal.running_of(web)], now)
+    journal.leave(web, "gone", now)
+
+
+def _hand_back(journal: Journal, runner: int, pid: int) -> int:
+    now = time.time()
+    cut = Cut(f"runner {pid} died or its machine went down")
+    attempts = journal.running_of(runner)
+    journal.settle([outcome(cut, attempt, max_crashes=1) for attempt in attempts], now)
+    journal.leave(runner, "died", now)
+    return len(attempts)
+
+
+def _wait_until_gone(process: int, liveness: Liveness) -> None:
+    deadline = time.monotonic() + ENDING_TIME
+    while liveness.holder(process) and time.monotonic() < deadline:
+        time.sleep(0.005)

@@ -1,0 +1,262 @@
+"""The runner: moves tasks between the journal and the children. It imports no user code, so nothing can block it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import time
+from pathlib import Path
+
+from outlast import events
+from outlast.engines.contract import ProcessEntry
+from outlast.engines.sqlite import SqliteJournal
+from outlast.errors import JournalUnusable, StoreFailed
+from outlast.hello import VERSION, Environment, Hello
+from outlast.liveness import Liveness
+from outlast.outcome import Happening, outcome
+from outlast.runner import recovery
+from outlast.runner.pool import Pool
+from outlast.runner.webs import Webs
+from outlast.settings import Settings
+from outlast.task import Claimed, Lane, Settlement
+
+log = logging.getLogger("outlast")
+LANES = (Lane.LOOP, Lane.THREAD)
+MOST_AT_ONCE = 512  # attempts claimed in one transaction (measured: more is not faster)
+LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
+POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
+ATTENTIVE = 0.05  # seconds between looks while something is about to change
+WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
+RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
+
+
+class Runner:
+    """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
+
+    def __init__(self, path: Path, liveness: Liveness, standing: Environment | None = None) -> None:
+        self._path = path
+        self._liveness = liveness
+        self._standing = standing
+        self._settings = standing.settings if standing else Settings()
+        self._journal = SqliteJournal(f"sqlite:///{path}", patience=30.0, checkpoints=True)
+        self._selector = selectors.DefaultSelector()
+        self._me = 0
+        self._settlements: list[Settlement] = []
+        self._dead_webs: list[int] = []
+        self._waiting: set[Lane] = set(LANES)
+        self._next_look = self._last_write = self._next_try = 0.0
+        self._complaint = ""
+        self._stop_signals = 0
+        self._alone_since: float | None = time.monotonic()
+        self._is_leaving = False
+
+    def run(self) -> None:
+        """Until the last web worker has gone and what ran has ended, or a signal says stop."""
+        self._prepare()
+        try:
+            while not self._is_over():
+                for key, _ in self._selector.select(self._patience()):
+                    key.data()
+                self._turn(time.monotonic())
+        finally:
+            self._pool.end_all("its runner was stopped")
+            self._leave()
+
+    def _prepare(self) -> None:
+        recovery.end_children_of_the_last(self._journal, self._liveness)
+        self._me = self._enter("runner", os.getpid())
+        self._liveness.hold(self._me)
+        count = recovery.take_over(self._journal, self._liveness, self._me)
+        self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
+        self._webs = Webs(self._path, self._selector, self._greeted, self._woken)
+        self._listen_to_signals()
+        log.info("%s", events.runner_started(os.getpid(), self._path))
+        if count:
+            log.warning("%s", events.handed_back(count))
+        if self._standing:
+            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
+
+    def _turn(self, now: float) -> None:
+        self._dead_webs += self._webs.dead(self._liveness)
+        self._mind_who_is_there(now)
+        if not self._is_leaving:
+            self._pool.keep(now, self._waiting)
+        if now >= self._next_try and self._has_something_to_write(now):
+            self._linger(now)
+            self._write(time.monotonic())
+
+    def _mind_who_is_there(self, now: float) -> None:
+        """Serve while anyone is there to serve; drain, then leave, when not."""
+        stopping = self._stop_signals > 0
+        if not stopping and (self._standing or not self._webs.is_empty):
+            self._alone_since = None
+            self._is_leaving = False
+        elif self._alone_since is None or (stopping and not self._is_leaving):
+            self._alone_since = now
+        if self._alone_since is not None and not self._is_leaving:
+            self._begin_leaving()
+        if self._is_leaving and self._alone_since is not None and now - self._alone_since > self._settings.drain:
+            self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
+        if self._is_leaving and not self._pool.children and not self._standing:
+            _write_to(os.devnull)
+
+    def _begin_leaving(self) -> None:
+        self._is_leaving = True
+        if self._pool.running:
+            log.info("%s", events.runner_drains(self._pool.running, self._settings.drain))
+        self._pool.forget_environment()
+
+    def _is_over(self) -> bool:
+        if self._stop_signals > 1:
+            return True
+        if not self._is_leaving or self._pool.children or self._alone_since is None:
+            return False
+        alone = time.monotonic() - self._alone_since
+        if self._settlements:  # what cannot be written counts as cut at the next start
+            return alone > self._settings.drain + self._settings.linger
+        return self._stop_signals > 0 or alone > self._settings.linger
+
+    def _patience(self) -> float:
+        """How long to wait for something to happen."""
+        if self._settlements or self._dead_webs:
+            return max(0.0, self._next_try - time.monotonic())
+        if self._webs.is_waiting_for_a_death or self._is_leaving:
+            return ATTENTIVE
+        now = time.monotonic()
+        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
+            return 0.0
+        return WATCHFUL if self._pool.running else POLL
+
+    def _has_something_to_write(self, now: float) -> bool:
+        if self._settlements or self._dead_webs or self._pool.departed:
+            return True
+        if self._is_leaving:
+            return False
+        if now >= self._next_look:
+            self._next_look = now + POLL
+            self._look()
+        return any(self._pool.free(lane, now) for lane in self._waiting)
+
+    def _look(self) -> None:
+        """See whether a task is due that nobody woke us for: one whose time has come, one put there by hand."""
+        try:
+            self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
+        except (StoreFailed, JournalUnusable) as error:
+            self._refused(error)
+
+    def _linger(self, now: float) -> None:
+        """While work is outstanding, let more ends come in before the next fsync."""
+        pause = self._last_write + LINGER - now
+        if pause > 0 and self._pool.running:
+            time.sleep(pause)
+            for key, _ in self._selector.select(0):
+                key.data()
+
+    def _write(self, now: float) -> None:
+        """One transaction: what has ended, who has died, and the next attempts."""
+        settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
+        try:
+            with self._journal.transaction():
+                self._journal.settle(settlements, time.time())
+                self._bury(webs, departed)
+                claims = self._claim(now)
+        except (StoreFailed, JournalUnusable) as error:
+            self._refused(error)
+            return
+        del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
+        self._last_write = now
+        self._complaint = ""
+        self._pool.hand_over(claims, now)
+
+    def _bury(self, webs: list[int], departed: list[tuple[int, str]]) -> None:
+        pids = dict(self._journal.present("web")) if webs else {}
+        for web in webs:
+            recovery.bury_web(self._journal, web, pids.get(web, 0))
+            self._waiting.update(LANES)
+        for process, how in departed:
+            self._journal.leave(process, how, time.time())
+
+    def _claim(self, now: float) -> list[Claimed]:
+        claims: list[Claimed] = []
+        if self._is_leaving:
+            return claims
+        for lane in sorted(self._waiting):
+            room = min(self._pool.free(lane, now), MOST_AT_ONCE)
+            taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
+            claims += taken
+            if len(taken) < room:
+                self._waiting.discard(lane)
+        return claims
+
+    def _refused(self, error: Exception) -> None:
+        """The journal does not take it: keep everything in memory and try again."""
+        self._next_try = time.monotonic() + RETRY_AFTER
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            log.error("%s; what has ended is kept in memory until it can be written", error)
+
+    def _ended(self, attempt: Claimed, happening: Happening) -> None:
+        self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
+        self._waiting.update(LANES)
+
+    def _woken(self) -> None:
+        self._waiting.update(LANES)
+
+    def _greeted(self, hello: Hello, outputs: list[int]) -> None:
+        """A web worker is there. One of another outlast or interpreter needs another runner: leave for it."""
+        if hello.version != VERSION:
+            log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
+            self._stop_signals += 1
+        if not self._standing:
+            self._settings = hello.environment.settings
+            _write_to(outputs[-1] if outputs else os.devnull)
+            self._pool.welcome(hello.environment, _as_outputs(outputs))
+        else:
+            self._pool.check_code()
+        self._waiting.update(LANES)
+
+    def _enter(self, kind: str, pid: int) -> int:
+        with self._journal.transaction():
+            return self._journal.enter(ProcessEntry(kind, pid, recovery.MACHINE, time.time()))
+
+    def _leave(self) -> None:
+        try:
+            self._write(time.monotonic())
+            with self._journal.transaction():
+                self._journal.leave(self._me, "left", time.time())
+        finally:
+            self._webs.close()
+            self._journal.close()
+
+    def _listen_to_signals(self) -> None:
+        receiver, sender = socket.socketpair()
+        receiver.setblocking(False)
+        sender.setblocking(False)
+        signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        self._selector.register(receiver, selectors.EVENT_READ, lambda: receiver.recv(64))
+        self._signal_pair = receiver, sender
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stop_signals += 1
+
+
+def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
+    """stdout and stderr of a web worker; nowhere, if it has none."""
+    if len(descriptors) == 2:
+        return descriptors[0], descriptors[1]
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
+
+
+def _write_to(output: int | str) -> None:
+    """Let this process's own stderr be that of the newest server; hold none when there is none."""
+    descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+    os.dup2(descriptor, 2)
+    if isinstance(output, str):
+        os.close(descriptor)

@@ -1,0 +1,57 @@
+"""From a bare process to a running runner: its lock, its log, its place in the process tree."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from pathlib import Path
+
+from outlast.engines.place import prepare_folder
+from outlast.errors import OutlastError, WorkerRefused
+from outlast.hello import Environment
+from outlast.kernel import become_subreaper
+from outlast.liveness import Liveness
+from outlast.runner.runner import Runner
+
+LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
+
+
+def start(path: str) -> None:
+    """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
+    log_to_stderr()
+    try:
+        run(Path(path))
+    except WorkerRefused:
+        sys.exit(0)
+    except OutlastError as error:
+        logging.getLogger("outlast").error("%s", error)
+        sys.exit(1)
+
+
+def run(path: Path, standing: Environment | None = None) -> None:
+    """Be the runner of the journal at `path` until there is nothing left to do.
+
+    `standing` is the environment of `outlast worker`, which stays without a web worker. Raises WorkerRefused when
+    the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
+    """
+    become_subreaper()
+    prepare_folder(path)
+    liveness = Liveness(path.parent)
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while not liveness.become_runner():
+        if time.monotonic() > deadline:
+            raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {path}: stop it first")
+        time.sleep(0.02)
+    Runner(path, liveness, standing).run()
+
+
+def log_to_stderr() -> None:
+    """One line per event: time with zone, pid, level. What cannot be written there is not worth dying for."""
+    logging.raiseExceptions = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s", "%Y-%m-%d %H:%M:%S %z"))
+    logger = logging.getLogger("outlast")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False

@@ -1,0 +1,239 @@
+"""What every engine has to do. One suite; an engine joins by a line in ENGINES."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from outlast.engines.contract import Drop, Journal, ProcessEntry
+from outlast.engines.history import History, Record
+from outlast.engines.sqlite import SqliteJournal
+from outlast.errors import TaskNotFound, TaskRefused
+from outlast.task import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
+
+ENGINES: dict[str, Callable[[Path], SqliteJournal]] = {
+    "sqlite": lambda folder: SqliteJournal(f"sqlite:///{folder}/journal.db"),
+}
+IDS = TaskIds()
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteJournal]:
+    journal = ENGINES[request.param](tmp_path)
+    yield journal
+    journal.close()
+
+
+@pytest.fixture
+def web(journal: SqliteJournal) -> int:
+    return enter(journal, "web")
+
+
+@pytest.fixture
+def runner(journal: SqliteJournal) -> int:
+    return enter(journal, "runner")
+
+
+def enter(journal: Journal, kind: str) -> int:
+    with journal.transaction():
+        return journal.enter(ProcessEntry(kind, 1234, "here", 1.0))
+
+
+def new_task(state: State = State.HELD, lane: Lane = Lane.LOOP, follows: int | None = None) -> NewTask:
+    return NewTask(IDS.next(), "app:send", '{"to":1}', lane, state, 1.0, "GET /", follows)
+
+
+def add(journal: Journal, owner: int, *tasks: NewTask) -> list[int]:
+    with journal.transaction():
+        journal.add(tasks, owner)
+    return [task.id for task in tasks]
+
+
+def release(journal: Journal, ids: Sequence[int]) -> list[int]:
+    with journal.transaction():
+        return journal.release(ids, 2.0)
+
+
+def claim(journal: Journal, runner: int, lane: Lane = Lane.LOOP, limit: int = 10) -> list[Claimed]:
+    with journal.transaction():
+        return journal.claim(runner, lane, limit, 3.0)
+
+
+def settle(journal: Journal, *settlements: Settlement) -> list[int]:
+    with journal.transaction():
+        return journal.settle(settlements, 4.0)
+
+
+def done(one: Claimed) -> Settlement:
+    return Settlement(one.id, one.attempt, End.DONE, State.DONE)
+
+
+def again(one: Claimed) -> Settlement:
+    return Settlement(one.id, one.attempt, End.INTERRUPTED, State.WAITING, "cut")
+
+
+def record(journal: SqliteJournal, task: int) -> Record:
+    return History(journal.path).task(shown(task))
+
+
+def test_a_task_goes_from_held_to_done_and_every_move_is_an_event(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, new_task())
+    assert record(journal, ids[0]).state == "held"
+    assert release(journal, ids) == ids
+    (attempt,) = claim(journal, runner)
+    assert (attempt.id, attempt.attempt, attempt.function, attempt.arguments) == (ids[0], 1, "app:send", '{"to":1}')
+    assert settle(journal, done(attempt)) == ids
+    found = record(journal, ids[0])
+    assert (found.state, found.started_at, found.ended_at) == ("done", 3.0, 4.0)
+    assert [(event.kind, event.at, event.attempt) for event in found.events] == [
+        ("released", 2.0, 0),
+        ("started", 3.0, 1),
+        ("done", 4.0, 1),
+    ]
+
+
+def test_a_held_task_is_not_claimed(journal: SqliteJournal, web: int, runner: int) -> None:
+    add(journal, web, new_task())
+    assert claim(journal, runner) == []
+
+
+def test_a_dropped_task_never_runs_and_says_why(journal: SqliteJournal, web: int, runner: int) -> None:
+    ids = add(journal, web, new_task())
+    with journal.transaction():
+        assert journal.drop([Drop(ids[0], "its response was never sent")], 2.0) == ids
+    assert release(journal, ids) == []
+    assert claim(journal, runner) == []
+    assert (record(journal, ids[0]).state, record(journal, ids[0]).reason) == ("dropped", "its response was never sent")
+
+
+def test_a_claim_takes_the_oldest_of_its_lane_and_no_more_than_asked(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, *(new_task(State.WAITING) for _ in range(3)), new_task(State.WAITING, Lane.THREAD))
+    assert [one.id for one in claim(journal, runner, limit=2)] == ids[:2]
+    assert [one.id for one in claim(journal, runner, limit=9)] == ids[2:3]
+    assert [one.id for one in claim(journal, runner, Lane.THREAD)] == ids[3:]
+
+
+def test_due_names_the_lanes_with_something_to_claim(journal: SqliteJournal, web: int, runner: int) -> None:
+    assert list(journal.due(9.0)) == []
+    add(journal, web, new_task(State.WAITING, Lane.THREAD), new_task(State.HELD, Lane.LOOP))
+    assert list(journal.due(9.0)) == [Lane.THREAD]
+
+
+def test_a_late_settle_never_overwrites_a_newer_attempt(journal: SqliteJournal, web: int, runner: int) -> None:
+    add(journal, web, new_task(State.WAITING))
+    (first,) = claim(journal, runner)
+    settle(journal, again(first))
+    (second,) = claim(journal, runner)
+    assert second.attempt == 2
+    assert settle(journal, done(first)) == []
+    assert record(journal, first.id).state == "running"
+    assert settle(journal, done(second)) == [second.id]
+    assert settle(journal, done(second)) == [], "settled twice"
+
+
+def test_crashes_are_counted_and_interruptions_are_not(journal: SqliteJournal, web: int, runner: int) -> None:
+    add(journal, web, new_task(State.WAITING))
+    (first,) = claim(journal, runner)
+    settle(journal, Settlement(first.id, 1, End.CRASHED, State.WAITING, "SIGSEGV"))
+    (second,) = claim(journal, runner)
+    assert second.crashes == 1
+    settle(journal, again(second))
+    (third,) = claim(journal, runner)
+    assert third.crashes == 1
+
+
+def test_a_task_waits_for_the_one_it_follows(journal: SqliteJournal, web: int, runner: int) -> None:
+    first = new_task(State.WAITING)
+    second = new_task(State.WAITING, follows=first.id)
+    add(journal, web, first, second)
+    (attempt,) = claim(journal, runner)
+    assert claim(journal, runner) == []
+    settle(journal, again(attempt))
+    (attempt,) = claim(journal, runner)
+    assert attempt.id == first.id, "the one behind must wait while the first runs again"
+    settle(journal, Settlement(attempt.id, attempt.attempt, End.ERROR, State.FAILED, "boom"))
+    assert [one.id for one in claim(journal, runner)] == [second.id], "a failure does not drop the rest"
+
+
+@pytest.mark.parametrize("released_first", [True, False])
+def test_a_task_behind_a_dropped_one_runs(
+    journal: SqliteJournal, web: int, runner: int, released_first: bool
+) -> None:
+    first = new_task()
+    second = new_task(follows=first.id)
+    add(journal, web, first, second)
+    steps = [lambda: journal.release([second.id], 2.0), lambda: journal.drop([Drop(first.id, "why")], 2.0)]
+    for step in steps if released_first else reversed(steps):
+        with journal.transaction():
+            step()
+    assert [one.id for one in claim(journal, runner)] == [second.id]
+
+
+def test_a_task_that_follows_an_ended_one_follows_nobody(journal: SqliteJournal, web: int, runner: int) -> None:
+    first = new_task(State.WAITING)
+    add(journal, web, first)
+    settle(journal, *map(done, claim(journal, runner)))
+    second = new_task(State.WAITING, follows=first.id)
+    add(journal, web, second)
+    assert [one.id for one in claim(journal, runner)] == [second.id]
+
+
+def test_an_inline_task_begins_and_ends_in_its_web_worker(journal: SqliteJournal, web: int, runner: int) -> None:
+    ids = add(journal, web, new_task(lane=Lane.INLINE))
+    with journal.transaction():
+        assert journal.begin(ids, web, 2.0) == ids
+        assert journal.begin(ids, web, 2.0) == []
+    assert [one.id for one in journal.running_of(web)] == ids
+    assert settle(journal, Settlement(ids[0], 1, End.DONE, State.DONE)) == ids
+
+
+def test_what_a_process_holds_and_runs_is_known_after_its_death(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    held = add(journal, web, new_task(), new_task(lane=Lane.INLINE))
+    waiting = add(journal, web, new_task(State.WAITING))
+    claim(journal, runner)
+    assert sorted(journal.held_of(web)) == [(held[0], Lane.LOOP), (held[1], Lane.INLINE)]
+    assert [one.id for one in journal.running_of(runner)] == waiting
+    assert list(journal.running_of(web)) == []
+
+
+def test_processes_enter_once_and_leave_once(journal: SqliteJournal, web: int, runner: int) -> None:
+    assert web != runner
+    assert list(journal.present("web")) == [(web, 1234)]
+    with journal.transaction():
+        journal.leave(web, "gone", 2.0)
+    assert list(journal.present("web")) == []
+    assert enter(journal, "web") not in {web, runner}, "an id is never used again"
+
+
+def test_an_id_that_is_taken_is_refused_and_the_first_task_stays(journal: SqliteJournal, web: int) -> None:
+    task = new_task()
+    add(journal, web, task)
+    with pytest.raises(TaskRefused):
+        add(journal, web, new_task(), task)
+    with journal.transaction():
+        assert journal.unfinished() == 1, "the other task of the refused transaction is not stored either"
+
+
+def test_a_transaction_that_fails_leaves_nothing(journal: SqliteJournal, web: int) -> None:
+    task = new_task()
+    with pytest.raises(KeyError), journal.transaction():
+        journal.add([task], web)
+        raise KeyError
+    with pytest.raises(TaskNotFound):
+        record(journal, task.id)
+
+
+def test_what_is_committed_is_there_after_reopening(journal: SqliteJournal, web: int) -> None:
+    ids = add(journal, web, new_task())
+    journal.close()
+    with journal.transaction():
+        assert journal.unfinished() == 1
+    assert release(journal, ids) == ids

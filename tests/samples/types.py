@@ -1,0 +1,102 @@
+"""What users pass to background tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, Field, PrivateAttr, computed_field, field_serializer, field_validator
+
+
+class Color(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Item(BaseModel):
+    sku: str
+    qty: int = 1
+    price: Decimal = Decimal("1.10")
+
+
+class SpecialItem(Item):
+    discount: int = 5
+
+
+class Order(BaseModel):
+    id: UUID = Field(default_factory=uuid4)
+    at: datetime
+    color: Color
+    items: list[Item]
+    tags: set[str] = set()
+
+
+class Camel(BaseModel):
+    user_name: str = Field(alias="userName")
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def shout(self) -> str:
+        return self.user_name.upper()
+
+
+class Hiding(BaseModel):
+    shown: int
+    hidden: int = Field(default=0, exclude=True)
+
+
+class Remembering(BaseModel):
+    shown: int
+    _seen: list[int] = PrivateAttr(default_factory=list)
+
+
+class Doubling(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def twice(cls, number: int) -> int:
+        return number * 2
+
+
+class Unwritable(BaseModel):
+    number: int
+
+    @field_serializer("number")
+    def broken(self, number: int) -> int:
+        raise KeyError("no such number")
+
+
+class Measured(BaseModel):
+    value: float
+
+
+class Blob(BaseModel):
+    content: bytes
+
+
+class Loose(BaseModel):
+    content: Any
+
+
+@dataclass
+class Options:
+    level: int
+    label: str = "x"
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Plain:
+    """A class that pydantic knows nothing of."""

@@ -1,0 +1,144 @@
+"""The article's app under the servers it is meant for, as it is: without outlast."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+ARTICLE = Path(__file__).parents[1] / "examples" / "article"
+LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[(\d+)\] \[(INFO|WARNING)\] (.*)")
+GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "-w", "1", "-t", "10", "main:app", "-k"]
+UVICORN = [sys.executable, "-m", "uvicorn", "main:app", "--port", "0"]
+SERVERS = {
+    "uvicorn": UVICORN,
+    "uvicorn with 2 workers": [*UVICORN, "--workers", "2"],
+    "gunicorn with uvicorn_worker": [*GUNICORN, "uvicorn_worker.UvicornWorker"],
+    "gunicorn with uvicorn.workers": [*GUNICORN, "uvicorn.workers.UvicornWorker"],
+    "gunicorn with asgi": [*GUNICORN, "asgi"],
+}
+
+
+class ServedArticle:
+    """The running app: its answers and its log."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        match = until(lambda: re.search(r"http://127\.0\.0\.1:(\d+)", self.log()), "the server says its port")
+        self.port = int(match[1])
+        until(self._answers, "the server answers")
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def app_lines(self) -> list[tuple[str, str, str]]:
+        """pid, level and text of the lines in the app's own format that the app wrote."""
+        found = [LINE.fullmatch(line) for line in self.log().splitlines()]
+        lines = [(match[1], match[2], match[3]) for match in found if match]
+        return [line for line in lines if re.match(r"Started GET|Completed GET|Action", line[2])]
+
+    def get(self, target: str) -> tuple[int, object]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def _answers(self) -> bool:
+        try:
+            return self.get("/")[0] == 200
+        except (OSError, HTTPException):
+            return False
+
+
+def until(look: Callable[[], T | None], what: str, limit: float = 30.0) -> T:
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"waited {limit:g} s in vain until {what}")
+
+
+@contextmanager
+def served(command: list[str], folder: Path, **environment: str) -> Iterator[ServedArticle]:
+    log = folder / "server.log"
+    # gunicorn keeps a control socket there, by default one for all servers of a user.
+    variables = os.environ | {"XDG_RUNTIME_DIR": str(folder), "OUTLAST_URL": f"sqlite:///{folder}/journal.db"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ARTICLE,
+            env=variables | environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield ServedArticle(log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def article(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedArticle]:
+    folder = tmp_path_factory.mktemp("article")
+    with served(SERVERS[request.param], folder, ARTICLE_OUTLAST="0", ARTICLE_SECONDS="0.2") as running:
+        yield running
+
+
+@pytest.mark.parametrize("action", [1, 2, 3])
+def test_an_action_is_answered_and_its_task_says_when_it_has_finished(
+    article: ServedArticle, action: int
+) -> None:
+    assert article.get(f"/?action={action}") == (200, {"msg": f"Hello World, Action: {action}"})
+
+    finished = until(lambda: _lines_with(article, f"Action {action} finished"), "the task has finished")
+
+    assert [level for _, level, _ in finished] == ["WARNING"]
+
+
+def test_without_an_action_it_only_says_hello(article: ServedArticle) -> None:
+    assert article.get("/") == (200, {"msg": "Hello World"})
+
+
+def test_an_action_that_does_not_exist_is_refused_and_the_log_has_its_status(article: ServedArticle) -> None:
+    status, _ = article.get("/?action=4")
+
+    assert status == 422
+    assert until(lambda: _lines_with(article, "Completed GET /?action=4 with 422"), "the end is logged")
+
+
+def test_each_request_is_logged_with_time_zone_pid_and_level(article: ServedArticle) -> None:
+    article.get("/?mark=1")
+
+    completed = until(lambda: _lines_with(article, "Completed GET /?mark=1 with 200"), "the end is logged")
+    started = _lines_with(article, "Started GET /?mark=1")
+
+    assert [(pid, level) for pid, level, _ in started] == [(completed[0][0], "INFO")]
+
+
+def _lines_with(article: ServedArticle, words: str) -> list[tuple[str, str, str]]:
+    return [line for line in article.app_lines() if line[2].startswith(words)]
