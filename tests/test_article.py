@@ -1,4 +1,4 @@
-"""The article's app under the servers it is meant for, as it is: without outlast."""
+"""The article's app under the servers it is meant for, stock and with outlast."""
 
 from __future__ import annotations
 
@@ -115,9 +115,7 @@ def test_an_action_is_answered_and_its_task_says_when_it_has_finished(
 ) -> None:
     assert article.get(f"/?action={action}") == (200, {"msg": f"Hello World, Action: {action}"})
 
-    finished = until(lambda: _lines_with(article, f"Action {action} finished"), "the task has finished")
-
-    assert [level for _, level, _ in finished] == ["WARNING"]
+    assert [level for _, level, _ in _finished(article, action)] == ["WARNING"]
 
 
 def test_without_an_action_it_only_says_hello(article: ServedArticle) -> None:
@@ -138,6 +136,23 @@ def test_each_request_is_logged_with_time_zone_pid_and_level(article: ServedArti
     started = _lines_with(article, "Started GET /?mark=1")
 
     assert [(pid, level) for pid, level, _ in started] == [(completed[0][0], "INFO")]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_with_outlast_every_task_finishes_in_another_process(server: str, tmp_path: Path) -> None:
+    switched_on = {"ARTICLE_OUTLAST": "1", "ARTICLE_SECONDS": "0.2", "OUTLAST_LINGER": "0.5"}
+    with served(SERVERS[server], tmp_path, **switched_on) as article:
+        answers = [article.get(f"/?action={action}")[1] for action in (1, 2, 3)]
+        finished = [_finished(article, action) for action in (1, 2, 3)]
+        web_workers = {pid for pid, _, _ in _lines_with(article, "Started GET")}
+
+    assert answers == [{"msg": f"Hello World, Action: {action}"} for action in (1, 2, 3)]
+    assert [len(lines) for lines in finished] == [1, 1, 1]
+    assert web_workers.isdisjoint(lines[0][0] for lines in finished)
+
+
+def _finished(article: ServedArticle, action: int) -> list[tuple[str, str, str]]:
+    return until(lambda: _lines_with(article, f"Action {action} finished"), f"action {action} has finished")
 
 
 def _lines_with(article: ServedArticle, words: str) -> list[tuple[str, str, str]]:

@@ -286,7 +286,7 @@ def test_quick_demo_finishes_everything_with_outlast(tmp_path: Path) -> None:
     assert [_classes(side, "task finished") for side in sides][1] == 3
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_demo_that_is_stopped_ends_its_servers(tmp_path: Path, signum: signal.Signals) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(DEMO, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:

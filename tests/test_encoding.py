@@ -196,13 +196,18 @@ REFUSED: list[tuple[Any, Callable[[], Any], str, str]] = [
     (Any, lambda: fake("sqlalchemy.ext.asyncio.session", "AsyncSession"), "SQLAlchemy session", "open one"),
     (Any, lambda: fake("sqlalchemy.engine.base", "Engine"), "is a SQLAlchemy engine", "import it inside"),
     (Any, lambda: fake("app.models", "User", _sa_class_manager=1), "is a SQLAlchemy object", "primary key"),
-    (list[Item], lambda: [fake("app", "User", _sa_class_manager=1)], "SQLAlchemy object at `x[0]`", "primary key"),
-    (Any, lambda: io.BytesIO(b""), "is a file in memory", "getvalue()"),
+    (
+        list[Item],
+        lambda: [fake("app", "User", _sa_class_manager=1)],
+        "SQLAlchemy object at `x[0]`",
+        "primary key",
+    ),
+    (Any, io.BytesIO, "is a file in memory", "getvalue()"),
     (Any, threading.Lock, "is a lock", "in the database"),
     (threading.Lock, threading.Lock, "is a lock", "in the database"),
     (asyncio.Event, asyncio.Event, "is a lock or event", "in the database"),
     (Any, asyncio.Queue, "is a queue", "pass what the function needs"),
-    (Any, lambda: threading.Thread(), "is a thread", "start it inside"),
+    (Any, threading.Thread, "is a thread", "start it inside"),
     (Any, lambda: logging.getLogger("x"), "is a logger", "logging.getLogger"),
     (Any, lambda: (n for n in [1]), "is a generator", "pass a list"),
     (Iterator[int], lambda: iter([1]), "is a generator or iterator", "pass a list"),
@@ -241,7 +246,12 @@ REFUSED: list[tuple[Any, Callable[[], Any], str, str]] = [
     (Any, lambda: Color.RED, "is a Color", "annotate it, `x: Color`"),
     (Any, lambda: Level.LOW, "is a Level, which would come back as an int", "annotate it, `x: Level`"),
     (Any, lambda: {1: "a"}, "a key is not a str", "pass plain values"),
-    (dict[str, Any], lambda: {"when": [MOMENT]}, "datetime at `x.when[0]`", "annotate what is inside, or pass a str"),
+    (
+        dict[str, Any],
+        lambda: {"when": [MOMENT]},
+        "datetime at `x.when[0]`",
+        "annotate what is inside, or pass a str",
+    ),
     (Hiding, lambda: Hiding(shown=1, hidden=2), "at `x.hidden` that comes back with another", "plain values"),
     (Doubling, lambda: Doubling(number=2), "at `x.number` that comes back with another", "plain values"),
     (Unwritable, lambda: Unwritable(number=1), "cannot be written as JSON", "plain values"),
@@ -251,7 +261,9 @@ REFUSED: list[tuple[Any, Callable[[], Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("hint", "make", "what", "remedy"), REFUSED)
-def test_refuses_with_what_it_is_and_a_remedy(hint: Any, make: Callable[[], Any], what: str, remedy: str) -> None:
+def test_refuses_with_what_it_is_and_a_remedy(
+    hint: Any, make: Callable[[], Any], what: str, remedy: str
+) -> None:
     sentence = refusal(hint, make())
     assert sentence.startswith(f"{__name__}:send: parameter `x` ")
     assert what in sentence
@@ -331,7 +343,9 @@ WRONG_CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str
 
 
 @pytest.mark.parametrize(("function", "args", "kwargs", "problem"), WRONG_CALLS)
-def test_refuses_a_call_that_does_not_fit(function: Callable[..., Any], args: Any, kwargs: Any, problem: str) -> None:
+def test_refuses_a_call_that_does_not_fit(
+    function: Callable[..., Any], args: Any, kwargs: Any, problem: str
+) -> None:
     with pytest.raises(NotStorable) as refused:
         Codec(function).encode(args, kwargs)
     assert problem in str(refused.value)
@@ -359,7 +373,9 @@ def test_arguments_stored_for_another_signature_are_refused(stored: str, problem
     assert problem in str(refused.value)
 
 
-ITEMS = st.builds(Item, sku=st.text(), qty=st.integers(), price=st.decimals(allow_nan=False, allow_infinity=False))
+ITEMS = st.builds(
+    Item, sku=st.text(), qty=st.integers(), price=st.decimals(allow_nan=False, allow_infinity=False)
+)
 MOMENTS = st.datetimes(timezones=st.just(UTC) | st.none())
 ORDERS = st.builds(
     Order,
@@ -411,7 +427,12 @@ def test_whatever_is_accepted_comes_back(positional: Any, ids: list[UUID], named
 
 
 @settings(max_examples=200, deadline=None)
-@given(value=PLAIN_JSON | st.dictionaries(st.integers() | st.booleans(), PLAIN_JSON) | st.dates() | st.tuples(PLAIN_JSON))
+@given(
+    value=PLAIN_JSON
+    | st.dictionaries(st.integers() | st.booleans(), PLAIN_JSON)
+    | st.dates()
+    | st.tuples(PLAIN_JSON)
+)
 def test_never_changed_in_silence(value: Any) -> None:
     """Whatever is passed without an annotation either is refused or comes back the same."""
     codec = Codec(taking(Any))

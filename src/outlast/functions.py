@@ -73,7 +73,7 @@ def resolve(path: str) -> Function:
     if not module_name or not qualname:
         raise TargetNotFound(f"{path!r} is not the path of a function: it has to be `module:name`")
     if "<" in qualname:
-        raise TargetNotFound(f"{path} cannot be imported, since it is inside a function: {_MODULE_LEVEL}")
+        raise TargetNotFound(f"{path} cannot be imported, since it is a lambda or inside a function")
     found: Any = _imported(module_name, path)
     for name in qualname.split("."):
         if not hasattr(found, name):
@@ -87,7 +87,7 @@ def resolve(path: str) -> Function:
 
 
 def is_async(function: Function) -> bool:
-    """Whether a call of `function` gives a coroutine: an `async def`, a partial of one, or an async `__call__`."""
+    """Whether a call gives a coroutine: of an `async def`, a partial of one, or an async `__call__`."""
     while isinstance(function, partial):
         function = function.func
     called = inspect.getattr_static(type(function), "__call__", None)

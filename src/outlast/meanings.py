@@ -104,12 +104,13 @@ class Body:
     ) -> None:
         self.name = node.name
         self.file = source.file
-        self._nodes = list(ast.walk(node))
+        # Not its decorators and defaults, which run while the module is imported.
+        self._nodes = [inner for statement in node.body for inner in ast.walk(statement)]
         self._names = names
         self._sources = sources
         self._known = {**_imports(self._nodes, names), **_first_parameter(node, receiver)}
         self._rebound = {name for each in self._nodes if isinstance(each, ast.Global) for name in each.names}
-        self._locals = set(_bound(self._nodes)) - self._rebound
+        self._locals = set(_bound([*ast.walk(node.args), *self._nodes])) - self._rebound
 
     def uses(self) -> Iterator[Use]:
         """What the function reads of its module and of other modules of the project."""
@@ -222,9 +223,7 @@ def _bound(nodes: list[ast.AST]) -> Iterator[str]:
             yield node.id
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif node is not nodes[0] and isinstance(
-            node, (FunctionNode, ast.ClassDef, ast.ExceptHandler, ast.MatchAs)
-        ):
+        elif isinstance(node, (FunctionNode, ast.ClassDef, ast.ExceptHandler, ast.MatchAs)):
             yield node.name or ""
 
 

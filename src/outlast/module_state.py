@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from outlast.meanings import Body, Change, Meaning, Use, is_container
-from outlast.sources import Sources
+from outlast.sources import Source, Sources
 
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
@@ -44,6 +44,7 @@ def shares_state(function: Callable[..., Any], sources: Sources | None = None) -
 class _Search:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._own_modules = sources.own_modules()
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
@@ -80,29 +81,26 @@ class _Search:
 
     def _changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
         """The first function that changes what `meaning` leads to, other than at set-up or import."""
-        for body in self._others(meaning):
-            for change in body.changes():
-                rebound = change.value is meaning.owner and meaning.text.endswith(f".{change.attribute}")
-                if change.value is meaning.value or rebound:
-                    return body, change
+        for body, known_as in self._others(meaning):
+            change = next((change for change in body.changes() if _concerns(change, meaning)), None)
+            if change is not None and not self._called_at_import(body.name, known_as):
+                return body, change
         return None
 
-    def _others(self, meaning: Meaning) -> Iterator[Body]:
+    def _others(self, meaning: Meaning) -> Iterator[tuple[Body, object]]:
+        """The functions that may change it, each with what modules hold that call it."""
         for module in self._holders(meaning.root):
             source = self._sources.module(module)
-            if source is None:
-                continue
-            for node in source.functions:
-                if not self._called_at_import(node.name, vars(module).get(node.name)):
-                    yield Body(source, node, vars(module), None, self._sources)
-        yield from self._methods(meaning)
+            if source is not None:
+                yield from self._functions(source, vars(module))
+        for name, method in _methods(meaning.owner):
+            body_of_method = self._body(method, meaning.owner)
+            if body_of_method is not None and name not in _CONSTRUCTION:
+                yield body_of_method, meaning.root
 
-    def _methods(self, meaning: Meaning) -> Iterator[Body]:
-        owner = meaning.owner if isinstance(meaning.owner, type) else type(meaning.owner)
-        for name, member in ((name, member) for cls in owner.__mro__ for name, member in vars(cls).items()):
-            body = self._body(member, meaning.owner)
-            if body and name not in _CONSTRUCTION and not self._called_at_import(name, meaning.root):
-                yield body
+    def _functions(self, source: Source, names: Mapping[str, object]) -> Iterator[tuple[Body, object]]:
+        for node in source.functions:
+            yield Body(source, node, names, None, self._sources), names.get(node.name)
 
     def _called_at_import(self, name: str, thing: object) -> bool:
         """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
@@ -111,7 +109,7 @@ class _Search:
 
     def _holders(self, thing: object) -> list[ModuleType]:
         """The modules of the project that have `thing`, or a module that has it, as a global."""
-        own = self._sources.own_modules() if thing is not None else []
+        own = self._own_modules if thing is not None else []
         direct = [module for module in own if _has(module, thing)]
         return [module for module in own if module in direct or any(_has(module, other) for other in direct)]
 
@@ -126,6 +124,16 @@ def _calls_of(value: object, owner: object) -> Iterator[_Call]:
     for _ in range(_WRAPPERS):
         yield function, None if isinstance(owner, ModuleType) else owner
         function = inspect.getattr_static(function, "__wrapped__", None)
+
+
+def _concerns(change: Change, meaning: Meaning) -> bool:
+    rebound = change.value is meaning.owner and meaning.text.endswith(f".{change.attribute}")
+    return change.value is meaning.value or rebound
+
+
+def _methods(owner: object) -> Iterator[tuple[str, object]]:
+    cls = owner if isinstance(owner, type) else type(owner)
+    return ((name, member) for base in cls.__mro__ for name, member in vars(base).items())
 
 
 def _has(module: ModuleType, thing: object) -> bool:

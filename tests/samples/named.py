@@ -68,7 +68,7 @@ def before(number: int) -> int:
 original = before
 
 
-def before(number: int) -> int:  # type: ignore[no-redef]  # noqa: F811
+def before(number: int) -> int:  # type: ignore[no-redef]
     return -number
 
 
@@ -113,6 +113,6 @@ def variadic(first: int, *rest: int, flag: bool = False, **named: str) -> None: 
 def positional(a: int, b: int = 2, /, c: int = 3, *, d: int = 4) -> None: ...
 
 
-def awkward(
+def awkward(  # noqa: PLR0917
     model_config: int, schema: str, json: int, copy: int, _private: int, p0: int, args: int, kwargs: int
 ) -> None: ...

@@ -71,7 +71,7 @@ class Unwritable(BaseModel):
     number: int
 
     @field_serializer("number")
-    def broken(self, number: int) -> int:
+    def broken(self, number: int) -> int:  # noqa: ARG002
         raise KeyError("no such number")
 
 

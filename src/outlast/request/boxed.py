@@ -13,7 +13,7 @@ _HOME = ("starlette.background", "fastapi.background")
 
 
 class BoxedTask(BackgroundTask):
-    """Takes the place of a task in its background object; asks the request's box what to do when it is called.
+    """Takes the place of a task in its background object; when called, it asks the request's box what to do.
 
     It holds no state of a request: an object that is used for two responses, or two requests, can keep it.
     Outside of a request of an installed app it does what the task itself would have done. `original` is an

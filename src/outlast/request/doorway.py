@@ -10,6 +10,7 @@ from outlast.errors import JournalUnusable, StoreFailed
 from outlast.request.box import Box
 from outlast.request.current import current_box
 from outlast.request.fate import Ended, Ending, in_one_line
+from outlast.request.inline import surface
 from outlast.request.mode import REAL, mode_of
 from outlast.request.site import Warnings
 
@@ -71,7 +72,7 @@ class Call:
         finally:
             current_box.reset(token)
         await self.box.finish(self.ending(None))
-        _surface(self.box.errors)
+        surface(self.box.errors)
 
     async def receive(self) -> Message:
         """What the app gets to read with."""
@@ -184,14 +185,6 @@ class WebSocketCall(Call):
         if self.box.outlast.settings.on_store_error == "refuse":
             raise error
         log.error("%s goes on although its tasks are not stored yet: %s", self.box.origin, error)
-
-
-def _surface(errors: Sequence[Exception]) -> None:
-    """What tasks raised in test mode `inline` is raised in the test."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup("background tasks failed", errors)
 
 
 def _unstored(entries: Sequence[Entry]) -> str:

@@ -37,7 +37,7 @@ class Ending:
 
     @classmethod
     def of(cls, error: BaseException | None, refused_by: OSError | None, status: int) -> Ending:
-        """From the exception that left the call, and the one with which the server refused a message, if any."""
+        """From the exception that left the call, and the one with which the server refused a message."""
         if error is None:
             return cls(Ended.RETURNED, status)
         cause = _cause(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from outlast.engines.contract import Begin, Change, Settle
 from outlast.request.entry import Entry, Step
@@ -35,6 +35,14 @@ async def run_inline(entry: Entry, record: Callable[[Change], None]) -> Exceptio
         raise
     record(Settle(Settlement(entry.id, ATTEMPT, End.DONE, State.DONE)))
     return None
+
+
+def surface(errors: Sequence[Exception]) -> None:
+    """Raise in a test what its tasks have raised: one as it is, several as a group."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("background tasks failed", errors)
 
 
 def _failed(entry: Entry, error: Exception) -> Settlement:

@@ -63,8 +63,8 @@ def order_warning(plans: Sequence[Plan]) -> str:
     if not inline or len(inline) == len(plans):
         return ""
     return (
-        f"of the tasks of this response, {', '.join(inline)} run{'s' * (len(inline) == 1)} inline, in the web "
-        "worker, the others outside of it: the order they were added in holds within each of the two only"
+        f"among the tasks of this response, these run inline, in the web worker: {', '.join(inline)}; "
+        "the order they were added in holds among those and among the others, not between the two"
     )
 
 

@@ -118,8 +118,8 @@ def _background_tasks() -> Any:
     if release < OLDEST_FASTAPI:
         oldest = ".".join(map(str, OLDEST_FASTAPI))
         raise ImportError(
-            f"outlast.BackgroundTasks needs FastAPI {oldest} or newer, this is {fastapi.__version__}: upgrade it, "
-            "or keep fastapi.BackgroundTasks, which outlast.install(app) makes durable as well"
+            f"outlast.BackgroundTasks needs FastAPI {oldest} or newer, this is {fastapi.__version__}: "
+            "upgrade, or keep fastapi.BackgroundTasks, which outlast.install(app) makes durable as well"
         )
     return Annotated[Tasks, fastapi.Depends(_tasks, scope="function")]
 

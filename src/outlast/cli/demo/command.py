@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from outlast.cli.demo.plan import Plan
@@ -93,17 +95,30 @@ def _run(plan: Plan, article: Path, console: Console) -> Result:
 
 
 def _conclude(console: Console, plan: Plan, result: Result, picture: Path) -> None:
-    from outlast.cli.demo.logbook import is_of_small_request
     from outlast.cli.demo.report import table, verdict
-    from outlast.cli.demo.timeline import draw
 
-    picture.write_text(draw(result.stories, plan), encoding="utf-8")
     console.print(table(result.stories))
     console.print(verdict(result.stories))
-    console.print(f"Timeline: {picture}", highlight=False)
-    outlast, log = result.stories[-1], result.logs[-1]
+    _draw(console, plan, result, picture)
+    outlast = result.stories[-1]
     if outlast.finished < len(outlast.tasks):
-        telling = [line for line in log if not is_of_small_request(line)]
-        console.print("\nThe last lines of outlast's server:", style="red")
-        console.print("\n".join(telling[-LOG_LINES:]), highlight=False, markup=False, soft_wrap=True)
+        _print_log(console, result.logs[-1])
         raise SystemExit(1)
+
+
+def _draw(console: Console, plan: Plan, result: Result, picture: Path) -> None:
+    from outlast.cli.demo.timeline import draw
+
+    try:
+        picture.write_text(draw(result.stories, plan), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot draw {picture}: {error.strerror}") from None
+    console.print(f"Timeline: {picture}", highlight=False)
+
+
+def _print_log(console: Console, log: Sequence[str]) -> None:
+    from outlast.cli.demo.logbook import is_of_small_request
+
+    telling = [line for line in log if not is_of_small_request(line)]
+    console.print("\nThe last lines of outlast's server:", style="red")
+    console.print("\n".join(telling[-LOG_LINES:]), highlight=False, markup=False, soft_wrap=True)

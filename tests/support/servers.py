@@ -1,0 +1,200 @@
+"""Real servers with the test app, each in a folder of its own, on a free port of the loopback."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from outlast.engines.history import History, Record
+from outlast.errors import JournalUnusable
+from outlast.liveness import Liveness
+
+APP = Path(__file__).with_name("app.py")
+PYTHON = sys.executable
+
+KINDS: dict[str, Sequence[str]] = {
+    "uvicorn": ["-m", "uvicorn", "main:app", "--port", "{port}"],
+    "uvicorn --workers 2": ["-m", "uvicorn", "main:app", "--port", "{port}", "--workers", "2"],
+    "uvicorn --reload": ["-m", "uvicorn", "main:app", "--port", "{port}", "--reload"],
+    "uvicorn --factory": ["-m", "uvicorn", "main:build", "--factory", "--port", "{port}"],
+    "gunicorn uvicorn_worker": [
+        *("-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "uvicorn_worker.UvicornWorker", "main:app")
+    ],
+    "gunicorn asgi": ["-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "asgi", "main:app"],
+    "gunicorn --preload": [
+        *("-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "2", "--preload"),
+        *("-k", "uvicorn_worker.UvicornWorker", "main:app"),
+    ],
+    "gunicorn build()": [
+        *("-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "uvicorn_worker.UvicornWorker", "main:build()")
+    ],
+    "python main.py": ["main.py"],
+    "fastapi run": ["-m", "fastapi", "run", "main.py", "--host", "127.0.0.1", "--port", "{port}"],
+}
+
+
+def eventually(holds: Callable[[], object], what: str, within: float = 20.0) -> None:
+    """Wait until `holds()` is true; fail with `what` after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within} s: {what}"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@dataclass
+class Server:
+    """A running server; `output` holds all it and its runner have printed."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    journal: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.journal = self.folder / ".outlast" / "journal.db"
+
+    def get(self, path: str, timeout: float = 10.0) -> tuple[int, str]:
+        """One request on a connection of its own; (status, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def add(self, task: str, name: str, seconds: float | None = None) -> int:
+        """Have the app add a task; returns the web worker's pid."""
+        query = "" if seconds is None else f"?seconds={seconds}"
+        status, body = self.get(f"/add/{task}/{name}{query}")
+        assert status == 200, body
+        return int(body)
+
+    def answers(self) -> bool:
+        with suppress(OSError, http.client.HTTPException):
+            return self.get("/ping", timeout=2.0)[0] == 200
+        return False
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output.log").read_text(errors="replace")
+
+    def witnessed(self, *words: str) -> list[list[str]]:
+        """The lines that tasks have left, as words, that begin with `words`."""
+        try:
+            lines = (self.folder / "witness.log").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [line.split() for line in lines if line.split()[: len(words)] == list(words)]
+
+    def wait_for(self, *words: str, within: float = 20.0) -> list[str]:
+        """The first line that begins with `words`, once it is there."""
+        eventually(lambda: self.witnessed(*words), f"{words} in {self.witnessed()}\n{self.output}", within)
+        return self.witnessed(*words)[0]
+
+    def records(self) -> list[Record]:
+        try:
+            return History(self.journal).tasks(limit=100_000)
+        except JournalUnusable:
+            return []
+
+    def living(self, kind: str) -> list[int]:
+        """Pids of the processes of a kind that the kernel says are alive."""
+        liveness = Liveness(self.journal.parent)
+        present = History(self.journal).summary(0.0).processes
+        return [one.pid for one in present if one.kind == kind and liveness.holder(one.id) is not None]
+
+    def all_settled(self) -> bool:
+        states = [record.state for record in self.records()]
+        return bool(states) and not {"held", "waiting", "running"} & set(states)
+
+    def stop(self, within: float = 15.0) -> float:
+        """SIGTERM to the server's main process; returns the seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(within)
+        return time.monotonic() - began
+
+    def kill_everything(self) -> None:
+        """SIGKILL to whatever belongs to this server, as when a machine goes down."""
+        pids = [self.process.pid, *descendants(self.process.pid)]
+        with suppress(JournalUnusable):
+            pids += [pid for kind in ("web", "runner", "child") for pid in self.living(kind)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
+        eventually(lambda: not any(map(is_alive, pids)), "all processes are gone")
+
+
+def descendants(pid: int) -> list[int]:
+    """Children of a process, and theirs."""
+    try:
+        children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def lay_out(folder: Path) -> None:
+    """The app of the tests as `main.py` in a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(APP, folder / "main.py")
+
+
+@contextmanager
+def serving(kind: str, folder: Path, *more: str, **environment: str) -> Iterator[Server]:
+    """A server of a kind in KINDS, `more` arguments and variables; ended with all that belongs to it."""
+    if not (folder / "main.py").exists():
+        lay_out(folder)
+    server = start(kind, folder, *more, **environment)
+    try:
+        eventually(server.answers, f"the server answers; it printed {server.output}")
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill_everything()
+        end_what_is_left(server)
+
+
+def start(kind: str, folder: Path, *more: str, **environment: str) -> Server:
+    """Start a server without waiting for it."""
+    port = free_port()
+    command = [PYTHON, *(part.format(port=port) for part in KINDS[kind]), *more]
+    variables = {**os.environ, "PORT": str(port), "PYTHONUNBUFFERED": "1", **environment}
+    with (folder / "output.log").open("ab") as output:
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
+    return Server(folder, port, process)
+
+
+def end_what_is_left(server: Server) -> None:
+    """No runner or child outlives its test."""
+    with suppress(JournalUnusable, FileNotFoundError):
+        for kind in ("runner", "child", "web"):
+            for pid in server.living(kind):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,292 @@
+"""Function to name and back, and which functions share module state with the web process."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import importlib
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import outlast.functions
+from outlast.errors import NotStorable, TargetNotFound
+from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
+from outlast.module_state import shares_state
+from outlast.task import Lane
+from tests.samples import named, state
+
+NAMED: list[tuple[Callable[..., Any], str]] = [
+    (named.plain, "plain"),
+    (named.coroutine, "coroutine"),
+    (named.decorated, "decorated"),
+    (named.cached, "cached"),
+    (named.Mailer, "Mailer"),
+    (named.Mailer.check, "Mailer.check"),
+    (named.mailer.check, "Mailer.check"),
+    (named.Mailer.build, "Mailer.build"),
+    (named.Mailer.send, "Mailer.send"),
+]
+
+
+@pytest.mark.parametrize(("function", "qualname"), NAMED)
+def test_named_function_has_a_path_that_leads_back(function: Callable[..., Any], qualname: str) -> None:
+    path = path_of(function)
+    assert path == f"tests.samples.named:{qualname}"
+    assert resolve(path) == function
+
+
+def test_function_of_the_standard_library_has_a_path() -> None:
+    assert path_of(textwrap.dedent) == "textwrap:dedent"
+    assert path_of(len) == "builtins:len"
+
+
+UNNAMED: list[tuple[Any, str, str]] = [
+    (named.unnamed_lambda, "has no name", "function of a module"),
+    (named.nested(), "is inside another function", "top level of a module"),
+    (named.hidden, "is inside another function", "top level of a module"),
+    (named.bound_arguments, "cannot be stored", "pass the function itself"),
+    (named.mailer.send, "belongs to an instance of Mailer", "what it needs to make that object"),
+    ([].append, "belongs to an instance of list", "what it needs to make that object"),
+    (named.mailer, "is an object that can be called", "pass a function of a module that calls it"),
+    (named.original, "leads to tests.samples.named:before, not to", "pass what that name leads to"),
+]
+
+
+@pytest.mark.parametrize(("function", "problem", "remedy"), UNNAMED)
+def test_function_without_a_name_is_refused(function: Any, problem: str, remedy: str) -> None:
+    with pytest.raises(NotStorable) as refused:
+        path_of(function)
+    assert problem in str(refused.value)
+    assert remedy in str(refused.value)
+
+
+def test_function_whose_name_is_gone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    function = named.plain
+    monkeypatch.delattr(named, "plain")
+    with pytest.raises(NotStorable, match="cannot be found by other processes"):
+        path_of(function)
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("tests.samples.named", "it has to be `module:name`"),
+        (":plain", "it has to be `module:name`"),
+        ("tests.samples.named:", "it has to be `module:name`"),
+        ("no_such_package.module:f", "there is no module 'no_such_package'"),
+        ("tests.samples.nothing:f", "there is no module 'tests.samples.nothing'"),
+        (".named:plain", "cannot be imported"),
+        ("tests.samples.named:nothing", "module tests.samples.named has no 'nothing'"),
+        ("tests.samples.named:Mailer.nothing", "tests.samples.named:Mailer has no 'nothing'"),
+        ("tests.samples.named:not_callable", "is int, which cannot be called"),
+        ("tests.samples.named:nested.<locals>.inner", "inside a function"),
+        ("tests.samples.named:<lambda>", "is a lambda"),
+        ("tests.samples.named:plain()", "has no 'plain()'"),
+    ],
+)
+def test_path_that_leads_nowhere_is_refused(path: str, problem: str) -> None:
+    with pytest.raises(TargetNotFound) as refused:
+        resolve(path)
+    assert problem in str(refused.value)
+
+
+def test_module_that_lacks_what_it_imports_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lacking.py").write_text("import no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        TargetNotFound, match=r"lacking:f cannot be imported: No module named 'no_such_library'"
+    ):
+        resolve("lacking:f")
+
+
+def test_error_of_a_module_at_import_passes_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "failing.py").write_text("raise ValueError('no DATABASE_URL')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="no DATABASE_URL"):
+        resolve("failing:f")
+
+
+MAIN = """
+import sys
+sys.path[:0] = {path!r}
+from outlast.functions import path_of, resolve
+def job(): ...
+print(path_of(job), resolve(path_of(job)) is job)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["program.py"], "__main__:job True"),
+        (["-m", "package.program"], "package.program:job True"),
+        (["-m", "package"], "package.__main__:job True"),
+    ],
+)
+def test_function_of_the_program_itself(tmp_path: Path, arguments: list[str], printed: str) -> None:
+    program = MAIN.format(path=sys.path)
+    (tmp_path / "package").mkdir()
+    for name in ("program.py", "package/program.py", "package/__main__.py"):
+        (tmp_path / name).write_text(program)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.stderr) == (printed, "")
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (named.plain, False),
+        (named.coroutine, True),
+        (functools.partial(named.coroutine, 1), True),
+        (functools.partial(functools.partial(named.coroutine), 1), True),
+        (functools.partial(named.plain, 1), False),
+        (named.mailer, True),
+        (named.caller, False),
+        (named.mailer.send, False),
+        (named.mailer.__call__, True),
+        (named.decorated, False),
+        (named.async_decorated, True),
+        (named.Mailer, False),
+        (named.Caller, False),
+        (print, False),
+    ],
+)
+def test_async_functions_are_known(function: Callable[..., Any], expected: bool) -> None:  # noqa: FBT001
+    assert is_async(function) is expected
+
+
+SAMPLES = {name: function for name, function in vars(state).items() if name.startswith(("shares_", "free_"))}
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("shares_")])
+def test_shared_module_state_is_found(name: str) -> None:
+    sentence = shares_state(SAMPLES[name])
+    assert sentence.startswith(f"tests.samples.state:{name}")
+    assert re.search(r"tests/samples/\w+\.py:\d+", sentence)
+    assert "@outlast.task(travels=True)" in sentence
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("free_")])
+def test_function_without_shared_state_is_free(name: str) -> None:
+    assert shares_state(SAMPLES[name]) == ""
+
+
+def line_of(text: str, module: ModuleType = state) -> int:
+    lines = Path(str(module.__file__)).read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.strip() == text)
+
+
+def test_sentence_names_the_variable_and_the_line() -> None:
+    line = line_of("global total") + 1
+    assert f"changes the global `total` (tests/samples/state.py:{line})" in shares_state(state.shares_global)
+
+
+def test_sentence_names_the_function_in_between() -> None:
+    module = importlib.import_module("tests.samples.shared")
+    sentence = shares_state(state.shares_through_call)
+    line = line_of("results[key] = 1", module)
+    assert f"through record(), changes `results` (tests/samples/shared.py:{line})" in sentence
+
+
+def test_sentence_names_who_changes_what_is_read() -> None:
+    line = line_of("progress[key] = 0")
+    sentence = shares_state(state.shares_what_an_endpoint_changes)
+    assert f"reads `progress` (tests/samples/state.py:{line_of('return progress[key]')})" in sentence
+    assert f"which endpoint() changes (tests/samples/state.py:{line})" in sentence
+
+
+@pytest.mark.parametrize(
+    "function", [len, textwrap.dedent, named.Mailer.build, functools.partial(print).func]
+)
+def test_nothing_is_said_without_source_or_outside_the_project(function: Callable[..., Any]) -> None:
+    assert shares_state(function) == ""
+
+
+def test_function_without_a_source_file_is_free() -> None:
+    names: dict[str, Any] = {"jobs": {}, "__name__": "made_up"}
+    exec("def change(key):\n    jobs[key] = 1\n", names)  # noqa: S102
+    assert shares_state(names["change"]) == ""
+
+
+def test_description_of_a_function_that_travels() -> None:
+    known = Functions().describe(named.coroutine)
+    assert (known.path, known.lane, known.inline_reason) == ("tests.samples.named:coroutine", Lane.LOOP, "")
+    assert known.codec.decode(known.codec.encode((1,), {})) == ((1,), {})
+    assert Functions().describe(named.plain).lane is Lane.THREAD
+
+
+def test_description_says_why_a_function_runs_inline() -> None:
+    assert "changes `jobs`" in Functions().describe(state.shares_item).inline_reason
+
+
+def test_task_option_overrides_what_the_source_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state.shares_item, "__outlast_options__", {"travels": True}, raising=False)
+    monkeypatch.setattr(state.free_plain, "__outlast_options__", {"travels": False}, raising=False)
+    monkeypatch.setattr(state.shares_add, "__outlast_options__", {}, raising=False)
+    functions = Functions()
+    assert functions.describe(state.shares_item).inline_reason == ""
+    assert "travels=False" in functions.describe(state.free_plain).inline_reason
+    assert "changes `seen`" in functions.describe(state.shares_add).inline_reason
+
+
+def test_task_returns_the_same_function_with_its_options() -> None:
+    def job() -> None: ...
+
+    assert task(travels=True)(job) is job
+    assert vars(job) == {"__outlast_options__": {"travels": True}}
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The functions that were looked at anew."""
+    looked_at: list[Any] = []
+
+    def counting(function: Callable[..., Any]) -> str:
+        looked_at.append(function)
+        return path_of(function)
+
+    monkeypatch.setattr(outlast.functions, "path_of", counting)
+    return looked_at
+
+
+def test_each_function_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, functions = counted(monkeypatch), Functions()
+    known: TaskFunction = functions.describe(named.plain)
+    assert functions.describe(named.plain) is known
+    inner = named.nested()
+    for _ in range(2):
+        with pytest.raises(NotStorable, match="inside another function"):
+            functions.describe(inner)
+    assert looked_at == [named.plain, inner]
+
+
+def test_what_cannot_be_remembered_is_described_all_the_same() -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self) -> None: ...
+
+    with pytest.raises(NotStorable, match="object that can be called"):
+        Functions().describe(Unhashable())
+
+
+def test_functions_that_are_gone_are_forgotten() -> None:
+    functions = Functions()
+    inner = named.nested()
+    with pytest.raises(NotStorable):
+        functions.describe(inner)
+    before = len(functions._known)
+    del inner
+    gc.collect()
+    assert (before, len(functions._known)) == (1, 0)
