@@ -20,8 +20,9 @@ import outlast.functions
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
 from outlast.module_state import shares_state
+from outlast.sources import Sources
 from outlast.task import Lane
-from tests.samples import named, state
+from tests.samples import elsewhere, named, state
 
 NAMED: list[tuple[Callable[..., Any], str]] = [
     (named.plain, "plain"),
@@ -152,6 +153,7 @@ def test_function_of_the_program_itself(tmp_path: Path, arguments: list[str], pr
         (functools.partial(named.coroutine, 1), True),
         (functools.partial(functools.partial(named.coroutine), 1), True),
         (functools.partial(named.plain, 1), False),
+        (functools.partial(named.mailer, "x"), True),
         (named.mailer, True),
         (named.caller, False),
         (named.mailer.send, False),
@@ -167,6 +169,8 @@ def test_async_functions_are_known(function: Callable[..., Any], expected: bool)
     assert is_async(function) is expected
 
 
+assert elsewhere  # its endpoint changes what a sample reads
+
 SAMPLES = {name: function for name, function in vars(state).items() if name.startswith(("shares_", "free_"))}
 
 
@@ -181,6 +185,25 @@ def test_shared_module_state_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("free_")])
 def test_function_without_shared_state_is_free(name: str) -> None:
     assert shares_state(SAMPLES[name]) == ""
+
+
+def test_bound_classmethod_is_followed_with_its_class() -> None:
+    assert "changes `cls.shared`" in shares_state(state.Manager.remember)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("/app/main.py", True),
+        ("/app/.venv/lib/python3.11/site-packages/library.py", False),
+        ("/usr/lib/python3/dist-packages/library.py", False),
+        ("/app/fast.so", False),
+        (str(textwrap.__file__), False),
+        (str(outlast.functions.__file__), False),
+    ],
+)
+def test_files_of_the_project_are_known(file: str, expected: bool) -> None:  # noqa: FBT001
+    assert Sources().is_own_file(file) is expected
 
 
 def line_of(text: str, module: ModuleType = state) -> int:

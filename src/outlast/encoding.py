@@ -25,7 +25,6 @@ _CONFIG = ConfigDict(
     ser_json_bytes="base64",
     val_json_bytes="base64",
     ser_json_inf_nan="constants",
-    protected_namespaces=(),
 )
 
 

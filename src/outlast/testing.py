@@ -66,7 +66,7 @@ class CollectedTasks:
             pytest.fail(f"no background task {wanted} was added; there are: {there}")
 
     def drain(self) -> None:
-        """Run them in order and forget them. Each runs even if another fails; what they raise is raised then."""
+        """Run them in order and forget them. One that fails stops no other; what it raised is raised then."""
         from outlast.request.inline import surface
 
         surface([error for task in _taken() if (error := _failure_of(task))])
@@ -130,7 +130,7 @@ def _entered(mode: Mode) -> Iterator[None]:
 
 @contextmanager
 def _journal_in(folder: Path) -> Iterator[None]:
-    """All apps with outlast, those made in the test too, have their journal in `folder` and a runner of its own."""
+    """All apps with outlast, also those made in the test, have their journal in `folder`, with a runner."""
     this.overrides = {
         "url": f"sqlite:///{folder / 'journal.db'}",
         "runner": "auto",

@@ -6,6 +6,7 @@ from typing import Any
 
 results: dict[str, int] = {}
 prices: dict[str, int] = {"a": 1}
+remote: dict[str, int] = {}
 flag = False
 
 

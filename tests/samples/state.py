@@ -1,5 +1,5 @@
-"""Task functions that share module state with the web process (`shares_*`) and such that do not (`free_*`)."""
-# ruff: noqa: PLW0603
+"""Functions that share module state with the web process (`shares_*`) and such that do not (`free_*`)."""
+# ruff: noqa: PLW0603, ARG002
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI
 
 from tests.samples import shared
+from tests.samples.named import logged
 from tests.samples.shared import named, prices, record, registry, results
 
 app = FastAPI()
@@ -54,6 +56,7 @@ class Manager:
     def __init__(self) -> None:
         self.active: list[str] = []
         self.fixed: list[str] = ["a"]
+        self.shown: list[str] = []
         self._session: object | None = None
         self.sent = 0
 
@@ -63,6 +66,12 @@ class Manager:
     def broadcast(self, text: str) -> None:
         for _ in self.active:
             pass
+
+    def show(self) -> int:
+        return len(self.shown)
+
+    def rebuild(self) -> None:
+        self.shown = []
 
     def count(self) -> None:
         self.sent += 1
@@ -87,7 +96,14 @@ class Manager:
         cls.shared[key] = 1
 
 
+class Bag(list[str]):
+    def add(self, key: str) -> str:
+        return key
+
+
 manager = Manager()
+bag = Bag()
+api = SimpleNamespace(add=len)
 
 
 def shares_item(key: str) -> None:
@@ -134,6 +150,19 @@ def shares_global(key: str) -> None:
 def shares_plain_global(key: str) -> None:
     global pool
     pool = key
+
+
+def shares_tested_global(key: str) -> None:
+    global total
+    if total is not None:
+        total += 1
+
+
+def shares_rebound_container(key: str) -> None:
+    global jobs
+    if not jobs:
+        jobs = {}
+    jobs[key] = 1
 
 
 def shares_in_nested_function(key: str) -> None:
@@ -186,6 +215,10 @@ def shares_what_another_module_changes(key: str) -> int:
     return len(results)
 
 
+def shares_what_a_module_that_is_not_imported_here_changes(key: str) -> int:
+    return shared.remote[key]
+
+
 def shares_attribute(key: str) -> None:
     manager.sent = 3
 
@@ -204,6 +237,10 @@ def shares_classmethod(key: str) -> None:
 
 def shares_connections(key: str) -> None:
     manager.broadcast(key)
+
+
+def shares_what_a_method_replaces(key: str) -> int:
+    return manager.show()
 
 
 def shares_container_of_object(key: str) -> None:
@@ -225,6 +262,11 @@ def counting(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @counting
 def shares_by_decorator(key: str) -> None: ...
+
+
+@logged
+def shares_behind_decorator(key: str) -> None:
+    jobs[key] = 1
 
 
 def free_plain(key: str) -> str:
@@ -276,6 +318,22 @@ def free_constant_of_object(key: str) -> list[str]:
 
 def free_method_called_update(key: str) -> str:
     return manager.update(key) + Manager.plain(key)
+
+
+def free_method_of_own_container(key: str) -> str:
+    return bag.add(key)
+
+
+def free_call_of_library_object(key: str) -> None:
+    api.add(key)
+
+
+def free_circle(key: str) -> None:
+    free_circle_back(key)
+
+
+def free_circle_back(key: str) -> None:
+    free_circle(key)
 
 
 def free_lifespan_models(key: str) -> object:

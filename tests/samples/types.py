@@ -39,7 +39,7 @@ class Order(BaseModel):
     tags: set[str] = set()
 
 
-class Camel(BaseModel):
+class Camel(BaseModel, extra="forbid"):
     user_name: str = Field(alias="userName")
 
     @computed_field  # type: ignore[prop-decorator]

@@ -99,6 +99,12 @@ class Server:
             return self.get("/ping", timeout=2.0)[0] == 200
         return False
 
+    def answers_from(self, worker: int) -> bool:
+        """Whether the process `worker` still answers."""
+        with suppress(OSError, http.client.HTTPException):
+            return self.get("/ping", timeout=2.0)[1] == str(worker)
+        return False
+
     @property
     def output(self) -> str:
         return (self.folder / "output.log").read_text(errors="replace")

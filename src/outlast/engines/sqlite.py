@@ -131,8 +131,7 @@ class SqliteJournal:
     def enter(self, process: ProcessEntry) -> int:
         """Record a process; returns its id."""
         values = (process.kind, process.pid, process.machine, process.started_at)
-        row = self._opened().execute(_ENTER, values).fetchone()
-        return int(row[0])
+        return _number(self._opened().execute(_ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
         """Record that a process has ended and how."""
@@ -144,7 +143,7 @@ class SqliteJournal:
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
-        return int(self._opened().execute(f"SELECT count(*) FROM task WHERE {LIVE}").fetchone()[0])  # noqa: S608
+        return _number(self._opened().execute(f"SELECT count(*) FROM task WHERE {LIVE}"))  # noqa: S608
 
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
@@ -223,6 +222,10 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
     except apsw.Error as error:
         raise TaskRefused(f"the journal {path} refused: {error}") from error
+
+
+def _number(answer: apsw.Cursor) -> int:
+    return int(next(iter(answer))[0])
 
 
 def _from(target: State) -> str:

@@ -93,7 +93,10 @@ class Box:
         """The tasks that are to be stored with the start of the response, in their order."""
         if not self._entries and not self._assigned:
             return []
-        carried = [entry for background in self._assigned for entry in self._see(tasks_of(background))]
+        outside_in = reversed(
+            self._assigned
+        )  # what was assigned later is called first, or contains the earlier
+        carried = [entry for background in outside_in for entry in self._see(tasks_of(background))]
         promised = [entry for entry in self._entries.values() if entry.promised and entry.ready]
         return [entry for entry in dict.fromkeys(carried + promised) if entry.step is Step.SEEN]
 

@@ -35,10 +35,10 @@ class Channel:
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, self._attend)
 
-    def send(self, message: Message) -> None:
-        """Send as much as goes now, the rest when the other side takes it."""
+    def send(self, message: Message) -> bool:
+        """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""
         self._unsent += packed(message)
-        self._push()
+        return self._push()
 
     def drain(self) -> None:
         """Read what is there to the last byte: the other side is dead."""
@@ -57,20 +57,21 @@ class Channel:
             self._push()
         self._read()
 
-    def _push(self) -> None:
+    def _push(self) -> bool:
         if not self.is_open:
-            return
+            return False
         try:
             sent = self._socket.send(self._unsent) if self._unsent else 0
         except BlockingIOError:
             sent = 0
-        except OSError:  # the reading side finds out and says so
+        except OSError:  # reading finds out too, and says so
             self._unsent.clear()
-            sent = 0
+            return False
         del self._unsent[:sent]
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
         if self._selector.get_key(self._socket).events != wanted:
             self._selector.modify(self._socket, wanted, self._attend)
+        return True
 
     def _read(self) -> bool:
         """Read one piece; False when there is nothing to read now or ever."""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -71,15 +71,16 @@ class Child:
         slots = settings.loop_slots if lane is Lane.LOOP else settings.thread_slots
         return max(0, slots - self.taken[lane])
 
-    def hand_over(self, claims: Iterable[Claimed], now: float) -> None:
-        """Give it attempts that it has free slots for."""
-        claims = list(claims)
+    def hand_over(self, claims: Sequence[Claimed], now: float) -> bool:
+        """Give it attempts that it has free slots for. False: it has just died, and never saw them."""
+        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane)] for one in claims]
+        if not self.channel.send({"type": "run", "tasks": tasks}):
+            return False
         if not self.attempts:
             self.heard_at = now
         self.attempts.update({one.id: one for one in claims})
         self.taken.update(one.lane for one in claims)
-        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane)] for one in claims]
-        self.channel.send({"type": "run", "tasks": tasks})
+        return True
 
     def give_up(self, ids: Iterable[int], now: float) -> list[Claimed]:
         """Take attempts off its list: ended, or handed back."""

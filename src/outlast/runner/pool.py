@@ -93,8 +93,8 @@ class Pool:
             chosen = max(accepting, key=lambda child: child.free(claim.lane) - len(shares[child]))
             shares[chosen].append(claim)
         for child, share in shares.items():
-            if share:
-                child.hand_over(share, now)
+            if share and not child.hand_over(share, now):
+                self._handed_back += share
 
     def keep(self, now: float, lanes_waiting: Iterable[Lane]) -> None:
         """Start the children that are missing, let go those that are not needed, pass on what was handed back."""

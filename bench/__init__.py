@@ -1,0 +1,1 @@
+"""The figures of outlast, each beside the bare limit of the same run: `python -m bench`."""

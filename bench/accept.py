@@ -1,0 +1,66 @@
+"""Requests per second of an endpoint with one task: stored by outlast, beside Starlette's own in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.harness.figures import Aim, Figure, Series
+from bench.harness.place import place
+from bench.harness.processes import Server, serving, uvicorn
+from bench.harness.rounds import Size, interleaved
+
+CLIENTS = 32
+
+
+def measure(size: Size) -> list[Figure]:
+    """Both servers are up all the time; only one of them is asked at a time."""
+    seconds = str(size.pick(8.0, 2.0))
+    app = uvicorn("bench.programs.app:app")
+    with (
+        place() as here,
+        place() as there,
+        serving(here, app, BENCH_OUTLAST="1") as outlast,
+        serving(there, app, BENCH_OUTLAST="0") as stock,
+    ):
+        warm_up(outlast)
+        _load(stock, "1")
+        measures = {"outlast": lambda: _load(outlast, seconds), "stock": lambda: _load(stock, seconds)}
+        found = interleaved(size.repeat, measures)
+    return _figures(found)
+
+
+def warm_up(server: Server) -> None:
+    """The first task starts the runner and a child: wait until that has finished it, then some more."""
+    server.get("/add")
+    server.place.drain()
+    _load(server, "1")
+
+
+def _load(server: Server, seconds: str) -> dict[str, Any]:
+    """Requests for a while; the tasks that are left are then finished, so that they burden no other round."""
+    report = server.load("/add", "--seconds", seconds, "--connections", str(CLIENTS))
+    if report["failures"]:
+        raise RuntimeError(f"{report['failures']} requests failed")
+    if server.place.journal.exists():
+        server.place.drain()
+    return report
+
+
+def _figures(found: dict[str, list[dict[str, Any]]]) -> list[Figure]:
+    def series(side: str, key: str, what: str, unit: str) -> Series:
+        return Series(what, unit, tuple(one[key] for one in found[side]))
+
+    asked = f"`accept`: requests with one durable task, {CLIENTS} clients"
+    rows = (
+        ("per_second", asked, "requests/s"),
+        ("p50", "`accept`: p50", "ms"),
+        ("p99", "`accept`: p99", "ms"),
+    )
+    return [
+        Figure(
+            series("outlast", key, what, unit),
+            series("stock", key, "stock, in memory", unit),
+            (Aim("ratio", at_least=0.6),) if key == "per_second" else (),
+        )
+        for key, what, unit in rows
+    ]

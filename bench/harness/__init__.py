@@ -1,0 +1,1 @@
+"""What the measurements share: figures, rounds, a place on a real disk, servers, bare SQLite."""

@@ -1,0 +1,57 @@
+"""The app that is measured. `BENCH_OUTLAST=0` leaves out the one line that makes the difference."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from fastapi import BackgroundTasks, FastAPI
+
+import outlast
+
+app = FastAPI()
+if os.environ.get("BENCH_OUTLAST", "1") != "0":
+    outlast.install(app)
+
+
+def write_line(file: str, line: object) -> None:
+    """One line, whole, whoever else writes."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, f"{line}\n".encode())
+    os.close(descriptor)
+
+
+async def noop(text: str, number: int) -> None:
+    """Nothing, as fast as it goes."""
+
+
+async def note_delay(file: str, asked_at: int) -> None:
+    """Write how many nanoseconds after `asked_at` (monotonic) this was started."""
+    write_line(file, time.monotonic_ns() - asked_at)
+
+
+async def stay(file: str, seconds: float) -> None:
+    """Write when this was started (monotonic ns), then stay."""
+    write_line(file, time.monotonic_ns())
+    await asyncio.sleep(seconds)
+
+
+@app.get("/")
+async def plain() -> str:
+    """An endpoint without tasks."""
+    return "plain"
+
+
+@app.get("/add")
+async def add(background_tasks: BackgroundTasks) -> str:
+    """One task that does nothing."""
+    background_tasks.add_task(noop, "x" * 100, 1)
+    return "added"
+
+
+@app.get("/stay")
+async def add_stay(background_tasks: BackgroundTasks, file: str, seconds: float) -> str:
+    """One task that stays for a while."""
+    background_tasks.add_task(stay, file, seconds)
+    return "added"

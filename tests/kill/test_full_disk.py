@@ -1,0 +1,113 @@
+"""A journal that cannot be written: 503, a clear line in the log, and back to work when there is room."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import Server, eventually, serving
+
+FILLER = "filler"
+IS_ROOT = os.geteuid() == 0
+
+
+@contextmanager
+def small_disk(place: Path, mode: str = "rw") -> Iterator[Path]:
+    """A file system of 2 MiB; only root can have one."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=2m,{mode}", "none", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@contextmanager
+def full_disk(server: Server, place: Path) -> Iterator[None]:
+    """Not a byte is left where the journal is."""
+    with (place / FILLER).open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                continue
+        except OSError:
+            yield
+    (place / FILLER).unlink()
+
+
+@contextmanager
+def file_size_limit(server: Server, place: Path) -> Iterator[None]:
+    """The web worker may not write past the first 8 KiB of any file: enough for its log, not for a task."""
+    worker = int(server.get("/ping")[1])
+    before = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[Callable[[], object]]:
+    """A folder that cannot be written until the returned function is called."""
+    if IS_ROOT:
+        with small_disk(place, "ro"):
+            yield lambda: subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+    else:
+        place.mkdir(mode=0o555)
+        yield lambda: place.chmod(0o755)
+
+
+def answer_to_a_task(server: Server, name: str) -> tuple[int, str | None]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.request("GET", f"/add/ok/{name}")
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.getheader("Retry-After")
+
+
+Way = Callable[[Server, Path], AbstractContextManager[None]]
+WAYS: list[Way] = [full_disk, file_size_limit] if IS_ROOT else [file_size_limit]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_disk_is_answered_503_and_the_server_recovers(
+    tmp_path: Path, way: Way
+) -> None:
+    place = tmp_path / "disk"
+    with small_disk(place) if IS_ROOT else nullcontext():
+        place.mkdir(exist_ok=True)
+        with serving("gunicorn uvicorn_worker", tmp_path, OUTLAST_URL=f"sqlite:///{place}/journal.db") as server:
+            server.journal = place / "journal.db"
+            server.add("ok", "before")
+            server.wait_for("ran", "before")
+            worker = server.get("/ping")[1]
+            with way(server, place):
+                status, retry_after = answer_to_a_task(server, "during")
+                assert (status, retry_after is not None) == (503, True)
+                assert server.get("/ping")[1] == worker, "the server stays up, also for requests without tasks"
+                assert "cannot be written now" in server.output
+            eventually(lambda: answer_to_a_task(server, "after")[0] == 200, "it recovers when there is room")
+            server.wait_for("ran", "after")
+            assert not server.witnessed("ran", "during"), "a task that was refused must not run"
+            assert server.get("/ping")[1] == worker
+
+
+def test_a_read_only_folder_is_answered_503_and_the_server_recovers(tmp_path: Path) -> None:
+    with read_only(tmp_path / "disk") as make_writable:
+        journal = tmp_path / "disk" / "folder" / "journal.db"
+        with serving("uvicorn", tmp_path, OUTLAST_URL=f"sqlite:///{journal}") as server:
+            server.journal = journal
+            status, retry_after = answer_to_a_task(server, "during")
+            assert (status, retry_after is not None) == (503, True)
+            assert "cannot be made" in server.output
+            assert server.get("/ping")[0] == 200
+            make_writable()
+            eventually(lambda: answer_to_a_task(server, "after")[0] == 200, "it recovers when it can be written")
+            server.wait_for("ran", "after")
+            assert not server.witnessed("ran", "during")

@@ -1,0 +1,173 @@
+"""Whatever is killed, what was accepted finishes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import Server, eventually, is_alive, serving
+
+GUNICORN = "gunicorn uvicorn_worker"
+ARTICLE = {"1": "sleep", "2": "block", "3": "sleep_async"}
+SECONDS = 2.0
+
+
+def add_the_three(server: Server) -> None:
+    for name, task in ARTICLE.items():
+        server.add(task, name, SECONDS)
+    for name in ARTICLE:
+        server.wait_for("began", name)
+
+
+def runs(server: Server) -> Counter[str]:
+    return Counter(line[1] for line in server.witnessed("ran"))
+
+
+def begins(server: Server) -> Counter[str]:
+    return Counter(line[1] for line in server.witnessed("began"))
+
+
+def wait_until_all_ran(server: Server) -> None:
+    eventually(lambda: runs(server).keys() == ARTICLE.keys(), f"{server.witnessed()}\n{server.output}")
+    eventually(server.all_settled, f"{server.records()}")
+    assert {record.state for record in server.records()} == {"done"}
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", GUNICORN, "gunicorn asgi"])
+def test_a_killed_web_worker_takes_no_task_with_it(kind: str, tmp_path: Path) -> None:
+    with serving(kind, tmp_path) as server:
+        add_the_three(server)
+        kill(server.living("web")[0])
+        wait_until_all_ran(server)
+        assert set(begins(server).values()) == {1}, "each ran once"
+
+
+@pytest.mark.parametrize("kind", [GUNICORN])
+def test_the_tasks_of_a_killed_child_run_again(kind: str, tmp_path: Path) -> None:
+    with serving(kind, tmp_path) as server:
+        add_the_three(server)
+        killed = server.living("child")
+        for pid in killed:
+            kill(pid)
+        wait_until_all_ran(server)
+        assert not set(killed) & set(server.living("child"))
+        crashes = {name_of(record.arguments): record.crashes for record in server.records()}
+        assert all(1 < begun <= 1 + crashes[name] for name, begun in begins(server).items()), server.output
+
+
+def name_of(arguments: str) -> str:
+    return arguments.split('"name":"')[1].split('"')[0]
+
+
+def test_a_killed_runner_is_replaced_and_its_tasks_run_again_unpaid(tmp_path: Path) -> None:
+    with serving(GUNICORN, tmp_path) as server:
+        add_the_three(server)
+        (runner,) = server.living("runner")
+        children = server.living("child")
+        kill(runner)
+        eventually(lambda: server.living("runner") not in ([], [runner]), "another runner comes")
+        eventually(lambda: not any(map(is_alive, children)), "the children of the dead runner are gone")
+        wait_until_all_ran(server)
+        assert all(record.crashes == 0 for record in server.records()), "nobody is to blame"
+
+
+def test_everything_killed_at_once_finishes_after_the_next_start(tmp_path: Path) -> None:
+    with serving(GUNICORN, tmp_path) as server:
+        add_the_three(server)
+        server.kill_everything()
+        assert not runs(server)
+    with serving(GUNICORN, tmp_path) as server:
+        wait_until_all_ran(server)
+        assert all(record.crashes == 0 for record in server.records())
+
+
+def test_tasks_that_had_not_begun_run_after_the_next_start_too(tmp_path: Path) -> None:
+    with serving(GUNICORN, tmp_path) as server:
+        for number in range(3):
+            server.add("ok", str(number))
+        server.kill_everything()
+    with serving(GUNICORN, tmp_path) as server:
+        eventually(lambda: {"0", "1", "2"} <= runs(server).keys(), "all three ran")
+
+
+def test_a_task_that_kills_its_process_every_time_ends_failed_and_says_so(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("crash", "poison")
+        eventually(server.all_settled, f"{server.records()}\n{server.output}")
+        (record,) = server.records()
+        assert (record.state, record.attempt, record.crashes) == ("failed", 3, 3)
+        assert "SIGKILL" in record.reason
+        assert "3 processes died" in record.reason
+        server.add("ok", "next")
+        server.wait_for("ran", "next")
+
+
+def test_a_blocked_child_gets_no_new_work_and_another_takes_over(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("block", "blocker", 6)
+        blocker = server.wait_for("began", "blocker")[2]
+        server.add("ok_async", "free")
+        other = server.wait_for("ran", "free", within=5)[2]
+        assert other != blocker
+        assert not server.witnessed("ran", "blocker"), "it waited for the blocker"
+        server.add("ok_async", "later")
+        assert server.wait_for("ran", "later", within=3)[2] == other
+        server.wait_for("ran", "blocker")
+        assert "is blocked for" in server.output
+
+
+def test_a_failing_task_says_why_and_is_not_run_again(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("fail", "it")
+        eventually(server.all_settled, f"{server.records()}")
+        (record,) = server.records()
+        assert (record.state, record.attempt, record.reason) == ("failed", 1, "ValueError: it fails")
+
+
+def test_a_refused_request_leaves_a_dropped_task_that_never_runs(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        assert server.get("/refuse/no")[0] == 409
+        server.add("ok", "yes")
+        server.wait_for("ran", "yes")
+        eventually(server.all_settled, f"{server.records()}")
+        states = {name_of(record.arguments): record.state for record in server.records()}
+        assert states == {"no": "dropped", "yes": "done"}
+        assert not server.witnessed("ran", "no")
+
+
+def test_no_request_waits_and_no_worker_is_killed_while_a_task_blocks(tmp_path: Path) -> None:
+    with serving(GUNICORN, tmp_path, "-t", "2") as server:
+        server.add("block", "blocker", 5)
+        server.wait_for("began", "blocker")
+        while not server.witnessed("ran", "blocker"):
+            assert server.get("/ping", timeout=1.5)[0] == 200
+        assert "WORKER TIMEOUT" not in server.output
+
+
+def test_the_command_line_shows_what_happened(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("fail", "it")
+        eventually(server.all_settled, "it has failed")
+        listed = outlast("list", tmp_path)
+        assert "main:fail" in listed
+        page = outlast(f"show {listed.split()[0]}", tmp_path)
+        assert "ValueError: it fails" in page
+        assert "Traceback" in page
+        assert "GET /add/fail/it" in page
+        assert "failed            1" in outlast("status", tmp_path)
+
+
+def outlast(command: str, folder: Path) -> str:
+    program = Path(sys.executable).with_name("outlast")
+    run = subprocess.run([program, *command.split()], cwd=folder, capture_output=True, text=True, check=True)
+    return run.stdout
