@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message
 
+from outlast.settings import Settings
 from tests.doorway.recording import Outcome, Recorded, RecordingStore, install
 
 
@@ -14,8 +15,6 @@ class Served:
     """An app with a recording store, called in this process."""
 
     def __init__(self, app: Any, **settings: Any) -> None:
-        from outlast.settings import Settings
-
         self.events: list[dict[str, Any]] = []
         self.store = RecordingStore(self.events.append, Settings(**settings))
         install(app, self.store)
@@ -24,7 +23,12 @@ class Served:
 
     def get(self, path: str, **scope: Any) -> Outcome:
         """The outcome of one request by a client that stays."""
-        return self._outcome(_http(path, **scope), _stays, None)
+        self.sent.clear()
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        return self._run(self.app(_http(path, **scope), _stays, send))
 
     def get_and_leave(self, path: str, spec_version: str) -> Outcome:
         """By a client that goes away when it has the first piece of the body.
@@ -85,19 +89,22 @@ class Served:
         scope = {**_http(path), "type": "websocket", "scheme": "ws", "subprotocols": []}
         return self._run(self.app(scope, receive, send))
 
-    def _outcome(self, scope: dict[str, Any], receive: Any, _: None) -> Outcome:
-        self.sent.clear()
+    @property
+    def body(self) -> bytes:
+        """What the client has got."""
+        return b"".join(message.get("body", b"") for message in self.sent)
 
-        async def send(message: Message) -> None:
-            self.sent.append(message)
-
-        return self._run(self.app(scope, receive, send))
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the client has got before that."""
+        (start,) = [message for message in self.sent if message["type"] == "http.response.start"]
+        return {name.decode(): value.decode() for name, value in start["headers"]}
 
     def _run(self, call: Any) -> Outcome:
         self.events.clear()
         try:
             asyncio.run(asyncio.wait_for(call, 20))
-        except (Exception, asyncio.CancelledError):  # what leaves the app is among the events
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001  # what leaves the app is among the events
             assert self.events[-1]["raised"]
         return Outcome.of(self.events)
 

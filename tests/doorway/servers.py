@@ -27,6 +27,7 @@ from tests.doorway.served import EVENTS, Both
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
+PORT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 TARGET = "tests.doorway.served:application"
 GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "-w", "1", TARGET, "-k"]
 SERVERS = {
@@ -142,11 +143,10 @@ def started(kind: str, folder: Path) -> Iterator[Server]:
     with log.open("wb") as output:
         process = subprocess.Popen(SERVERS[kind], cwd=ROOT, env=environment, stdout=output, stderr=output)
     try:
-        match = until(
-            lambda: re.search(r"http://127\.0\.0\.1:(\d+)", log.read_text()), "the server says its port"
-        )
-        client = SocketClient(int(match[1]))
+        ports = until(lambda: PORT.findall(log.read_text()), "the server says its port")
+        client = SocketClient(int(ports[0]))
         until(lambda: _answers(client), "the server answers")
+        until(lambda: '"end"' in "".join(_lines(events)), "the call of the app ends")
         yield Server(client, events, folder)
     finally:
         process.send_signal(signal.SIGTERM)

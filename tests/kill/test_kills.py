@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -50,6 +51,22 @@ def test_a_killed_web_worker_takes_no_task_with_it(kind: str, tmp_path: Path) ->
         kill(server.living("web")[0])
         wait_until_all_ran(server)
         assert set(begins(server).values()) == {1}, "each ran once"
+
+
+@pytest.mark.parametrize("kind", ["uvicorn", GUNICORN, "gunicorn asgi"])
+def test_a_client_that_hangs_up_right_after_the_answer_takes_no_task_with_it(kind: str, tmp_path: Path) -> None:
+    """gunicorn's asgi worker cancels what still runs in a request 3 s after its client has left."""
+    with serving(kind, tmp_path) as server:
+        for name, task in ARTICLE.items():
+            hang_up_after_the_answer(server, f"/add/{task}/{name}?seconds=4")
+        wait_until_all_ran(server)
+        assert set(begins(server).values()) == {1}
+
+
+def hang_up_after_the_answer(server: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(12) == b"HTTP/1.1 200"
 
 
 @pytest.mark.parametrize("kind", [GUNICORN])

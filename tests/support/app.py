@@ -6,6 +6,7 @@ Copied into a test's own folder as main.py, so it must not import from the tests
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from fastapi import BackgroundTasks, FastAPI, HTTPException
 import outlast
 
 WITNESS = os.environ.get("WITNESS", "witness.log")
+VERSION = "first version"  # a test that changes it stands for a person who edits the app
 
 
 def witness(*words: object) -> None:
@@ -26,6 +28,8 @@ def witness(*words: object) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    if os.path.exists("broken-lifespan"):
+        raise RuntimeError("no connection to the database")
     app.state.opened = True
     witness("opened", os.getpid())
     yield
@@ -89,9 +93,39 @@ def fork_and_sleep(name: str, seconds: float) -> None:
     witness("ran", name, os.getpid())
 
 
+def until_told(name: str) -> None:
+    """A task that runs until there is a file of its name."""
+    witness("began", name, os.getpid())
+    while not os.path.exists(f"{name}.told"):
+        time.sleep(0.01)
+    witness("ran", name, os.getpid())
+
+
+def fork_until_told(name: str) -> None:
+    """The same, beside a process that the task has started."""
+    forked = os.fork()
+    if forked == 0:
+        witness("forked", name, os.getpid())
+        time.sleep(60)
+        os._exit(0)
+    until_told(name)
+    os.kill(forked, signal.SIGKILL)
+    os.waitpid(forked, 0)
+
+
+def say(name: str) -> None:
+    """A task that writes to both of its server's streams."""
+    print("said", name, VERSION, flush=True)
+    print("complained", name, VERSION, file=sys.stderr, flush=True)
+    witness("ran", name, os.getpid(), VERSION)
+
+
 TASKS = {
     function.__name__: function
-    for function in (ok, ok_async, sleep, sleep_async, block, fail, crash, look_around, fork_and_sleep)
+    for function in (
+        *(ok, ok_async, sleep, sleep_async, block, fail, crash),
+        *(look_around, fork_and_sleep, until_told, fork_until_told, say),
+    )
 }
 
 

@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import IO
 
 from outlast.engines.history import History, Record
 from outlast.errors import JournalUnusable
@@ -41,6 +43,8 @@ KINDS: dict[str, Sequence[str]] = {
     "python main.py": ["main.py"],
     "fastapi run": ["-m", "fastapi", "run", "main.py", "--host", "127.0.0.1", "--port", "{port}"],
 }
+OWN_NAMESPACE = ("unshare", "-pf", "--kill-child", "--mount-proc", *(() if os.geteuid() == 0 else ("-r",)))
+"""Before a command that shall be process 1, as in a container."""
 
 
 def eventually(holds: Callable[[], object], what: str, within: float = 20.0) -> None:
@@ -73,9 +77,11 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     journal: Path = field(init=False)
+    log: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.journal = self.folder / ".outlast" / "journal.db"
+        self.log = self.folder / "output.log"
 
     def get(self, path: str, timeout: float = 10.0) -> tuple[int, str]:
         """One request on a connection of its own; (status, body)."""
@@ -107,7 +113,11 @@ class Server:
 
     @property
     def output(self) -> str:
-        return (self.folder / "output.log").read_text(errors="replace")
+        return self.log.read_text(errors="replace")
+
+    def tell(self, name: str) -> None:
+        """Let the task of this name, which runs `until_told`, end."""
+        (self.folder / f"{name}.told").touch()
 
     def witnessed(self, *words: str) -> list[list[str]]:
         """The lines that tasks have left, as words, that begin with `words`."""
@@ -129,10 +139,10 @@ class Server:
             return []
 
     def living(self, kind: str) -> list[int]:
-        """Pids of the processes of a kind that the kernel says are alive."""
+        """Pids of the processes of a kind that the kernel says are alive, as this namespace counts them."""
         liveness = Liveness(self.journal.parent)
         present = History(self.journal).summary(0.0).processes
-        return [one.pid for one in present if one.kind == kind and liveness.holder(one.id) is not None]
+        return [pid for one in present if one.kind == kind and (pid := liveness.holder(one.id))]
 
     def all_settled(self) -> bool:
         states = [record.state for record in self.records()]
@@ -189,11 +199,20 @@ def serving(kind: str, folder: Path, *more: str, **environment: str) -> Iterator
 
 def start(kind: str, folder: Path, *more: str, **environment: str) -> Server:
     """Start a server without waiting for it."""
-    port = free_port()
-    command = [PYTHON, *(part.format(port=port) for part in KINDS[kind]), *more]
-    variables = {**os.environ, "PORT": str(port), "PYTHONUNBUFFERED": "1", **environment}
     with (folder / "output.log").open("ab") as output:
-        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
+        return launch(kind, folder, output, more, environment)
+
+
+def launch(
+    kind: str, folder: Path, output: IO[bytes], more: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})
+) -> Server:
+    """Start a server that writes to `output`. A kind that ends in `as PID 1` gets a pid namespace."""
+    port = free_port()
+    plain = kind.removesuffix(" as PID 1")
+    before = () if plain == kind else OWN_NAMESPACE
+    command = [*before, PYTHON, *(part.format(port=port) for part in KINDS[plain]), *more]
+    variables = {**os.environ, "PORT": str(port), "PYTHONUNBUFFERED": "1", **environment}
+    process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
     return Server(folder, port, process)
 
 

@@ -1,0 +1,334 @@
+"""What the doorway does when the journal fails, with tasks that cannot travel, and to everybody else: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import BackgroundTasks, FastAPI, WebSocket
+from fastapi.responses import StreamingResponse
+from fastapi.testclient import TestClient
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+import outlast
+from outlast.errors import JournalUnusable, StoreFailed
+from outlast.request import hook
+from tests.doorway.calling import Served
+from tests.doorway.work import homeless, work
+
+Endpoint = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _hooks_taken_out() -> Iterator[None]:
+    yield
+    hook.uninstall()
+
+
+@pytest.fixture
+def traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """The tasks that ran in this process."""
+    monkeypatch.setenv("DOORWAY_TRACES", str(tmp_path))
+    ran = tmp_path / "ran"
+    return lambda: ran.read_text(encoding="utf-8").splitlines() if ran.exists() else []
+
+
+def app_with(endpoint: Endpoint) -> FastAPI:
+    app = FastAPI()
+    app.get("/")(endpoint)
+    return app
+
+
+def served(endpoint: Endpoint, **settings: Any) -> Served:
+    return Served(app_with(endpoint), **settings)
+
+
+async def both(tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(work, "durable")
+    tasks.add_task(homeless("inline"))
+    return {"own": "answer"}
+
+
+async def only_inline(tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(homeless("inline"))
+    return {"own": "answer"}
+
+
+async def durable(tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(work, "durable")
+    return {"own": "answer"}
+
+
+async def explicit(tasks: outlast.BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(work, "durable")
+    return {"own": "answer"}
+
+
+@pytest.mark.parametrize("failure", [StoreFailed("disk full"), JournalUnusable("not a journal")])
+@pytest.mark.parametrize("endpoint", [both, explicit])
+def test_refuses_when_the_journal_fails(
+    endpoint: Endpoint,
+    failure: Exception,
+    traces: Callable[[], list[str]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = served(endpoint, store_deadline=1.5)
+    app.store.failure = failure
+    seen = app.get("/")
+    assert seen.status == 503
+    assert app.headers["retry-after"] == "2"
+    assert int(app.headers["content-length"]) == len(app.body)
+    assert b"could not be stored" in app.body
+    assert b"own" not in app.body
+    assert (seen.before, seen.after, seen.released, seen.dropped, traces()) == ([], [], [], {}, [])
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert line.startswith("GET / is answered 503")
+    assert "tests.doorway.work:work" in line
+    assert str(failure) in line
+
+
+def test_recovers_when_the_journal_does() -> None:
+    app = served(durable)
+    app.store.failure = StoreFailed("disk full")
+    assert app.get("/").status == 503
+    app.store.failure = None
+    assert app.get("/").released == ["durable"]
+
+
+def test_runs_inline_instead_of_refusing_where_that_is_set(traces: Callable[[], list[str]]) -> None:
+    app = served(both, on_store_error="inline")
+    app.store.failure = StoreFailed("disk full")
+    seen = app.get("/")
+    assert seen.status == 200
+    assert traces() == ["durable", "inline"]
+    assert (seen.before, seen.after, seen.released, seen.settled) == ([], [], [], {})
+
+
+def test_explicit_tasks_run_inline_instead_of_refusing_where_that_is_set(
+    traces: Callable[[], list[str]],
+) -> None:
+    app = served(explicit, on_store_error="inline")
+    app.store.failure = StoreFailed("disk full")
+    assert app.get("/").status == 200
+    assert traces() == ["durable"]
+
+
+def test_does_not_refuse_what_runs_inline_anyway(
+    traces: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    app = served(only_inline)
+    app.store.failure = StoreFailed("disk full")
+    seen = app.get("/")
+    assert (seen.status, seen.before, seen.settled, traces()) == (200, [], {}, ["inline"])
+    assert "unrecorded" in caplog.text
+
+
+def test_nothing_is_stored_for_a_request_without_tasks() -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        return
+
+    app = served(endpoint)
+    app.store.failure = StoreFailed("nobody should ask")
+    assert app.get("/").status == 200
+    assert [event["what"] for event in app.events] == ["start", "end"]
+
+
+def test_warns_once_for_each_call_site(caplog: pytest.LogCaptureFixture) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        for _ in range(2):
+            tasks.add_task(homeless("again"))
+        tasks.add_task(homeless("elsewhere"))
+
+    app = served(endpoint)
+    app.get("/")
+    app.get("/")
+    warnings = [record.getMessage() for record in caplog.records]
+    first = test_warns_once_for_each_call_site.__code__.co_firstlineno + 3
+    here = f"tests/doorway/{Path(__file__).name}"
+    assert [line.partition(": ")[0] for line in warnings] == [f"{here}:{first}", f"{here}:{first + 1}"]
+    assert all("runs inline" in line for line in warnings)
+    assert "move it to the top level" in warnings[0]
+
+
+def test_warns_that_the_order_does_not_hold_between_lanes(caplog: pytest.LogCaptureFixture) -> None:
+    app = served(both)
+    app.get("/")
+    app.get("/")
+    lines = [
+        record.getMessage()
+        for record in caplog.records
+        if "the order they were added in" in record.getMessage()
+    ]
+    assert len(lines) == 1
+    assert "inline" in lines[0]
+
+
+def test_warns_when_fastapi_ignores_tasks(caplog: pytest.LogCaptureFixture) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> Response:
+        tasks.add_task(work, "ignored")
+        return Response(background=BackgroundTask(work, "own"))
+
+    served(endpoint).get("/")
+    assert "fastapi#11215" in caplog.text
+
+
+def test_origin_is_the_method_and_the_path() -> None:
+    app = served(durable)
+    app.get("/", query_string=b"secret=1")
+    assert app.events[0]["changes"][0]["task"]["origin"] == "GET /"
+
+
+def test_an_inline_task_is_recorded_from_its_begin_to_its_end() -> None:
+    app = served(only_inline)
+    app.get("/")
+    changes = [change for event in app.events if "changes" in event for change in event["changes"]]
+    assert [change["kind"] for change in changes] == ["Add", "Begin", "Settle"]
+    task = changes[0]["task"]
+    assert (task["lane"], task["arguments"], task["state"]) == ("inline", None, 0)
+    assert changes[2]["settlement"] == {
+        "id": task["id"],
+        "attempt": 1,
+        "end": "done",
+        "state": 3,
+        "reason": "",
+        "traceback": "",
+    }
+
+
+def test_a_failing_inline_task_is_recorded_and_logged_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        tasks.add_task(homeless("fails", fails=True))
+
+    app = served(endpoint)
+    assert app.get("/").raised == ""
+    (settlement,) = [
+        change["settlement"]
+        for event in app.events
+        for change in event.get("changes", [])
+        if change["kind"] == "Settle"
+    ]
+    assert (settlement["end"], settlement["state"], settlement["reason"]) == (
+        "error",
+        4,
+        "ValueError: fails fails",
+    )
+    assert "in inner" in settlement["traceback"]
+    assert "in inner" in caplog.text
+
+
+def test_an_inline_task_that_the_server_cancels_is_recorded_as_interrupted() -> None:
+    async def endpoint() -> Response:
+        async def never() -> None:
+            await asyncio.sleep(60)
+
+        return Response("x", background=BackgroundTask(never))
+
+    seen = served(endpoint).cancel("/")
+    assert (seen.settled, seen.raised) == ({"never": "interrupted"}, "CancelledError")
+
+
+def test_an_inline_task_runs_although_the_client_left(traces: Callable[[], list[str]]) -> None:
+    async def endpoint() -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            while True:
+                yield b"x"
+                await asyncio.sleep(0.001)
+
+        return StreamingResponse(body(), background=BackgroundTask(homeless("inline")))
+
+    seen = served(endpoint).get_and_leave("/", "2.4")
+    assert (seen.raised, seen.settled, traces()) == ("ClientDisconnect", {"inline": "done"}, ["inline"])
+
+
+def test_another_app_of_the_process_is_untouched(traces: Callable[[], list[str]]) -> None:
+    untouched = app_with(both)
+    app = served(both)
+    assert app.get("/").released == ["durable"]
+    assert traces() == ["inline"]
+    app.events.clear()
+    TestClient(untouched).get("/")
+    assert traces() == ["inline", "durable", "inline"]
+    assert app.events == []
+
+
+def test_hooks_do_nothing_outside_of_a_request() -> None:
+    hook.install()
+    task = BackgroundTask(work, "x")
+    response = Response(background=task)
+    assert response.background is task
+    tasks = BackgroundTasks()
+    tasks.add_task(work, "x")
+    assert type(tasks.tasks[0]) is BackgroundTask
+
+
+def test_background_stays_an_attribute() -> None:
+    hook.install()
+    response = Response()
+    assert response.background is None
+    del response.background
+    assert not hasattr(response, "background")
+    with pytest.raises(AttributeError, match="'Response' object has no attribute 'background'"):
+        _ = response.background
+
+
+def test_hooks_are_put_in_once_and_taken_out_whole() -> None:
+    before = BackgroundTasks.__mro__[1].add_task
+    hook.install()
+    once = BackgroundTasks.__mro__[1].add_task
+    hook.install()
+    assert BackgroundTasks.__mro__[1].add_task is once
+    hook.uninstall()
+    assert BackgroundTasks.__mro__[1].add_task is before
+    assert "background" not in vars(Response)
+
+
+def test_installing_twice_is_the_same_as_once(tmp_path: Path) -> None:
+    app = app_with(durable)
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    first = outlast.install(app, url=url, runner="off")
+    assert outlast.install(app) is first
+    doorway: Any = app.build_middleware_stack()
+    assert type(doorway).__name__ == "Doorway"
+    assert type(doorway.app).__name__ == "ServerErrorMiddleware"
+
+
+async def talk(websocket: WebSocket, tasks: BackgroundTasks) -> None:
+    await websocket.accept()
+    tasks.add_task(work, "told")
+    await websocket.send_text("it is stored")
+    tasks.add_task(work, "asked")
+    await websocket.receive_text()
+
+
+def talking(**settings: Any) -> Served:
+    app = FastAPI()
+    app.websocket("/")(talk)
+    return Served(app, **settings)
+
+
+def test_a_websocket_says_nothing_before_its_tasks_are_stored() -> None:
+    app = talking()
+    app.websocket("/", {"type": "websocket.receive", "text": "x"})
+    assert [event["what"] for event in app.events] == ["soon", "store", "start", "soon", "store", "end"]
+
+
+def test_a_websocket_says_nothing_when_the_journal_fails() -> None:
+    app = talking()
+    app.store.failure = StoreFailed("disk full")
+    seen = app.websocket("/")
+    assert seen.raised == "StoreFailed"
+    assert [message["type"] for message in app.sent] == ["websocket.accept"]
+
+
+def test_a_websocket_goes_on_when_the_journal_fails_where_that_is_set() -> None:
+    app = talking(on_store_error="inline")
+    app.store.failure = StoreFailed("disk full")
+    app.websocket("/", {"type": "websocket.receive", "text": "x"})
+    assert "websocket.send" in [message["type"] for message in app.sent]

@@ -1,0 +1,115 @@
+"""One life under each kind of server: start, a task, a stop in the middle of another one, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.life.captured import Capture, captured
+from tests.support.processes import CHILD, RUNNER, can_be_bound, living_in, sockets_of
+from tests.support.servers import KINDS, eventually
+
+
+@dataclass(frozen=True)
+class Life:
+    """What was seen in it."""
+
+    folder: Path
+    sees: list[str]
+    runners: int
+    shared_sockets: set[str]
+    seconds_to_stop: float
+    ran_before_the_stop: bool
+    port_was_free: bool
+    capture_ended: bool
+    left: list[int]
+    opened: list[str]
+    closed: list[str]
+    output: str
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    folder = tmp_path_factory.mktemp("life")
+    with captured(request.param, folder, TOKEN="sesame", OUTLAST_LINGER="0.3") as capture:
+        yield lived(capture)
+
+
+def lived(capture: Capture) -> Life:
+    server, folder = capture.server, capture.server.folder
+    server.add("look_around", "it")
+    sees = server.wait_for("sees", "it")
+    server.add("until_told", "late")
+    child = server.wait_for("began", "late")[2]
+    ours = [*living_in(folder, RUNNER), *living_in(folder, CHILD)]
+    theirs = [pid for pid in living_in(folder) if pid not in ours]
+    return Life(
+        folder=folder,
+        sees=sees,
+        runners=len(living_in(folder, RUNNER)),
+        shared_sockets=sockets(ours) & sockets(theirs),
+        seconds_to_stop=server.stop(),
+        ran_before_the_stop=bool(server.witnessed("ran", "late")),
+        port_was_free=can_be_bound(server.port),
+        capture_ended=ends_when_told(capture),
+        left=left_in(folder),
+        opened=[line[1] for line in server.witnessed("opened", child)],
+        closed=[line[1] for line in server.witnessed("closed", child)],
+        output=server.output,
+    )
+
+
+def sockets(pids: list[int]) -> set[str]:
+    return {one for pid in pids for one in sockets_of(pid)}
+
+
+def ends_when_told(capture: Capture) -> bool:
+    """Whether the captured output is over soon after the last task."""
+    assert not capture.is_over(), "the task's process still has the output, so this would prove nothing"
+    capture.server.tell("late")
+    with suppress(AssertionError):
+        eventually(capture.is_over, "the output is over", within=5)
+    return capture.is_over()
+
+
+def left_in(folder: Path) -> list[int]:
+    with suppress(AssertionError):
+        eventually(lambda: not living_in(folder), "all have left", within=5)
+    return living_in(folder)
+
+
+def test_a_task_sees_variables_folder_and_opened_app_of_its_server(life: Life) -> None:
+    assert life.sees == ["sees", "it", "sesame", str(life.folder), "True"], life.output
+
+
+def test_its_process_has_found_the_app_and_entered_and_left_its_lifespan_once(life: Life) -> None:
+    assert len(life.opened) == len(life.closed) == 1, life.output
+    assert "could not tell which app" not in life.output
+
+
+def test_there_is_one_runner(life: Life) -> None:
+    assert life.runners == 1
+
+
+def test_neither_runner_nor_task_process_holds_a_socket_of_the_server(life: Life) -> None:
+    assert not life.shared_sockets
+    assert life.port_was_free
+
+
+def test_stopping_the_server_does_not_wait_for_a_running_task(life: Life) -> None:
+    assert not life.ran_before_the_stop
+    assert life.seconds_to_stop < 5
+
+
+def test_the_captured_output_ends_once_the_server_has_stopped_and_its_last_task_has_ended(life: Life) -> None:
+    assert life.capture_ended
+
+
+def test_nobody_is_left_and_nobody_complained(life: Life) -> None:
+    assert not life.left
+    assert "Traceback" not in life.output
+    assert "ERROR" not in life.output

@@ -1,0 +1,72 @@
+"""What the kernel says of processes, whoever started them: who is in a folder, who holds which socket."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tests.support.servers import eventually, is_alive
+
+RUNNER = "outlast.runner"
+CHILD = "outlast.child"
+
+
+def living_in(folder: Path, words: str = "") -> list[int]:
+    """Pids of the living processes that work in `folder`, with `words` in their command line."""
+    return [pid for pid in _all() if is_alive(pid) and _works_in(pid, folder) and words in _command(pid)]
+
+
+def end_all_in(folder: Path) -> None:
+    """SIGKILL to all that works in a test's own folder."""
+    for pid in living_in(folder):
+        kill(pid)
+    eventually(lambda: not living_in(folder), f"nothing is left in {folder}")
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The sockets that a process holds, as `socket:[inode]`."""
+    held = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            held.add(os.readlink(descriptor))
+    return {one for one in held if one.startswith("socket:")}
+
+
+def can_be_bound(port: int) -> bool:
+    """Whether nobody listens there: connections that linger do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            return False
+    return True
+
+
+def _all() -> Iterator[int]:
+    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd") == str(folder)
+    except OSError:
+        return False
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
