@@ -134,6 +134,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (named.Mailer, ("example.org",), {}),
     (named.Mailer.build, ("example.org",), {}),
     (named.unresolved, (1, {"any": "thing"}), {"text": "x"}),
+    (named.oddly_annotated, (1, {"any": "thing"}, [6]), {}),
 ]
 
 

@@ -10,6 +10,7 @@ from types import GenericAlias
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_core import SchemaError
 
 from outlast.errors import NotStorable
 from outlast.refusals import FAILURES, Refusals, kind_of
@@ -94,13 +95,13 @@ class Codec:
         except FAILURES as error:
             raise self._refusals.uncheckable(error) from error
 
-    def _proven(self, given: Mapping[str, Any], model: BaseModel, only_set: bool) -> str:  # noqa: FBT001
+    def _proven(self, given: Mapping[str, Any], model: BaseModel, *, only_set: bool) -> str:
         """The JSON text of `model`, which was seen to give back what was given.
 
         The fields that were set on a user's model stay the only ones set, as an update by PATCH needs it.
         Where that loses something, such as what a default factory made, all fields are written.
         """
-        text = self._written(model, only_set)
+        text = self._written(model, only_set=only_set)
         back = self._read_back(given, text)
         place = self._difference(given, back)
         if place is None:
@@ -109,9 +110,9 @@ class Codec:
             return self._proven(given, model, only_set=False)
         raise self._refusals.changed(given, back, place)
 
-    def _written(self, model: BaseModel, only_set: bool) -> str:  # noqa: FBT001
+    def _written(self, model: BaseModel, *, only_set: bool) -> str:
         try:
-            return _json(model, model.model_fields_set, only_set)
+            return _json(model, model.model_fields_set, only_set=only_set)
         except FAILURES as error:
             raise self._unwritable(model, error) from None
 
@@ -141,7 +142,7 @@ class Codec:
         return {self._parameters[field]: getattr(model, field) for field in model.model_fields_set}
 
 
-def _json(model: BaseModel, fields: set[str], only_set: bool) -> str:  # noqa: FBT001
+def _json(model: BaseModel, fields: set[str], *, only_set: bool) -> str:
     return model.model_dump_json(
         include=fields, exclude_unset=only_set, by_alias=True, round_trip=True, warnings=False
     )
@@ -194,7 +195,8 @@ def _resolved(annotation: Any, namespace: dict[str, Any]) -> Any:
         return Any
 
 
-_UNUSABLE = (*FAILURES, NameError, SyntaxError)
+_UNUSABLE = (*FAILURES, NameError, SyntaxError, SchemaError, UserWarning)
+"""What an annotation that is not a type may raise, pydantic's warning among it where warnings are errors."""
 
 
 def _usable(hint: Any) -> Any:

@@ -188,5 +188,5 @@ def _imported(name: str, path: str) -> ModuleType:
 def _shown(thing: object) -> str:
     if isinstance(thing, ModuleType):
         return f"module {thing.__name__}"
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    named: Any = thing if hasattr(thing, "__qualname__") and hasattr(thing, "__module__") else type(thing)
     return f"{named.__module__}:{named.__qualname__}"

@@ -38,6 +38,8 @@ class Settings:
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
+    keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
+        kept in the journal, and for how long failed, cancelled and dropped ones.
     """
 
     url: str = "sqlite:///.outlast/journal.db"
@@ -53,6 +55,9 @@ class Settings:
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
     child_lifespan: str = "true"
+    keep_done: float = 86_400.0
+    keep_done_count: int = 100_000
+    keep_failed: float = 14 * 86_400.0
 
     def __post_init__(self) -> None:
         _require(self.runner in RUNNER_MODES, "runner", self.runner, f"one of {', '.join(RUNNER_MODES)}")
@@ -64,7 +69,7 @@ class Settings:
         )
         for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("drain", "linger", "stall_after", "store_deadline"):
+        for name in ("drain", "linger", "stall_after", "store_deadline", "keep_done", "keep_failed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more seconds")
 
     @classmethod

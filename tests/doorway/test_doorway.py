@@ -1,4 +1,4 @@
-"""What the doorway does when the journal fails, with tasks that cannot travel, and to everybody else: nothing."""
+"""What the doorway does when the journal fails, with tasks that cannot travel, and to others: nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, WebSocket
+from fastapi import BackgroundTasks, FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
+from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.background import BackgroundTasks as StarletteTasks
 from starlette.responses import Response
+from starlette.routing import Route
 
 import outlast
 from outlast.errors import JournalUnusable, StoreFailed
@@ -149,8 +152,11 @@ def test_warns_once_for_each_call_site(caplog: pytest.LogCaptureFixture) -> None
     app.get("/")
     warnings = [record.getMessage() for record in caplog.records]
     first = test_warns_once_for_each_call_site.__code__.co_firstlineno + 3
-    here = f"tests/doorway/{Path(__file__).name}"
-    assert [line.partition(": ")[0] for line in warnings] == [f"{here}:{first}", f"{here}:{first + 1}"]
+    sites = [line.partition(": ")[0] for line in warnings]
+    assert [site.rpartition("/")[2] for site in sites] == [
+        f"test_doorway.py:{first}",
+        f"test_doorway.py:{first + 1}",
+    ]
     assert all("runs inline" in line for line in warnings)
     assert "move it to the top level" in warnings[0]
 
@@ -175,6 +181,42 @@ def test_warns_when_fastapi_ignores_tasks(caplog: pytest.LogCaptureFixture) -> N
 
     served(endpoint).get("/")
     assert "fastapi#11215" in caplog.text
+
+
+def test_a_server_that_cancels_while_tasks_are_stored_leaves_them_to_the_journal() -> None:
+    app = served(durable)
+
+    async def cancelled(changes: object) -> None:
+        raise asyncio.CancelledError
+
+    app.store.store = cancelled  # type: ignore[method-assign]
+    assert app.get("/").raised == "CancelledError"
+    assert [event["what"] for event in app.events] == ["end"]
+
+
+def test_a_task_that_was_put_into_the_list_by_hand_is_stored_too() -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        tasks.tasks.append(BackgroundTask(work, "by_hand"))
+
+    assert served(endpoint).get("/").released == ["by_hand"]
+
+
+def test_an_app_of_starlette_alone() -> None:
+    async def endpoint(request: Request) -> Response:
+        return Response(background=BackgroundTask(work, "durable"))
+
+    app = Served(Starlette(routes=[Route("/", endpoint)]))
+    assert app.get("/").released == ["durable"]
+
+
+def test_an_installed_app_in_an_installed_app_keeps_its_own_tasks() -> None:
+    inner, outer = FastAPI(), FastAPI()
+    inner.get("/")(durable)
+    outer.mount("/inner", inner)
+    inside, outside = Served(inner), Served(outer)
+    outside.get("/inner/")
+    assert [event["what"] for event in inside.events] == ["store", "soon"]
+    assert [event["what"] for event in outside.events] == ["start", "end"]
 
 
 def test_origin_is_the_method_and_the_path() -> None:
@@ -279,13 +321,13 @@ def test_background_stays_an_attribute() -> None:
 
 
 def test_hooks_are_put_in_once_and_taken_out_whole() -> None:
-    before = BackgroundTasks.__mro__[1].add_task
+    before = StarletteTasks.add_task
     hook.install()
-    once = BackgroundTasks.__mro__[1].add_task
+    once = StarletteTasks.add_task
     hook.install()
-    assert BackgroundTasks.__mro__[1].add_task is once
+    assert StarletteTasks.add_task is once
     hook.uninstall()
-    assert BackgroundTasks.__mro__[1].add_task is before
+    assert StarletteTasks.add_task is before
     assert "background" not in vars(Response)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.contract import Drop, Journal, ProcessEntry
+from outlast.engines.contract import Drop, Journal, ProcessEntry, Retention
 from outlast.engines.history import History, Record
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import TaskNotFound, TaskRefused
@@ -237,3 +237,30 @@ def test_what_is_committed_is_there_after_reopening(journal: SqliteJournal, web:
     with journal.transaction():
         assert journal.unfinished() == 1
     assert release(journal, ids) == ids
+
+
+def test_finished_tasks_are_forgotten_when_they_are_past_keeping(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, *(new_task(State.WAITING) for _ in range(3)))
+    first, second, third = claim(journal, runner)
+    settle(journal, done(first), Settlement(second.id, 1, End.ERROR, State.FAILED, "boom"))
+    assert prune(journal, Retention(done=100, count=10, failed=100), now=50) == 0, "nothing is old yet"
+    assert prune(journal, Retention(done=10, count=10, failed=100), now=50) == 1
+    with pytest.raises(TaskNotFound):
+        record(journal, first.id)
+    assert prune(journal, Retention(done=10, count=10, failed=10), now=50) == 1
+    assert [one.id for one in journal.running_of(runner)] == [third.id], "what is not finished is never forgotten"
+    assert ids[2] == third.id
+
+
+def test_only_the_newest_done_tasks_are_kept(journal: SqliteJournal, web: int, runner: int) -> None:
+    ids = add(journal, web, *(new_task(State.WAITING) for _ in range(5)))
+    settle(journal, *map(done, claim(journal, runner)))
+    assert prune(journal, Retention(done=1000, count=2, failed=1000), now=5) == 3
+    assert [one.id for one in History(journal.path).tasks()] == [shown(one) for one in reversed(ids[3:])]
+
+
+def prune(journal: Journal, keep: Retention, now: float) -> int:
+    with journal.transaction():
+        return journal.prune(keep, 100, now)

@@ -107,6 +107,9 @@ def nested() -> Callable[[], None]:
 def unresolved(known: int, missing: Missing, text: str = "") -> None: ...
 
 
+def oddly_annotated(known: int, speed: "metres per second", limit: 5 = 5) -> None: ...  # type: ignore[valid-type]  # noqa: F722
+
+
 def variadic(first: int, *rest: int, flag: bool = False, **named: str) -> None: ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,11 +43,18 @@ def run_in_thread(attempt: Attempt, functions: FoundFunctions, outbox: Outbox) -
     """Run a `def` to its end, in a thread of the pool."""
     try:
         function, args, kwargs = _prepared(attempt, functions)
-        function(*args, **kwargs)
+        _refuse_awaitable(function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         outbox.ended(attempt.id, *_told(error))
     else:
         outbox.ended(attempt.id)
+
+
+def _refuse_awaitable(result: object) -> None:
+    """A `def` that only made a coroutine has done nothing of what was asked."""
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("it is a plain function that returned a coroutine, which nobody awaits: make it `async def`")
 
 
 def _prepared(attempt: Attempt, functions: FoundFunctions) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:

@@ -60,6 +60,16 @@ class ProcessEntry:
     started_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished tasks are kept: done ones for `done` seconds and at most `count` of the newest tasks, others
+    for `failed` seconds."""
+
+    done: float
+    count: int
+    failed: float
+
+
 class Journal(Protocol):
     """The place where tasks are remembered. One instance is used by one thread of one process.
 
@@ -120,6 +130,10 @@ class Journal(Protocol):
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid). The name of a machine changes with each
         container, so it is recorded but never asked for."""
+        ...
+
+    def prune(self, keep: Retention, limit: int, now: float) -> int:
+        """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
         ...
 
     def unfinished(self) -> int:

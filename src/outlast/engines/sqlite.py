@@ -13,7 +13,7 @@ from typing import Any
 
 import apsw
 
-from outlast.engines.contract import Drop, ProcessEntry
+from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.task import Claimed, End, Lane, NewTask, Settlement, State, origins_of
@@ -140,6 +140,14 @@ class SqliteJournal:
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid)."""
         return [(int(row[0]), int(row[1])) for row in self._opened().execute(_PRESENT, (kind,))]
+
+    def prune(self, keep: Retention, limit: int, now: float) -> int:
+        """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
+        beyond = self._opened().execute(_COUNTED, (keep.count,)).fetchone()
+        values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
+        gone = [row[0] for row in self._opened().execute(_PRUNE, values)]
+        self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
+        return len(gone)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
@@ -288,6 +296,12 @@ _NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (
 _DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
 _RUNNING_OF = f"SELECT {_CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 _HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
+_COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
+_PRUNE = """
+DELETE FROM task WHERE id IN (
+    SELECT id FROM task
+    WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
+RETURNING id"""
 _ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
 _LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 _PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"

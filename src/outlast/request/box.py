@@ -17,7 +17,7 @@ from outlast.request.fate import OWN_BACKGROUND, Ending, Fate, Seen, Verdict, fa
 from outlast.request.inline import run_inline
 from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
-from outlast.request.site import Warnings, call_site
+from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store
 from outlast.task import NewTask, State
 
@@ -60,7 +60,7 @@ class Box:
             return background
         stands_in = boxed(background)
         self._assigned.append(stands_in)
-        self._see(tasks_of(stands_in))
+        self._see(tasks_of(stands_in), call_site)
         return stands_in
 
     def added(self, owner: BackgroundTasks) -> None:
@@ -68,7 +68,7 @@ class Box:
         if not is_group(owner):
             return
         element = owner.tasks[-1] = box_element(owner.tasks[-1])
-        entries = self._see(tasks_of(element))
+        entries = self._see(tasks_of(element), call_site)
         if not self.waits or (self.status and any(one is owner for one in self._assigned)):
             self.submit(entries)
 
@@ -159,11 +159,12 @@ class Box:
         if self.plan_of(entry).is_inline and entry.step is Step.HELD:
             await self._run(entry)
 
-    def _see(self, tasks: Iterable[BoxedTask]) -> list[Entry]:
-        return [self._entries.get(id(task)) or self._new_entry(task) for task in tasks]
+    def _see(self, tasks: Iterable[BoxedTask], site: Callable[[], Site] = lambda: UNKNOWN) -> list[Entry]:
+        """The entries of tasks; `site` is asked where those come from that were not seen before."""
+        return [self._entries.get(id(task)) or self._new_entry(task, site()) for task in tasks]
 
-    def _new_entry(self, task: BoxedTask) -> Entry:
-        entry = Entry(task, self.outlast.ids.next(), call_site(), late=self.status > 0)
+    def _new_entry(self, task: BoxedTask, site: Site) -> Entry:
+        entry = Entry(task, self.outlast.ids.next(), site, late=self.status > 0)
         self._entries[id(task)] = entry
         return entry
 

@@ -8,7 +8,7 @@ from enum import Enum
 from starlette.requests import ClientDisconnect
 
 TOO_LATE = "it was added when its response was over already, for example at the exit of a dependency"
-NEVER_SENT = "its response was never sent: another one was sent in its place"
+NEVER_SENT = "its response was never sent, for example because another one was sent in its place"
 OWN_BACKGROUND = (
     "the response that was sent has background tasks of its own, and FastAPI then ignores the others "
     "(fastapi#11215): add all of them to one object"

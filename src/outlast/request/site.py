@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 log = logging.getLogger("outlast")
 
-_FRAMEWORK = ("starlette.", "fastapi.", "outlast.")
+_NOT_THE_USERS = (
+    *("outlast.", "starlette.", "fastapi.", "anyio.", "asyncio.", "concurrent.", "contextlib", "threading"),
+    *("uvicorn.", "gunicorn.", "hypercorn.", "granian."),
+)
 
 
 class Site(NamedTuple):
@@ -19,18 +22,20 @@ class Site(NamedTuple):
     line: int
 
     def __str__(self) -> str:
+        if not self.line:
+            return "a background object"
         folder = os.getcwd() + os.sep  # noqa: PTH109  # Path.cwd() costs more than the warning
         return f"{self.file.removeprefix(folder)}:{self.line}"
 
 
-UNKNOWN = Site("<unknown>", 0)
+UNKNOWN = Site("", 0)
 
 
 def call_site() -> Site:
-    """The innermost line on this thread's stack that belongs neither to the framework nor to outlast."""
+    """The innermost line on this thread's stack that is neither the framework's, nor a server's, nor ours."""
     frame = sys._getframe(1)
     while frame is not None:
-        if not str(frame.f_globals.get("__name__", "")).startswith(_FRAMEWORK):
+        if not str(frame.f_globals.get("__name__", "")).startswith(_NOT_THE_USERS):
             return Site(frame.f_code.co_filename, frame.f_lineno)
         if frame.f_back is None:
             break

@@ -1,0 +1,136 @@
+"""`outlast.BackgroundTasks`: what it answers to wrong calls, and in wrong places."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, get_args, get_origin
+
+import fastapi
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+
+import outlast
+from outlast.errors import NotInstalled, NotStorable
+from outlast.request import hook
+from outlast.request import tasks as module
+from outlast.request.handle import Handle
+from outlast.request.tasks import Tasks
+from outlast.task import id_range, shown
+from tests.doorway.calling import Served
+from tests.doorway.work import homeless, work
+
+
+@pytest.fixture(autouse=True)
+def _hooks_taken_out() -> Iterator[None]:
+    yield
+    hook.uninstall()
+
+
+def test_a_handle_shows_the_id_of_the_task() -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> str:
+        handle = tasks.add_task(work, "first")
+        assert str(handle) == handle.id
+        return handle.id
+
+    served = Served(app)
+    served.get("/")
+    (add,) = served.events[0]["changes"]
+    assert json.loads(served.body) == shown(add["task"]["id"])
+
+
+def test_handles_are_values() -> None:
+    assert Handle(5) == Handle(5)
+    assert id_range(Handle(5).id) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "sentence"),
+    [
+        (homeless("x"), (), "move it to the top level of a module"),
+        (work, (1,), "name"),
+        (work, (), "name"),
+    ],
+    ids=["function", "argument", "missing argument"],
+)
+def test_what_cannot_travel_is_refused_at_the_call(
+    function: object, arguments: tuple[object, ...], sentence: str
+) -> None:
+    app = FastAPI()
+    refusals: list[str] = []
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> None:
+        with pytest.raises(NotStorable) as refused:
+            tasks.add_task(function, *arguments)  # type: ignore[arg-type]  # that is the point
+        refusals.append(str(refused.value))
+
+    seen = Served(app).get("/")
+    assert (seen.status, seen.before, seen.after) == (200, [], [])
+    assert sentence in refusals[0]
+
+
+def test_refuses_when_its_request_is_over() -> None:
+    app = FastAPI()
+    kept: list[Tasks] = []
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> None:
+        kept.append(tasks)
+
+    Served(app).get("/")
+    with pytest.raises(NotStorable, match=r"outlast\.enqueue"):
+        kept[0].add_task(work, "late")
+
+
+def test_a_task_added_while_the_response_streams_is_stored_and_released() -> None:
+    from collections.abc import AsyncIterator
+
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> AsyncIterator[str]:
+        tasks.add_task(work, "after_start")
+        yield "x"
+        tasks.add_task(work, "later")
+
+    seen = Served(app).get("/")
+    assert (seen.before, seen.after) == ([], ["after_start", "later"])
+    assert sorted(seen.released) == ["after_start", "later"]
+
+
+def test_says_what_to_do_when_outlast_is_not_installed() -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> None: ...
+
+    with pytest.raises(NotInstalled, match=r"outlast\.install\(app\)"):
+        TestClient(app).get("/")
+
+
+def test_needs_a_fastapi_with_scopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastapi, "__version__", "0.115.14")
+    monkeypatch.delitem(vars(module), "BackgroundTasks", raising=False)
+    with pytest.raises(ImportError, match=r"needs FastAPI 0\.128\.4 or newer, this is 0\.115\.14"):
+        _ = module.BackgroundTasks
+
+
+def test_is_an_annotation() -> None:
+    assert get_origin(module.BackgroundTasks) is Annotated
+    assert get_args(module.BackgroundTasks)[0] is Tasks
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = module.Nothing
+
+
+def test_adds_no_parameter_to_the_schema() -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(request: Request, tasks: outlast.BackgroundTasks) -> None: ...
+
+    assert "parameters" not in app.openapi()["paths"]["/"]["get"]

@@ -1,0 +1,105 @@
+"""SIGKILL to each process, with and without a process that its task has forked: one runner, no orphan, a finished task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.life.captured import captured
+from tests.support.processes import CHILD, RUNNER, kill, living_in
+from tests.support.servers import Server, eventually, is_alive
+
+TASKS = ["until_told", "fork_until_told"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with captured("gunicorn uvicorn_worker", tmp_path, OUTLAST_LINGER="0.5") as capture:
+        yield capture.server
+
+
+def begun(server: Server, task: str) -> list[int]:
+    """Start a task; returns the pids of its process and, if it forks, of what it has forked."""
+    server.add(task, "it")
+    pids = [int(server.wait_for("began", "it")[2])]
+    if task == "fork_until_told":
+        pids.append(int(server.wait_for("forked", "it")[2]))
+    return pids
+
+
+def finishes_once_in(server: Server, times: int) -> None:
+    """The task, when it is told to, after it has begun so many times."""
+    eventually(lambda: len(server.witnessed("began", "it")) == times, f"{times}. begin; {server.output}")
+    server.tell("it")
+    eventually(server.all_settled, f"{server.records()} {server.output}")
+    assert [record.state for record in server.records()] == ["done"]
+    assert len(server.witnessed("began", "it")) == times
+    assert len(server.witnessed("ran", "it")) == 1
+
+
+def has_one_runner(server: Server) -> bool:
+    return len(living_in(server.folder, RUNNER)) == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_killed_web_worker_takes_nothing_with_it(server: Server, task: str) -> None:
+    pids = begun(server, task)
+    runners = living_in(server.folder, RUNNER)
+    worker = int(server.get("/ping")[1])
+    kill(worker)
+    eventually(lambda: server.answers() and not is_alive(worker), "another worker answers")
+    assert all(map(is_alive, pids))
+    assert living_in(server.folder, RUNNER) == runners
+    finishes_once_in(server, times=1)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_when_the_whole_server_is_killed_its_task_ends_and_then_nobody_is_left(server: Server, task: str) -> None:
+    pids = begun(server, task)
+    kill(server.process.pid)
+    eventually(lambda: server.process.poll() is not None, "the master is gone")
+    eventually(lambda: not server.answers(), "its worker follows it")
+    assert all(map(is_alive, pids))
+    finishes_once_in(server, times=1)
+    eventually(lambda: not living_in(server.folder), f"{server.output}")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_killed_task_process_had_started_ends_with_it(server: Server, task: str) -> None:
+    pids = begun(server, task)
+    runners = living_in(server.folder, RUNNER)
+    kill(pids[0])
+    eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone")
+    assert living_in(server.folder, RUNNER) == runners
+    finishes_once_in(server, times=2)
+    assert server.records()[0].crashes == 1
+    assert "was killed by SIGKILL" in server.output
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_processes_of_a_killed_runner_end_with_it_and_another_one_comes(server: Server, task: str) -> None:
+    pids = begun(server, task)
+    (runner,) = living_in(server.folder, RUNNER)
+    kill(runner)
+    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
+    eventually(lambda: has_one_runner(server), "there is one runner", within=5)
+    assert living_in(server.folder, RUNNER) != [runner]
+    finishes_once_in(server, times=2)
+    assert server.records()[0].crashes == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the_task(
+    tmp_path: Path, task: str
+) -> None:
+    with captured("gunicorn uvicorn_worker", tmp_path) as capture:
+        pids = begun(capture.server, task)
+        for pid in [capture.server.process.pid, *living_in(tmp_path, RUNNER), *living_in(tmp_path, CHILD)]:
+            if pid not in pids[1:]:
+                kill(pid)
+        eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone", within=5)
+    with captured("gunicorn uvicorn_worker", tmp_path) as capture:
+        finishes_once_in(capture.server, times=2)
+        assert capture.server.records()[0].crashes == 0
