@@ -137,9 +137,7 @@ class Outlast:
             raise NotStorable(described.inline_reason)
         arguments = described.codec.encode(args, kwargs)
         origin = _caller()
-        return NewTask(
-            self.ids.next(), described.path, arguments, described.lane, State.WAITING, time.time(), origin
-        )
+        return NewTask(self.ids.next(), described.path, arguments, described.lane, State.WAITING, time.time(), origin)
 
     def _enter(self, journal: Journal) -> int:
         """In the writer's first transaction: this process gets its id, and the lock that shows it alive."""

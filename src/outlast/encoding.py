@@ -143,9 +143,7 @@ class Codec:
 
 
 def _json(model: BaseModel, fields: set[str], *, only_set: bool) -> str:
-    return model.model_dump_json(
-        include=fields, exclude_unset=only_set, by_alias=True, round_trip=True, warnings=False
-    )
+    return model.model_dump_json(include=fields, exclude_unset=only_set, by_alias=True, round_trip=True, warnings=False)
 
 
 def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
@@ -156,18 +154,12 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
             return inspect.signature(function, annotation_format=Format.FORWARDREF)
         return inspect.signature(function)
     except (TypeError, ValueError):
-        raise NotStorable(
-            f"{name} has no signature that can be read: call it from a function of your own"
-        ) from None
+        raise NotStorable(f"{name} has no signature that can be read: call it from a function of your own") from None
 
 
 def _hints(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
     """The type of what `signature.bind` puts into each parameter; Any where no annotation resolves."""
-    code = (
-        inspect.getattr_static(function, "__init__")
-        if isinstance(function, type)
-        else inspect.unwrap(function)
-    )
+    code = inspect.getattr_static(function, "__init__") if isinstance(function, type) else inspect.unwrap(function)
     namespace = getattr(code, "__globals__", {})
     return {name: _hint(parameter, namespace) for name, parameter in signature.parameters.items()}
 
@@ -184,9 +176,7 @@ def _hint(parameter: inspect.Parameter, namespace: dict[str, Any]) -> Any:
 
 
 def _resolved(annotation: Any, namespace: dict[str, Any]) -> Any:
-    if annotation is inspect.Parameter.empty or inspect.isroutine(
-        annotation
-    ):  # `threading.Lock` is a function
+    if annotation is inspect.Parameter.empty or inspect.isroutine(annotation):  # `threading.Lock` is a function
         return Any
     holder = type("Holder", (), {"__annotations__": {"it": annotation}, "__module__": __name__})
     try:

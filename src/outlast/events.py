@@ -21,7 +21,9 @@ def runner_started(pid: int, path: object) -> str:
 
 def handed_back(count: int) -> str:
     """What a new runner found of the last one."""
-    return f"{_tasks(count)} had been running when the last runner died: {'it runs' if count == 1 else 'they run'} again"
+    return (
+        f"{_tasks(count)} had been running when the last runner died: {'it runs' if count == 1 else 'they run'} again"
+    )
 
 
 def runner_leaves(reason: str) -> str:

@@ -77,9 +77,7 @@ def resolve(path: str) -> Function:
     found: Any = _imported(module_name, path)
     for name in qualname.split("."):
         if not hasattr(found, name):
-            raise TargetNotFound(
-                f"{path} does not exist: {_shown(found)} has no {name!r}; was it renamed or moved?"
-            )
+            raise TargetNotFound(f"{path} does not exist: {_shown(found)} has no {name!r}; was it renamed or moved?")
         found = getattr(found, name)
     if not callable(found):
         raise TargetNotFound(f"{path} is {type(found).__name__}, which cannot be called")

@@ -64,7 +64,10 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     known = {field.name for field in fields(Settings)}
     settings = Settings(**{name: value for name, value in given["settings"].items() if name in known})
     texts = {name: str(given[name]) for name in ("executable", "folder", "app", "main")}
-    path, variables = tuple(map(str, given["path"])), {str(key): str(value) for key, value in given["variables"].items()}
+    path, variables = (
+        tuple(map(str, given["path"])),
+        {str(key): str(value) for key, value in given["variables"].items()},
+    )
     return Environment(path=path, variables=variables, settings=settings, **texts)
 
 

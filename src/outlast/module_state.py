@@ -57,9 +57,7 @@ class _Search:
                 continue
             seen.add((id(called), id(receiver)))
             yield body
-            waiting.extend(
-                call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner)
-            )
+            waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
 
     def shared_in(self, body: Body) -> str:
         """What `body` changes or reads of the state that it shares."""

@@ -31,13 +31,9 @@ class Kind:
 _LIVE_SESSION = "open one inside the function and pass primary keys"
 _MAKE_INSIDE = "make it inside the function"
 _IMPORT_INSIDE = "import it inside the function"
-_LOCK = Kind(
-    "a lock or event of this process", "guard what is shared where it is stored, for example in the database"
-)
+_LOCK = Kind("a lock or event of this process", "guard what is shared where it is stored, for example in the database")
 _FUTURE = Kind("work under way in this process", "wait for it before and pass its result")
-_QUEUE = Kind(
-    "a queue of this process", "pass what the function needs from it, or use a queue that processes share"
-)
+_QUEUE = Kind("a queue of this process", "pass what the function needs from it, or use a queue that processes share")
 _SESSION = Kind("a SQLAlchemy session", _LIVE_SESSION)
 _CONNECTION = Kind("a SQLAlchemy connection", _LIVE_SESSION)
 _ENGINE = Kind("a SQLAlchemy engine", _IMPORT_INSIDE)
@@ -45,20 +41,14 @@ _UPLOAD = Kind("an uploaded file", "read it and pass the bytes, or save it first
 
 # By name, so that nothing is imported to look at a value.
 _KINDS: Mapping[str, Kind] = {
-    "starlette.requests.HTTPConnection": Kind(
-        "a connection", "pass the fields of it that the function needs"
-    ),
+    "starlette.requests.HTTPConnection": Kind("a connection", "pass the fields of it that the function needs"),
     "starlette.requests.Request": Kind("a request", "pass the fields of it that the function needs"),
     "starlette.websockets.WebSocket": Kind("a WebSocket", "pass the fields of it that the function needs"),
     "starlette.responses.Response": Kind("a response", "pass the data that it was made from"),
     "starlette.applications.Starlette": Kind("an application", _IMPORT_INSIDE),
-    "starlette.background.BackgroundTask": Kind(
-        "a background task", "add its function and arguments as a task"
-    ),
+    "starlette.background.BackgroundTask": Kind("a background task", "add its function and arguments as a task"),
     "starlette.datastructures.UploadFile": _UPLOAD,
-    "starlette.datastructures.State": Kind(
-        "the state of an application", "pass the values that the function needs"
-    ),
+    "starlette.datastructures.State": Kind("the state of an application", "pass the values that the function needs"),
     "sqlalchemy.orm.session.Session": _SESSION,
     "sqlalchemy.orm.scoping.scoped_session": _SESSION,
     "sqlalchemy.ext.asyncio.session.AsyncSession": _SESSION,
@@ -73,12 +63,8 @@ _KINDS: Mapping[str, Kind] = {
     "_io.BytesIO": Kind("a file in memory", "pass its content, `getvalue()`"),
     "_io.StringIO": Kind("a file in memory", "pass its content, `getvalue()`"),
     "_io._IOBase": Kind("an open file", "pass its path and open it inside the function, or pass its content"),
-    "tempfile._TemporaryFileWrapper": Kind(
-        "a temporary file", "pass its content: the file goes when it is closed"
-    ),
-    "tempfile.SpooledTemporaryFile": Kind(
-        "a temporary file", "pass its content: the file goes when it is closed"
-    ),
+    "tempfile._TemporaryFileWrapper": Kind("a temporary file", "pass its content: the file goes when it is closed"),
+    "tempfile.SpooledTemporaryFile": Kind("a temporary file", "pass its content: the file goes when it is closed"),
     "_socket.socket": Kind("a socket", "pass the address and connect inside the function"),
     "_thread.lock": _LOCK,
     "_thread.RLock": _LOCK,
@@ -191,23 +177,15 @@ class Refusals:
         kind = kind_of(value)
         if kind is not None:
             return self.of_kind(name, place, kind)
-        where = (
-            f", has {_a(value)} at `{shown_place((name, *place))}`"
-            if place
-            else f" but was given {_a(value)}"
-        )
-        return self._about(
-            name, f"is annotated `{self._hint(name)}`{where}: {message}; pass what the annotation says"
-        )
+        where = f", has {_a(value)} at `{shown_place((name, *place))}`" if place else f" but was given {_a(value)}"
+        return self._about(name, f"is annotated `{self._hint(name)}`{where}: {message}; pass what the annotation says")
 
     def unwritable(self, name: str, value: object, error: Exception) -> NotStorable:
         """Parameter `name` cannot be written as JSON."""
         found = _culprit(value)
         if found is not None:
             return self.of_kind(name, *found)
-        return self._about(
-            name, f"is {_a(value)} that cannot be written as JSON ({_first_line(error)}): {_SIMPLER}"
-        )
+        return self._about(name, f"is {_a(value)} that cannot be written as JSON ({_first_line(error)}): {_SIMPLER}")
 
     def unreadable(self, given: Mapping[str, Any], error: ValidationError) -> NotStorable:
         """What is written for an argument is not read back, such as what a serializer of the user's made."""
@@ -216,9 +194,7 @@ class Refusals:
         if found is not None:
             return self.of_kind(name, (*place, *found[0]), found[1])
         where = f" at `{shown_place((name, *place))}`" if place else ""
-        return self._about(
-            name, f"is {_a(given[name])} that does not read its own JSON{where} ({message}): {_SIMPLER}"
-        )
+        return self._about(name, f"is {_a(given[name])} that does not read its own JSON{where} ({message}): {_SIMPLER}")
 
     def uncheckable(self, error: Exception) -> NotStorable:
         """The user's own code failed while an argument was read back or compared."""

@@ -111,9 +111,7 @@ def _mode_of(request: pytest.FixtureRequest) -> Mode:
     if mode not in MODES:
         raise pytest.UsageError(f"@pytest.mark.{MARKER} takes one of {', '.join(map(repr, MODES))}")
     if collects and mode != "manual":
-        raise pytest.UsageError(
-            f"fixture {FIXTURE} collects tasks in mode 'manual', but this test asks for {mode!r}"
-        )
+        raise pytest.UsageError(f"fixture {FIXTURE} collects tasks in mode 'manual', but this test asks for {mode!r}")
     return mode
 
 

@@ -162,9 +162,7 @@ def test_a_task_waits_for_the_one_it_follows(journal: SqliteJournal, web: int, r
 
 
 @pytest.mark.parametrize("released_first", [True, False])
-def test_a_task_behind_a_dropped_one_runs(
-    journal: SqliteJournal, web: int, runner: int, released_first: bool
-) -> None:
+def test_a_task_behind_a_dropped_one_runs(journal: SqliteJournal, web: int, runner: int, released_first: bool) -> None:
     first = new_task()
     second = new_task(follows=first.id)
     add(journal, web, first, second)
@@ -193,9 +191,7 @@ def test_an_inline_task_begins_and_ends_in_its_web_worker(journal: SqliteJournal
     assert settle(journal, Settlement(ids[0], 1, End.DONE, State.DONE)) == ids
 
 
-def test_what_a_process_holds_and_runs_is_known_after_its_death(
-    journal: SqliteJournal, web: int, runner: int
-) -> None:
+def test_what_a_process_holds_and_runs_is_known_after_its_death(journal: SqliteJournal, web: int, runner: int) -> None:
     held = add(journal, web, new_task(), new_task(lane=Lane.INLINE))
     waiting = add(journal, web, new_task(State.WAITING))
     claim(journal, runner)
@@ -239,9 +235,7 @@ def test_what_is_committed_is_there_after_reopening(journal: SqliteJournal, web:
     assert release(journal, ids) == ids
 
 
-def test_finished_tasks_are_forgotten_when_they_are_past_keeping(
-    journal: SqliteJournal, web: int, runner: int
-) -> None:
+def test_finished_tasks_are_forgotten_when_they_are_past_keeping(journal: SqliteJournal, web: int, runner: int) -> None:
     ids = add(journal, web, *(new_task(State.WAITING) for _ in range(3)))
     first, second, third = claim(journal, runner)
     settle(journal, done(first), Settlement(second.id, 1, End.ERROR, State.FAILED, "boom"))

@@ -131,9 +131,7 @@ class JournalMachine(RuleBasedStateMachine):
             return
         history = History(self.journal.path)
         found = {record.id: (record.state, record.attempt) for record in history.tasks(limit=10_000)}
-        assert found == {
-            shown(task): (state.label, self.attempts[task]) for task, state in self.states.items()
-        }
+        assert found == {shown(task): (state.label, self.attempts[task]) for task, state in self.states.items()}
 
 
 JournalMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

@@ -76,9 +76,7 @@ WAYS: list[Way] = [full_disk, file_size_limit] if IS_ROOT else [file_size_limit]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_full_disk_is_answered_503_and_the_server_recovers(
-    tmp_path: Path, way: Way
-) -> None:
+def test_a_full_disk_is_answered_503_and_the_server_recovers(tmp_path: Path, way: Way) -> None:
     place = tmp_path / "disk"
     with small_disk(place) if IS_ROOT else nullcontext():
         place.mkdir(exist_ok=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outlast.child.outbox import Outbox
 from outlast.child.code import FoundFunctions
+from outlast.child.outbox import Outbox
 
 LONGEST_TRACEBACK = 16_384  # characters
 
@@ -57,7 +57,9 @@ def _refuse_awaitable(result: object) -> None:
         raise TypeError("it is a plain function that returned a coroutine, which nobody awaits: make it `async def`")
 
 
-def _prepared(attempt: Attempt, functions: FoundFunctions) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+def _prepared(
+    attempt: Attempt, functions: FoundFunctions
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     function, codec = functions.find(attempt.function)
     args, kwargs = codec.decode(attempt.arguments)
     return function, args, kwargs

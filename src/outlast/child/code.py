@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import runpy
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -104,7 +104,7 @@ def _files_of_modules() -> list[tuple[str, int]]:
         if file is None:
             continue
         try:
-            found.append((file, os.stat(file).st_mtime_ns))
+            found.append((file, Path(file).stat().st_mtime_ns))
         except OSError:  # gone, or inside of an archive
             continue
     return found

@@ -16,8 +16,8 @@ from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
 from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
-from outlast.child.output import forgive_broken_pipes
 from outlast.child.outbox import Outbox
+from outlast.child.output import forgive_broken_pipes
 from outlast.child.watch import Watch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment

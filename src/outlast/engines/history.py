@@ -86,9 +86,7 @@ class History:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
         wanted = [int(state) for state in states or State]
         marks = ", ".join("?" * len(wanted))
-        query = (
-            f"SELECT {COLUMNS} FROM task WHERE state IN ({marks}) AND instr(function, ?) ORDER BY id DESC LIMIT ?"  # noqa: S608
-        )
+        query = f"SELECT {COLUMNS} FROM task WHERE state IN ({marks}) AND instr(function, ?) ORDER BY id DESC LIMIT ?"  # noqa: S608
         return [_record(row) for row in self._rows(query, (*wanted, name, limit))]
 
     def task(self, prefix: str) -> Record:
@@ -107,7 +105,9 @@ class History:
     def summary(self, now: float) -> Summary:
         """Counts, age of the oldest waiting task, processes."""
         counts = {state.label: 0 for state in State}
-        counts |= {State(state).label: count for state, count in self._rows("SELECT state, count(*) FROM task GROUP BY state")}
+        counts |= {
+            State(state).label: count for state, count in self._rows("SELECT state, count(*) FROM task GROUP BY state")
+        }
         oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
         present = self._rows("SELECT id, kind, pid, started_at FROM process WHERE left_at IS NULL ORDER BY id")
         age = None if oldest is None else max(0.0, now - oldest)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from outlast import events
-from outlast.engines.contract import ProcessEntry
+from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.hello import VERSION, Environment, Hello
@@ -19,6 +19,7 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
 from outlast.runner.pool import Pool
+from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
 from outlast.task import Claimed, Lane, Settlement
@@ -30,6 +31,7 @@ LINGER = 0.003  # seconds between transactions while work is outstanding: more e
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
+PRUNE_EVERY = 30.0  # seconds between looks for tasks that are past keeping
 RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
 
 
@@ -47,23 +49,27 @@ class Runner:
         self._settlements: list[Settlement] = []
         self._dead_webs: list[int] = []
         self._waiting: set[Lane] = set(LANES)
-        self._next_look = self._last_write = self._next_try = 0.0
+        self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
         self._stop_signals = 0
-        self._alone_since: float | None = time.monotonic()
-        self._is_leaving = False
+        self._alone_since: float | None = None
+        self._stay = Stay.LINGER
 
     def run(self) -> None:
-        """Until the last web worker has gone and what ran has ended, or a signal says stop."""
+        """Until the last web worker has gone and what ran has ended, or signals say stop."""
         self._prepare()
         try:
-            while not self._is_over():
-                for key, _ in self._selector.select(self._patience()):
-                    key.data()
+            while self._stay is not Stay.LEAVE:
+                self._attend(self._patience())
                 self._turn(time.monotonic())
         finally:
             self._pool.end_all("its runner was stopped")
             self._leave()
+
+    def _attend(self, patience: float) -> None:
+        """Let everyone speak who has something to say; wait `patience` seconds for someone."""
+        for key, _ in self._selector.select(patience):
+            key.data()
 
     def _prepare(self) -> None:
         recovery.end_children_of_the_last(self._journal, self._liveness)
@@ -81,49 +87,36 @@ class Runner:
 
     def _turn(self, now: float) -> None:
         self._dead_webs += self._webs.dead(self._liveness)
-        self._mind_who_is_there(now)
-        if not self._is_leaving:
+        self._stay_or_go(now)
+        if self._stay is Stay.SERVE:
             self._pool.keep(now, self._waiting)
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
 
-    def _mind_who_is_there(self, now: float) -> None:
-        """Serve while anyone is there to serve; drain, then leave, when not."""
-        stopping = self._stop_signals > 0
-        if not stopping and (self._standing or not self._webs.is_empty):
-            self._alone_since = None
-            self._is_leaving = False
-        elif self._alone_since is None or (stopping and not self._is_leaving):
-            self._alone_since = now
-        if self._alone_since is not None and not self._is_leaving:
-            self._begin_leaving()
-        if self._is_leaving and self._alone_since is not None and now - self._alone_since > self._settings.drain:
+    def _stay_or_go(self, now: float) -> None:
+        """Serve while anyone is there to serve; let finish what runs, then leave, when not."""
+        before, self._stay = self._stay, decide(self._situation(now), self._settings)
+        if before is Stay.SERVE and self._stay is not Stay.SERVE:
+            if self._pool.running:
+                log.info("%s", events.runner_drains(self._pool.running, self._settings.drain))
+            self._pool.forget_environment()
+        if self._stay is Stay.CUT:
             self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
-        if self._is_leaving and not self._pool.children and not self._standing:
+        if self._stay is Stay.LINGER and before is not Stay.LINGER:
             _write_to(os.devnull)
 
-    def _begin_leaving(self) -> None:
-        self._is_leaving = True
-        if self._pool.running:
-            log.info("%s", events.runner_drains(self._pool.running, self._settings.drain))
-        self._pool.forget_environment()
-
-    def _is_over(self) -> bool:
-        if self._stop_signals > 1:
-            return True
-        if not self._is_leaving or self._pool.children or self._alone_since is None:
-            return False
-        alone = time.monotonic() - self._alone_since
-        if self._settlements:  # what cannot be written counts as cut at the next start
-            return alone > self._settings.drain + self._settings.linger
-        return self._stop_signals > 0 or alone > self._settings.linger
+    def _situation(self, now: float) -> Situation:
+        is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
+        self._alone_since = None if is_wanted else self._alone_since or now
+        alone = None if self._alone_since is None else now - self._alone_since
+        return Situation(alone, self._stop_signals, bool(self._pool.children), bool(self._settlements))
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
-        if self._webs.is_waiting_for_a_death or self._is_leaving:
+        if self._webs.is_waiting_for_a_death or self._stay is not Stay.SERVE:
             return ATTENTIVE
         now = time.monotonic()
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
@@ -133,7 +126,7 @@ class Runner:
     def _has_something_to_write(self, now: float) -> bool:
         if self._settlements or self._dead_webs or self._pool.departed:
             return True
-        if self._is_leaving:
+        if self._stay is not Stay.SERVE:
             return False
         if now >= self._next_look:
             self._next_look = now + POLL
@@ -152,8 +145,7 @@ class Runner:
         pause = self._last_write + LINGER - now
         if pause > 0 and self._pool.running:
             time.sleep(pause)
-            for key, _ in self._selector.select(0):
-                key.data()
+            self._attend(0)
 
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
@@ -163,6 +155,7 @@ class Runner:
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
                 claims = self._claim(now)
+                self._prune(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
@@ -181,7 +174,7 @@ class Runner:
 
     def _claim(self, now: float) -> list[Claimed]:
         claims: list[Claimed] = []
-        if self._is_leaving:
+        if self._stay is not Stay.SERVE:
             return claims
         for lane in sorted(self._waiting):
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
@@ -190,6 +183,13 @@ class Runner:
             if len(taken) < room:
                 self._waiting.discard(lane)
         return claims
+
+    def _prune(self, now: float) -> None:
+        """Forget what is past keeping, a little at a time."""
+        if now >= self._next_prune:
+            keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
+            gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
+            self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
 
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""

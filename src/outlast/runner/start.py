@@ -50,7 +50,9 @@ def log_to_stderr() -> None:
     """One line per event: time with zone, pid, level. What cannot be written there is not worth dying for."""
     logging.raiseExceptions = False
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s", "%Y-%m-%d %H:%M:%S %z"))
+    handler.setFormatter(
+        logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s", "%Y-%m-%d %H:%M:%S %z")
+    )
     logger = logging.getLogger("outlast")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

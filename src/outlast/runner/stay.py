@@ -1,0 +1,41 @@
+"""Whether a runner serves, drains or leaves. Pure: who is there in, what to do out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from outlast.settings import Settings
+
+
+class Stay(Enum):
+    """What a runner does as long as nothing changes."""
+
+    SERVE = "claim and run"
+    DRAIN = "let finish what runs, claim nothing"
+    CUT = "end what still runs"
+    LINGER = "wait for the next web worker, hold nothing of the last"
+    LEAVE = "leave"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the decision needs. `alone` is how many seconds nobody has been there to serve, None while someone is."""
+
+    alone: float | None
+    stop_signals: int
+    has_children: bool
+    has_unwritten: bool
+
+
+def decide(now: Situation, settings: Settings) -> Stay:
+    """A second signal always ends it; one signal is as if the last web worker had gone, without the lingering."""
+    if now.stop_signals > 1:
+        return Stay.LEAVE
+    if now.alone is None:
+        return Stay.SERVE
+    if now.has_children:
+        return Stay.DRAIN if now.alone <= settings.drain else Stay.CUT
+    if now.has_unwritten and now.alone <= settings.drain + settings.linger:
+        return Stay.DRAIN  # what cannot be written in that time counts as cut at the next start
+    return Stay.LEAVE if now.stop_signals or now.alone > settings.linger else Stay.LINGER
