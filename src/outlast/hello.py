@@ -64,10 +64,8 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     known = {field.name for field in fields(Settings)}
     settings = Settings(**{name: value for name, value in given["settings"].items() if name in known})
     texts = {name: str(given[name]) for name in ("executable", "folder", "app", "main")}
-    path, variables = (
-        tuple(map(str, given["path"])),
-        {str(key): str(value) for key, value in given["variables"].items()},
-    )
+    variables = {str(name): str(value) for name, value in given["variables"].items()}
+    path = tuple(map(str, given["path"]))
     return Environment(path=path, variables=variables, settings=settings, **texts)
 
 

@@ -15,6 +15,9 @@ from outlast.child.outbox import Outbox
 LONGEST_TRACEBACK = 16_384  # characters
 
 
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What the runner handed over."""
@@ -57,9 +60,7 @@ def _refuse_awaitable(result: object) -> None:
         raise TypeError("it is a plain function that returned a coroutine, which nobody awaits: make it `async def`")
 
 
-def _prepared(
-    attempt: Attempt, functions: FoundFunctions
-) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+def _prepared(attempt: Attempt, functions: FoundFunctions) -> Call:
     function, codec = functions.find(attempt.function)
     args, kwargs = codec.decode(attempt.arguments)
     return function, args, kwargs

@@ -104,10 +104,8 @@ class History:
 
     def summary(self, now: float) -> Summary:
         """Counts, age of the oldest waiting task, processes."""
-        counts = {state.label: 0 for state in State}
-        counts |= {
-            State(state).label: count for state, count in self._rows("SELECT state, count(*) FROM task GROUP BY state")
-        }
+        found = dict(self._rows("SELECT state, count(*) FROM task GROUP BY state"))
+        counts = {state.label: found.get(int(state), 0) for state in State}
         oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
         present = self._rows("SELECT id, kind, pid, started_at FROM process WHERE left_at IS NULL ORDER BY id")
         age = None if oldest is None else max(0.0, now - oldest)

@@ -9,8 +9,8 @@ from outlast.errors import JournalUnusable, SettingsError
 
 SCHEME = "sqlite:///"
 NETWORK_FILE_SYSTEMS = frozenset(
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "9p", "ceph", "glusterfs", "lustre", "beegfs"]
-    + ["fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"]
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "9p", "ceph", "glusterfs", "lustre", "beegfs"}
+    | {"fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone"}
 )
 PASSING_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay"})
 SERVERLESS_VARIABLES = ("AWS_LAMBDA_FUNCTION_NAME", "FUNCTION_TARGET", "K_SERVICE", "VERCEL")

@@ -14,6 +14,7 @@ from outlast.kernel import become_subreaper
 from outlast.liveness import Liveness
 from outlast.runner.runner import Runner
 
+LINE = "[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s"
 LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
 
 
@@ -50,9 +51,7 @@ def log_to_stderr() -> None:
     """One line per event: time with zone, pid, level. What cannot be written there is not worth dying for."""
     logging.raiseExceptions = False
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s", "%Y-%m-%d %H:%M:%S %z")
-    )
+    handler.setFormatter(logging.Formatter(LINE, "%Y-%m-%d %H:%M:%S %z"))
     logger = logging.getLogger("outlast")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
