@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from outlast import events
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
 
@@ -49,6 +50,7 @@ class Connection:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = threading.Event()
+        self._has_complained = False
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be."""
@@ -104,7 +106,7 @@ class Connection:
     def _reach_runner(self) -> socket.socket | None:
         """A connection to a living runner; None when there is none and it is not ours to start one."""
         if not self._starts_runner:
-            return self._connect_within(1.0)
+            return self._find_worker()
         while not self._closed.is_set():
             connection = self._connect()
             if connection is not None:
@@ -115,6 +117,13 @@ class Connection:
                 return connection
             log.error("no runner answers at %s, starting another", self._path.parent / SOCKET_NAME)
         return None
+
+    def _find_worker(self) -> socket.socket | None:
+        connection = self._connect_within(1.0)
+        if connection is None and not self._has_complained:
+            log.warning("%s", events.no_worker(self._path))
+        self._has_complained = connection is None
+        return connection
 
     def _connect_within(self, seconds: float) -> socket.socket | None:
         deadline = time.monotonic() + seconds

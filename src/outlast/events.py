@@ -19,6 +19,11 @@ def runner_started(pid: int, path: object) -> str:
     return f"runner {pid} moves the tasks of {path}"
 
 
+def no_worker(path: object) -> str:
+    """Tasks are stored and nobody is there to run them."""
+    return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
+
+
 def handed_back(count: int) -> str:
     """What a new runner found of the last one."""
     return (

@@ -19,6 +19,10 @@ def test_a_web_worker_killed_at_the_first_byte_of_its_answer_has_stored_the_task
     assert len(answered) == ROUNDS, "a request was not answered, so it proves nothing"
     missing = [name for name in answered if f'{{"name":"{name}"}}' not in stored]
     assert not missing, f"{len(missing)} of {len(answered)} answered tasks are not in the journal"
+    with serving("uvicorn", tmp_path) as server:
+        eventually(lambda: {line[1] for line in server.witnessed("ran")} >= set(answered), "all of them run")
+        eventually(server.all_settled, "and all are settled")
+        assert {record.state for record in server.records()} == {"done"}
 
 
 def is_answered_and_killed(server: Server, name: str) -> bool:
