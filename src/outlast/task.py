@@ -113,13 +113,14 @@ class Settlement:
 
 
 class TaskIds:
-    """Makes task ids: 41 bits of milliseconds since the epoch, then 22 random bits.
+    """Makes task ids: 41 bits of milliseconds since 2026 (enough until 2095), then 22 random bits.
 
     Ids of one process rise strictly. Two processes meet only if they draw the same number in the same
     millisecond; the journal then refuses the second task, it never overwrites the first.
     """
 
     RANDOM_BITS = 22
+    BEGINNING = 1_767_225_600.0  # 2026-01-01 UTC, in seconds since the epoch
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -127,7 +128,7 @@ class TaskIds:
 
     def next(self, now: float | None = None) -> int:
         """A new id, a positive integer below 2**63. `now` is in seconds since the epoch."""
-        milliseconds = int((time.time() if now is None else now) * 1000)
+        milliseconds = int(((time.time() if now is None else now) - self.BEGINNING) * 1000)
         fresh = (milliseconds << self.RANDOM_BITS) | randbits(self.RANDOM_BITS)
         with self._lock:
             self._last = max(self._last + 1, fresh)
@@ -137,6 +138,7 @@ class TaskIds:
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _DIGITS = {letter: value for value, letter in enumerate(_ALPHABET)}
 SHOWN_LENGTH = 13
+LARGEST_ID = 2**63 - 1
 
 
 def shown(task_id: int) -> str:
@@ -156,4 +158,6 @@ def id_range(prefix: str) -> tuple[int, int]:
     for letter in text:
         value = (value << 5) | _DIGITS[letter]
     shift = 5 * (SHOWN_LENGTH - len(text))
-    return value << shift, min(((value + 1) << shift) - 1, 2**63 - 1)
+    if value << shift > LARGEST_ID:
+        raise ValueError(f"{prefix!r} is not a task id: it is larger than any")
+    return value << shift, min(((value + 1) << shift) - 1, LARGEST_ID)

@@ -1,0 +1,128 @@
+"""`outlast list`, `show`, `status`: what they print, what they exit with, what they do not import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from outlast.cli.main import cli
+from outlast.engines.contract import ProcessEntry
+from outlast.engines.sqlite import SqliteJournal
+from outlast.task import End, Lane, NewTask, Settlement, State, TaskIds, shown
+
+NOT_FOUND = 3
+
+
+@pytest.fixture
+def ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A journal in the current folder with a failed, a done and a waiting task, the oldest first."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OUTLAST_URL", raising=False)
+    numbers = TaskIds()
+    names = ["app:fail", "app:ok", "other:wait"]
+    tasks = [NewTask(numbers.next(), name, '{"n":1}', Lane.LOOP, State.WAITING, 1.0, "GET /x") for name in names]
+    journal = SqliteJournal("sqlite:///.outlast/journal.db")
+    with journal.transaction():
+        web = journal.enter(ProcessEntry("web", 4711, "here", 1.0))
+        journal.add(tasks, web)
+        failed, done = journal.claim(web, Lane.LOOP, 2, 2.0)
+        journal.settle([Settlement(failed.id, 1, End.ERROR, State.FAILED, "ValueError: no", "Traceback …\n")], 3.0)
+        journal.settle([Settlement(done.id, 1, End.DONE, State.DONE)], 4.0)
+    journal.close()
+    return [shown(task.id) for task in tasks]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments)
+
+
+def test_list_shows_the_newest_first(ids: list[str]) -> None:
+    lines = run("list").stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [[ids[2], "waiting"], [ids[1], "done"], [ids[0], "failed"]]
+    assert lines[2].endswith("app:fail  ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        (["--state", "failed"], [0]),
+        (["--state", "failed", "--state", "done"], [1, 0]),
+        (["--name", "other"], [2]),
+        (["--limit", "1"], [2]),
+        (["--state", "held"], []),
+    ],
+)
+def test_list_can_be_narrowed(ids: list[str], options: list[str], kept: list[int]) -> None:
+    found = json.loads(run("list", "--json", *options).stdout)
+    assert [one["id"] for one in found] == [ids[number] for number in kept]
+
+
+def test_show_tells_all_that_happened(ids: list[str]) -> None:
+    page = run("show", ids[0]).stdout
+    for words in ("app:fail", '{"n":1}', "GET /x", "attempt 1 started", "attempt 1 error: ValueError: no", "Traceback"):
+        assert words in page
+
+
+def test_show_as_json_has_the_events(ids: list[str]) -> None:
+    found = json.loads(run("show", "--json", ids[0]).stdout)
+    assert (found["state"], found["attempt"]) == ("failed", 1)
+    assert [event["kind"] for event in found["events"]] == ["started", "error"]
+
+
+def test_an_id_may_be_shortened_as_long_as_it_is_unique(ids: list[str]) -> None:
+    ambiguous = run("show", ids[0][:1])
+    assert (ambiguous.exit_code, "more than one" in ambiguous.stderr) == (NOT_FOUND, True)
+    shortest = next(ids[0][:n] for n in range(1, 14) if sum(one.startswith(ids[0][:n]) for one in ids) == 1)
+    assert run("show", shortest).exit_code == 0
+
+
+@pytest.mark.parametrize("unknown", ["zzzzzzzzzzzzz", "not an id", "0"])
+def test_an_unknown_id_is_exit_code_3(ids: list[str], unknown: str) -> None:
+    result = run("show", unknown)
+    assert result.exit_code == NOT_FOUND
+    assert unknown in result.stderr
+
+
+def test_status_counts(ids: list[str]) -> None:
+    found = json.loads(run("status", "--json").stdout)
+    assert found["counts"] == {
+        **{"held": 0, "waiting": 1, "running": 0, "done": 1},
+        **{"failed": 1, "cancelled": 0, "dropped": 0},
+    }
+    assert [(one["kind"], one["pid"]) for one in found["processes"]] == [("web", 4711)]
+    assert "oldest waiting task" in run("status").stdout
+
+
+def test_the_journal_that_was_read_is_named_on_stderr(ids: list[str], tmp_path: Path) -> None:
+    assert str(tmp_path / ".outlast" / "journal.db") in run("status").stderr
+
+
+def test_no_journal_is_a_sentence_and_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OUTLAST_URL", raising=False)
+    result = run("status")
+    assert result.exit_code == 1
+    assert "there is no journal" in result.stderr
+    assert not (tmp_path / ".outlast").exists(), "reading makes nothing"
+
+
+def test_a_file_that_is_no_journal_is_a_sentence(tmp_path: Path) -> None:
+    noise = tmp_path / "journal.db"
+    noise.write_bytes(b"\x07" * 8192)
+    result = run("status", "--url", f"sqlite:///{noise}")
+    assert (result.exit_code, "cannot be read" in result.stderr) == (1, True)
+
+
+def test_an_unknown_option_is_exit_code_2(ids: list[str]) -> None:
+    assert run("list", "--sate", "done").exit_code == 2
+
+
+def test_status_imports_neither_the_app_nor_a_framework(ids: list[str]) -> None:
+    program = "import sys; from outlast.cli.main import cli; cli(['status'], standalone_mode=False); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"fastapi", "starlette", "pydantic", "rich", "asyncio"} & set(loaded)

@@ -1,0 +1,57 @@
+"""Ids, their shown form, and the table of moves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlast.task import FINISHED, LARGEST_ID, MOVES, UNFINISHED, State, TaskIds, id_range, origins_of, shown
+
+numbers = st.integers(0, LARGEST_ID)
+
+
+@given(numbers)
+def test_a_shown_id_names_exactly_that_task(number: int) -> None:
+    assert id_range(shown(number)) == (number, number)
+
+
+@given(numbers, numbers)
+def test_shown_ids_sort_as_ids_do(one: int, other: int) -> None:
+    assert (one < other) == (shown(one) < shown(other))
+
+
+@given(numbers, st.integers(1, 13))
+def test_a_prefix_covers_its_id_and_nothing_else(number: int, length: int) -> None:
+    prefix = shown(number)[:length]
+    low, high = id_range(prefix)
+    assert low <= number <= high
+    assert shown(low).startswith(prefix)
+    assert shown(high).startswith(prefix)
+    assert high == LARGEST_ID or not shown(high + 1).startswith(prefix)
+
+
+@pytest.mark.parametrize("text", ["", "u", "0" * 14, "z" * 13, "ab-c", "🐍"])
+def test_what_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a task id"):
+        id_range(text)
+
+
+def test_ids_of_a_process_rise_although_the_clock_does_not() -> None:
+    ids = TaskIds()
+    made = [ids.next(now) for now in (1.8e9, 1.8e9, 1.8e9 - 3600, 1.8e9)]
+    assert made == sorted(set(made))
+
+
+def test_ids_fit_until_2095() -> None:
+    assert 0 < TaskIds().next(TaskIds.BEGINNING) < TaskIds().next(3_944_678_400.0) <= LARGEST_ID
+
+
+def test_a_finished_task_goes_nowhere_but_back_to_waiting() -> None:
+    assert {target for state in FINISHED for target in MOVES[state]} <= {State.WAITING}
+    assert FINISHED | UNFINISHED == set(State)
+
+
+def test_no_task_comes_to_running_but_from_waiting_or_inline_from_held() -> None:
+    assert origins_of(State.RUNNING) == (State.HELD, State.WAITING)
+    assert origins_of(State.HELD) == ()
