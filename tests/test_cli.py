@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from outlast.cli.main import cli
 from outlast.engines.contract import ProcessEntry
 from outlast.engines.sqlite import SqliteJournal
-from outlast.task import End, Lane, NewTask, Settlement, State, TaskIds, shown
+from outlast.tasks import End, Lane, NewTask, Settlement, State, TaskIds, shown
 
 NOT_FOUND = 3
 

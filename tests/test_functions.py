@@ -21,7 +21,7 @@ from outlast.errors import NotStorable, TargetNotFound
 from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
 from outlast.module_state import shares_state
 from outlast.sources import Sources
-from outlast.task import Lane
+from outlast.tasks import Lane
 from tests.samples import elsewhere, named, state
 
 NAMED: list[tuple[Callable[..., Any], str]] = [

@@ -8,7 +8,7 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
@@ -24,10 +24,13 @@ from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.process import this
+from outlast.request.boxed import BoxedTask
+from outlast.request.current import open_box
 from outlast.request.handle import Handle
+from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.runner.recovery import MACHINE
 from outlast.settings import Settings, unknown_variables
-from outlast.task import NewTask, State, TaskIds
+from outlast.tasks import NewTask, State, TaskIds
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -36,25 +39,28 @@ if TYPE_CHECKING:
 log = logging.getLogger("outlast")
 P = ParamSpec("P")
 
-current_outlast: ContextVar[Outlast | None] = ContextVar("outlast", default=None)
-"""The Outlast of the request or attempt that runs now."""
-
-
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
     def __init__(self, settings: Settings, app: object = None) -> None:
-        self.settings = settings
         self.ids = TaskIds()
         self.functions = Functions()
-        self.path = journal_path(settings.url)
         self._app = weakref.ref(app) if app is not None else lambda: None
+        self._use(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Close what is open and go on with other settings, as tests want it."""
+        self.close()
+        self._use(settings)
+
+    def _use(self, settings: Settings) -> None:
+        self.settings = settings
+        self.path = journal_path(settings.url)
         self._app_name = settings.app
         self._liveness: Liveness | None = None
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
-        starts_runner = settings.runner == "auto"
-        self._connection = Connection(self.path, self._hello, starts_runner=starts_runner)
+        self._connection = Connection(self.path, self._hello, starts_runner=settings.runner == "auto")
 
     async def store(self, changes: Sequence[Change]) -> None:
         """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
@@ -70,13 +76,19 @@ class Outlast:
         Raises NotStorable when it cannot travel, StoreFailed or JournalUnusable when it cannot be stored.
         """
         task = self._new_task(function, args, kwargs)
-        await self.store([Add(task)])
+        if mode_here() == REAL:
+            await self.store([Add(task)])
+        else:
+            await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id)
 
     def enqueue_sync(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
         """The same for code without an event loop. Blocks for one fsync."""
         task = self._new_task(function, args, kwargs)
-        self._writer.store_now([Add(task)], self.settings.store_deadline)
+        if mode_here() == REAL:
+            self._writer.store_now([Add(task)], self.settings.store_deadline)
+        else:
+            rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id)
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,7 +187,7 @@ def install(app: Starlette, **settings: Any) -> Outlast:
     known: Outlast | None = getattr(app.state, "outlast", None)
     if known is not None:
         return known
-    outlast = Outlast(Settings.load(**settings), app)
+    outlast = Outlast(replace(Settings.load(**settings), **this.overrides), app)
     app.state.outlast = outlast
     this.installed.add(outlast)
     hook.install()
@@ -185,10 +197,10 @@ def install(app: Starlette, **settings: Any) -> Outlast:
 
 
 def current() -> Outlast:
-    """The Outlast of this request or attempt, else the only one installed in this process. Raises NotInstalled."""
-    outlast = current_outlast.get()
-    if outlast is not None:
-        return outlast
+    """The Outlast of this request, else the only one installed in this process. Raises NotInstalled."""
+    box = open_box()
+    if box is not None and isinstance(box.outlast, Outlast):
+        return box.outlast
     installed = list(this.installed)
     if len(installed) == 1:
         return installed[0]

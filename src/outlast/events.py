@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 
-from outlast.task import shown
+from outlast.tasks import shown
 
 
 def unfinished_found(path: object, count: int) -> str:

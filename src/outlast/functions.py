@@ -17,7 +17,7 @@ from outlast.encoding import Codec
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.module_state import shares_state
 from outlast.sources import Sources
-from outlast.task import Lane
+from outlast.tasks import Lane
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import sys
 
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -16,14 +17,22 @@ def become_subreaper() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent` (its pid) dies; exit now if that has happened already.
+def die_with_other_end_of(lifeline: socket.socket) -> None:
+    """Have the kernel kill this process group when the other end of `lifeline` is closed (Linux: F_SETSIG of fcntl(2)).
 
-    The signal comes when the *thread* that forked us ends (prctl(2)), so the parent has to fork in its main thread.
+    Exits now if that has happened already. Nothing may ever be sent on it: that would kill, too. A parent-death
+    signal would reach this process alone, and what user code has forked would run on beside the rerun (measured).
     """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    if sys.platform != "linux":
+        return
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgid(0))
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        lifeline.recv(1)
+    except BlockingIOError:  # it is open
+        return
+    os._exit(1)
 
 
 def _prctl(option: int, value: int) -> None:

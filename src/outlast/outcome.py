@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from outlast import events
-from outlast.task import Claimed, End, Settlement, State
+from outlast.tasks import Claimed, End, Settlement, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
@@ -22,7 +22,6 @@ from outlast.process import Mode, this
 
 if TYPE_CHECKING:
     from outlast.request.boxed import BoxedTask
-    from outlast.settings import Settings
 
 MARKER = "outlast"
 FIXTURE = "outlast_tasks"
@@ -135,31 +134,17 @@ def _journal_in(folder: Path) -> Iterator[None]:
         "linger": 0.0,
         "drain": 0.0,
     }
-    before = [(outlast, outlast.settings) for outlast in _installed()]
+    before = [(outlast, outlast.settings) for outlast in this.installed]
     for outlast, settings in before:
         outlast.configure(replace(settings, **this.overrides))
     try:
         yield
     finally:
         this.overrides = {}
-        for outlast in _installed():
+        for outlast in list(this.installed):
             outlast.close()
         for outlast, settings in before:
             outlast.configure(settings)
-
-
-class _Configurable(Protocol):
-    """What this needs of an `Outlast`: `configure` closes what is open and goes on with other settings."""
-
-    settings: Settings
-
-    def configure(self, settings: Settings) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def _installed() -> list[_Configurable]:
-    return [cast("_Configurable", outlast) for outlast in this.installed]
 
 
 def _taken() -> Iterator[BoxedTask]:
@@ -168,13 +153,8 @@ def _taken() -> Iterator[BoxedTask]:
 
 
 def _failure_of(task: BoxedTask) -> Exception | None:
-    import asyncio
-
     try:
-        if task.is_async:
-            asyncio.run(task.run())
-        else:
-            task.func(*task.args, **task.kwargs)
+        task.run_blocking()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None

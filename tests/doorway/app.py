@@ -36,7 +36,7 @@ def build(*, http_middleware: bool) -> FastAPI:
     app.include_router(routes)
     app.include_router(outer_routes, dependencies=[Depends(add_in_dependency)])
     app.mount("/mounted", mounted)
-    app.mount("/starlette", Starlette(routes=[Route("/x", starlette_endpoint)]))
+    app.mount("/starlette", Starlette(routes=[Route("/x", starlette_endpoint), Route("/shared", starlette_shared)]))
     app.add_route("/plain_route", starlette_endpoint)
     app.mount("/raw", raw_asgi)
     return app
@@ -196,6 +196,10 @@ async def starlette_endpoint(request: Request) -> Response:
     return JSONResponse({}, background=BackgroundTask(work, "own"))
 
 
+async def starlette_shared(request: Request) -> Response:
+    return SHARED_TOO
+
+
 async def raw_asgi(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse({}, background=BackgroundTask(work, "own"))(scope, receive, send)
 
@@ -257,6 +261,7 @@ async def nested(tasks: BackgroundTasks) -> Response:
     tasks.add_task(response.background)  # type: ignore[arg-type]  # a background object can be called
     group = StarletteTasks([BackgroundTask(work, "of_group")])
     tasks.add_task(group)
+    tasks.add_task(BackgroundTask(work, "plain"))
     group.add_task(work, "of_group_later")
     response.background = tasks
     return response
@@ -276,7 +281,15 @@ async def own_meaning() -> Response:
     return JSONResponse({}, background=tasks)
 
 
+@routes.get("/own_and_param_then_exception")
+async def own_and_param_then_exception(tasks: BackgroundTasks) -> Response:
+    tasks.add_task(work, "param")
+    JSONResponse({}, background=BackgroundTask(work, "own"))
+    raise HTTPException(409)
+
+
 SHARED = JSONResponse({}, background=BackgroundTask(work, "of_module"))
+SHARED_TOO = JSONResponse({}, background=BackgroundTask(work, "of_module"))
 
 
 @routes.get("/shared_response")

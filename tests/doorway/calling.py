@@ -75,9 +75,7 @@ class Served:
 
     def websocket(self, path: str, *received: Message) -> Outcome:
         """A WebSocket in which the client sends these messages, then is gone."""
-        messages = iter(
-            [{"type": "websocket.connect"}, *received, {"type": "websocket.disconnect", "code": 1000}]
-        )
+        messages = iter([{"type": "websocket.connect"}, *received, {"type": "websocket.disconnect", "code": 1000}])
         self.sent.clear()
 
         async def receive() -> Message:

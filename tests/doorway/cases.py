@@ -31,9 +31,7 @@ class Case:
 
     def check(self, seen: Outcome, *, http_middleware: bool) -> None:
         """Fail unless that is what was seen."""
-        before = (
-            (*self.before, "in_middleware") if http_middleware and self.path == "/middleware" else self.before
-        )
+        before = (*self.before, "in_middleware") if http_middleware and self.path == "/middleware" else self.before
         released = before if self.released is None else self.released
         assert (seen.status, seen.raised) == (self.status, self.raised)
         assert tuple(seen.before) == before
@@ -75,6 +73,14 @@ PLAIN = [
 FAILING = [
     Case("/own_then_exception", ("own",), status=409, released=(), dropped={"own": NEVER_SENT}),
     Case(
+        "/own_and_param_then_exception",
+        ("own",),
+        status=409,
+        after=("param",),
+        released=(),
+        dropped={"own": NEVER_SENT, "param": REPLACED.format(409)},
+    ),
+    Case(
         "/error",
         status=500,
         after=("param",),
@@ -110,13 +116,17 @@ FAILING = [
 ODD = [
     Case(
         "/nested",
-        ("param", "single", "of_group", "of_group_later"),
-        follows={"single": "param", "of_group": "single", "of_group_later": "of_group"},
+        ("param", "single", "of_group", "of_group_later", "plain"),
+        follows={
+            "single": "param",
+            "of_group": "single",
+            "of_group_later": "of_group",
+            "plain": "of_group_later",
+        },
     ),
-    Case(
-        "/own_meaning", ("app:OwnMeaning",), released=(), settled={"app:OwnMeaning": "done"}, ran=("at_once",)
-    ),
+    Case("/own_meaning", ("app:OwnMeaning",), released=(), settled={"app:OwnMeaning": "done"}, ran=("at_once",)),
     Case("/shared_response", ("of_module",)),
+    Case("/starlette/shared", after=("of_module",), released=("of_module",)),
     Case("/called_by_hand", ran=("by_hand",)),
 ]
 """Background objects that are used in unusual ways."""

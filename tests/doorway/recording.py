@@ -15,7 +15,7 @@ from outlast.functions import Functions
 from outlast.request import hook
 from outlast.request.doorway import Doorway
 from outlast.settings import Settings
-from outlast.task import TaskIds
+from outlast.tasks import TaskIds
 
 Write = Callable[[dict[str, Any]], None]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, Request, WebSocket
+from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
@@ -17,9 +18,11 @@ from starlette.background import BackgroundTask
 from starlette.background import BackgroundTasks as StarletteTasks
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message, Receive, Scope, Send
 
 import outlast
 from outlast.errors import JournalUnusable, StoreFailed
+from outlast.functions import task as declared
 from outlast.request import hook
 from tests.doorway.calling import Served
 from tests.doorway.work import homeless, work
@@ -95,6 +98,23 @@ def test_refuses_when_the_journal_fails(
     assert str(failure) in line
 
 
+def test_takes_nothing_more_once_it_has_refused(traces: Callable[[], list[str]]) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> AsyncIterator[str]:
+        tasks.add_task(work, "in_stream")
+        yield "x"
+
+    def before(tasks: BackgroundTasks) -> None:
+        tasks.add_task(work, "before")
+
+    app = FastAPI()
+    app.get("/", dependencies=[Depends(before)])(endpoint)
+    refusing = Served(app)
+    refusing.store.failure = StoreFailed("disk full")
+    assert refusing.get("/").status == 503
+    assert [event["what"] for event in refusing.events] == ["start", "end"]
+    assert traces() == []
+
+
 def test_recovers_when_the_journal_does() -> None:
     app = served(durable)
     app.store.failure = StoreFailed("disk full")
@@ -165,11 +185,7 @@ def test_warns_that_the_order_does_not_hold_between_lanes(caplog: pytest.LogCapt
     app = served(both)
     app.get("/")
     app.get("/")
-    lines = [
-        record.getMessage()
-        for record in caplog.records
-        if "the order they were added in" in record.getMessage()
-    ]
+    lines = [line for line in caplog.messages if "the order they were added in" in line]
     assert len(lines) == 1
     assert "inline" in lines[0]
 
@@ -217,6 +233,49 @@ def test_an_installed_app_in_an_installed_app_keeps_its_own_tasks() -> None:
     outside.get("/inner/")
     assert [event["what"] for event in inside.events] == ["store", "soon"]
     assert [event["what"] for event in outside.events] == ["start", "end"]
+
+
+def test_an_app_that_calls_an_installed_app_goes_on_with_its_own_box() -> None:
+    inner = FastAPI()
+    inner.get("/")(durable)
+    inside = Served(inner)
+
+    async def calls_inner(scope: Scope, receive: Receive, send: Send) -> None:
+        async def ignore(message: Message) -> None: ...
+
+        await inside.app({**scope, "path": "/"}, receive, ignore)
+        await Response(background=BackgroundTask(work, "own"))(scope, receive, send)
+
+    outer = FastAPI()
+    outer.mount("/calls", calls_inner)
+    assert Served(outer).get("/calls/x").before == ["own"]
+
+
+def test_what_a_request_leaves_running_is_not_part_of_it() -> None:
+    left: list[Context] = []
+
+    async def endpoint() -> None:
+        left.append(copy_context())
+
+    served(endpoint).get("/")
+    task = BackgroundTask(work, "later")
+    assert left[0].run(lambda: Response(background=task).background) is task
+
+
+@declared(travels=False)
+def stays(name: str) -> None:
+    work(name)
+
+
+def test_a_function_that_says_it_stays_runs_inline(
+    traces: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        tasks.add_task(stays, "here")
+
+    seen = served(endpoint).get("/")
+    assert (list(seen.settled.values()), traces()) == (["done"], ["here"])
+    assert "decorated with @outlast.task(travels=False)" in caplog.text
 
 
 def test_origin_is_the_method_and_the_path() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
@@ -37,10 +36,7 @@ def test_client_leaves_in_mid_stream(server: Server, prefix: str) -> None:
     assert (seen.before, seen.released, seen.dropped, ran) == (["param"], ["param"], {}, [])
 
 
-def test_websocket(request: pytest.FixtureRequest, server: Server, prefix: str) -> None:
-    kind = request.node.callspec.params["server"]
-    if "vicorn" in kind and find_spec("websockets") is None:
-        pytest.skip("uvicorn has WebSockets only where `websockets` is installed")
+def test_websocket(server: Server, prefix: str) -> None:
     seen, ran = server.websocket(prefix + "/socket")
     assert seen.after == ["param", "explicit", "inline"]
     assert (seen.released, seen.dropped, seen.settled) == ([], {}, {"inline": "done"})

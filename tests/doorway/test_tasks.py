@@ -17,7 +17,7 @@ from outlast.request import hook
 from outlast.request import tasks as module
 from outlast.request.handle import Handle
 from outlast.request.tasks import Tasks
-from outlast.task import id_range, shown
+from outlast.tasks import id_range, shown
 from tests.doorway.calling import Served
 from tests.doorway.work import homeless, work
 

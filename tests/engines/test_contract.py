@@ -11,7 +11,7 @@ from outlast.engines.contract import Drop, Journal, ProcessEntry, Retention
 from outlast.engines.history import History, Record
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import TaskNotFound, TaskRefused
-from outlast.task import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
 
 ENGINES: dict[str, Callable[[Path], SqliteJournal]] = {
     "sqlite": lambda folder: SqliteJournal(f"sqlite:///{folder}/journal.db"),

@@ -13,7 +13,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from outlast.engines.contract import Drop, ProcessEntry
 from outlast.engines.history import History
 from outlast.engines.sqlite import SqliteJournal
-from outlast.task import MOVES, UNFINISHED, Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
+from outlast.tasks import MOVES, UNFINISHED, Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
 
 ENDS = {
     End.DONE: State.DONE,

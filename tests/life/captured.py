@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.processes import end_all_in
+from tests.support.processes import kill_all_in
 from tests.support.servers import Server, eventually, launch, lay_out
 
 
@@ -34,9 +34,14 @@ def captured(kind: str, folder: Path, *more: str, **environment: str) -> Iterato
         eventually(capture.server.answers, f"the server answers; it printed {capture.server.output}")
         yield capture
     finally:
-        end_all_in(folder)
-        capture.server.process.wait(10)
-        capture.reader.wait(10)
+        end(capture)
+
+
+def end(capture: Capture) -> None:
+    """End all that works in its folder, also what was being started meanwhile."""
+    folder = capture.server.folder
+    eventually(lambda: not kill_all_in(folder) and capture.is_over(), f"nothing is left in {folder}")
+    capture.server.process.wait(10)
 
 
 def start_captured(kind: str, folder: Path, *more: str, **environment: str) -> Capture:

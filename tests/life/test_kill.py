@@ -56,14 +56,18 @@ def test_a_killed_web_worker_takes_nothing_with_it(server: Server, task: str) ->
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_when_the_whole_server_is_killed_its_task_ends_and_then_nobody_is_left(server: Server, task: str) -> None:
-    pids = begun(server, task)
-    kill(server.process.pid)
-    eventually(lambda: server.process.poll() is not None, "the master is gone")
-    eventually(lambda: not server.answers(), "its worker follows it")
-    assert all(map(is_alive, pids))
-    finishes_once_in(server, times=1)
-    eventually(lambda: not living_in(server.folder), f"{server.output}")
+def test_when_the_master_is_killed_its_worker_follows_the_task_ends_and_nobody_is_left(
+    tmp_path: Path, task: str
+) -> None:
+    with captured("gunicorn asgi", tmp_path, OUTLAST_LINGER="0.5") as capture:
+        server = capture.server
+        pids = begun(server, task)
+        kill(server.process.pid)
+        eventually(lambda: server.process.poll() is not None, "the master is gone")
+        eventually(lambda: not server.answers(), "its worker follows it")
+        assert all(map(is_alive, pids))
+        finishes_once_in(server, times=1)
+        eventually(lambda: not living_in(tmp_path), f"{server.output}")
 
 
 @pytest.mark.parametrize("task", TASKS)

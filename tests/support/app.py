@@ -4,6 +4,7 @@ Copied into a test's own folder as main.py, so it must not import from the tests
 """
 
 import asyncio
+import atexit
 import os
 import signal
 import sys
@@ -12,11 +13,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
 
 import outlast
 
 WITNESS = os.environ.get("WITNESS", "witness.log")
-VERSION = "first version"  # a test that changes it stands for a person who edits the app
+VERSION = "first"  # a test that changes it stands for a person who edits the app
 
 
 def witness(*words: object) -> None:
@@ -76,6 +79,11 @@ def crash(name: str) -> None:
     signal.raise_signal(signal.SIGKILL)
 
 
+async def ask_for_another(name: str) -> None:
+    """A task that asks for a task."""
+    await outlast.enqueue(ok_async, f"{name}-and-another")
+
+
 def look_around(name: str) -> None:
     """What a task process has of its server: environment, folder, the app after its lifespan's start."""
     witness("sees", name, os.environ.get("TOKEN"), os.getcwd(), getattr(app.state, "opened", False))
@@ -120,11 +128,17 @@ def say(name: str) -> None:
     witness("ran", name, os.getpid(), VERSION)
 
 
+def flush_at_exit(name: str) -> None:
+    """A task whose process has to say something in the end, as telemetry does."""
+    atexit.register(lambda: (time.sleep(0.3), witness("flushed", name, os.getpid())))
+    witness("ran", name, os.getpid())
+
+
 TASKS = {
     function.__name__: function
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
-        *(look_around, fork_and_sleep, until_told, fork_until_told, say),
+        *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say),
     )
 }
 
@@ -140,6 +154,17 @@ async def add(task: str, name: str, background_tasks: BackgroundTasks, seconds: 
     arguments = () if seconds is None else (seconds,)
     background_tasks.add_task(TASKS[task], name, *arguments)
     return os.getpid()
+
+
+@app.get("/hold/{name}")
+async def hold(name: str) -> StreamingResponse:
+    """A response that starts and never ends, so that its task stays held."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"first"
+        await asyncio.sleep(60)
+
+    return StreamingResponse(body(), background=BackgroundTask(ok, name))
 
 
 @app.get("/refuse/{name}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.servers import eventually, is_alive
+from tests.support.servers import is_alive
 
 RUNNER = "outlast.runner"
 CHILD = "outlast.child"
@@ -20,11 +20,12 @@ def living_in(folder: Path, words: str = "") -> list[int]:
     return [pid for pid in _all() if is_alive(pid) and _works_in(pid, folder) and words in _command(pid)]
 
 
-def end_all_in(folder: Path) -> None:
-    """SIGKILL to all that works in a test's own folder."""
-    for pid in living_in(folder):
+def kill_all_in(folder: Path) -> bool:
+    """SIGKILL to all that works in a test's own folder; whether there was anything."""
+    living = living_in(folder)
+    for pid in living:
         kill(pid)
-    eventually(lambda: not living_in(folder), f"nothing is left in {folder}")
+    return bool(living)
 
 
 def kill(pid: int) -> None:

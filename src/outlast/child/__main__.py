@@ -1,8 +1,17 @@
-"""`python -m outlast.child DESCRIPTOR`: a task process. The runner starts it, with one end of a socket pair."""
+"""`python -m outlast.child CHANNEL LIFELINE`: a task process. The runner starts it, with these two sockets."""
 
+import socket
 import sys
 
 from outlast.child.main import main
 
+
+def inherited(descriptor: str) -> socket.socket:
+    """A socket that only this process shall have from now on."""
+    own = socket.socket(fileno=int(descriptor))
+    own.set_inheritable(False)
+    return own
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(*map(inherited, sys.argv[1:]))

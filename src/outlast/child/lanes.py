@@ -12,7 +12,7 @@ from outlast.child.attempt import Attempt, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
 from outlast.settings import Settings
-from outlast.task import Lane
+from outlast.tasks import Lane
 
 
 class Lanes:

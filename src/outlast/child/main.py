@@ -21,14 +21,13 @@ from outlast.child.output import forgive_broken_pipes
 from outlast.child.watch import Watch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
-from outlast.kernel import die_with
+from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
 
 
-def main(descriptor: int) -> None:
-    """Run until the runner says drain and all is done, or is gone."""
-    channel = socket.socket(fileno=descriptor)
-    channel.set_inheritable(False)
+def main(channel: socket.socket, lifeline: socket.socket) -> None:
+    """Run until the runner says drain and all is done, or is gone, and the other end of `lifeline` with it."""
+    die_with_other_end_of(lifeline)
     messages = receive_all(channel)
     start = next(messages, None)
     if start is None:
@@ -44,8 +43,7 @@ def main(descriptor: int) -> None:
 
 
 def _settle_in(start: Message) -> None:
-    """Die with the runner, be seen as alive, ignore what a terminal sends to the server."""
-    die_with(int(start["runner"]))
+    """Be seen as alive, ignore what a terminal sends to the server."""
     Liveness(Path(start["journal"]).parent).hold(int(start["process"]))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -32,10 +32,10 @@ class Outbox:
         self._queue.put((task, reason, traceback))
 
     def close(self) -> None:
-        """Send what waits, then hang up."""
+        """Send what waits. The channel ends with this process: to the runner, one that hangs up earlier is lost."""
         self._queue.put(None)
         self._thread.join()
-        self._channel.close()
+        self._channel.detach()
 
     def _run(self) -> None:
         while True:

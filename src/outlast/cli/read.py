@@ -16,7 +16,7 @@ from outlast.engines.history import Event, History, Record, Summary
 from outlast.engines.place import journal_path
 from outlast.errors import OutlastError, TaskNotFound
 from outlast.settings import Settings
-from outlast.task import State
+from outlast.tasks import State
 
 NOT_FOUND = 3
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from outlast.task import Claimed, Lane, NewTask, Settlement
+from outlast.tasks import Claimed, Lane, NewTask, Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import apsw
 
 from outlast.engines.sqlite import SCHEMA_VERSION, connect
 from outlast.errors import JournalUnusable, TaskNotFound
-from outlast.task import State, id_range, shown
+from outlast.tasks import State, id_range, shown
 
 COLUMNS = (
     "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"

@@ -1,4 +1,4 @@
--- The journal, version 1. `state` numbers are outlast.task.State.
+-- The journal, version 1. `state` numbers are outlast.tasks.State.
 CREATE TABLE task (
     id         INTEGER PRIMARY KEY,        -- made by the client, rises with time
     state      INTEGER NOT NULL,

@@ -16,7 +16,7 @@ import apsw
 from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
-from outlast.task import Claimed, End, Lane, NewTask, Settlement, State, origins_of
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, origins_of
 
 SCHEMA_VERSION = 1
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from outlast.engines.contract import Add, Begin, Change, Drop, Journal, Release, Settle
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
-from outlast.task import State
+from outlast.tasks import State
 
 log = logging.getLogger("outlast")
 RETRY_AFTER = 0.5  # seconds between tries to write what must be written

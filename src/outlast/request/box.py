@@ -19,7 +19,7 @@ from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store
-from outlast.task import NewTask, State
+from outlast.tasks import NewTask, State
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +84,7 @@ class Box:
         if self.waits and not self.status:
             entry.step = Step.OVER
             await task.run()
-        elif not self.refused:
+        else:
             await self._sent(entry)
 
     # What the doorway asks for
@@ -93,9 +93,7 @@ class Box:
         """The tasks that are to be stored with the start of the response, in their order."""
         if not self._entries and not self._assigned:
             return []
-        outside_in = reversed(
-            self._assigned
-        )  # what was assigned later is called first, or contains the earlier
+        outside_in = reversed(self._assigned)  # what was assigned later is called first, or contains the earlier
         carried = [entry for background in outside_in for entry in self._see(tasks_of(background))]
         promised = [entry for entry in self._entries.values() if entry.promised and entry.ready]
         return [entry for entry in dict.fromkeys(carried + promised) if entry.step is Step.SEEN]
@@ -124,7 +122,7 @@ class Box:
     def submit(self, entries: Iterable[Entry]) -> None:
         """Store what came after the response was started, or in a WebSocket. Nobody waits here."""
         fresh = [entry for entry in entries if entry.step is Step.SEEN]
-        if fresh:
+        if fresh and not self.refused:
             self.journal.store_soon(self.offer(fresh))
             self.hold(fresh, recorded=True)
             self.unconfirmed = True

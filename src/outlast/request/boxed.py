@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,9 +29,7 @@ class BoxedTask(BackgroundTask):
     def of(cls, background: Callable[..., Any]) -> BoxedTask:
         """The stand-in for a task or for any other callable that was given to a response."""
         if isinstance(background, BackgroundTask) and is_plain(background):
-            boxed = cls(background.func, *background.args, **background.kwargs)
-            boxed.is_async = background.is_async
-            return boxed
+            return cls(background.func, *background.args, **background.kwargs)
         boxed = cls(background)
         boxed.original = background
         return boxed
@@ -45,6 +44,13 @@ class BoxedTask(BackgroundTask):
             await super().__call__()
         else:
             await self.original()
+
+    def run_blocking(self) -> None:
+        """The same for code without an event loop."""
+        if self.is_async:
+            asyncio.run(self.run())
+        else:
+            self.func(*self.args, **self.kwargs)
 
 
 def is_plain(background: object) -> bool:

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("outlast")
 
-_SORRY = (
-    b"The background tasks of this request could not be stored, so none of them will run. Try again later.\n"
-)
+_SORRY = b"The background tasks of this request could not be stored, so none of them will run. Try again later.\n"
 
 
 class Doorway:
@@ -139,9 +137,7 @@ class HttpCall(Call):
         if not inline and self.box.outlast.settings.on_store_error == "refuse":
             log.error("%s is answered 503, its %s: %s", self.box.origin, _unstored(entries), error)
             return False
-        log.error(
-            "%s: its %s, so they run inline, unrecorded: %s", self.box.origin, _unstored(entries), error
-        )
+        log.error("%s: its %s, so they run inline, unrecorded: %s", self.box.origin, _unstored(entries), error)
         self.box.hold_inline(entries, in_one_line(error))
         return True
 

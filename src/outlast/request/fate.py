@@ -13,9 +13,7 @@ OWN_BACKGROUND = (
     "the response that was sent has background tasks of its own, and FastAPI then ignores the others "
     "(fastapi#11215): add all of them to one object"
 )
-CLIENT_LEFT_INLINE = (
-    "its request was cancelled before it could run (lane inline): it cannot travel to another process"
-)
+CLIENT_LEFT_INLINE = "its request was cancelled before it could run (lane inline): it cannot travel to another process"
 
 
 class Ended(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from outlast.task import shown
+from outlast.tasks import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from outlast.engines.contract import Begin, Change, Settle
 from outlast.request.entry import Entry, Step
 from outlast.request.fate import in_one_line
-from outlast.task import End, Settlement, State, shown
+from outlast.tasks import End, Settlement, State, shown
 
 log = logging.getLogger("outlast")
 

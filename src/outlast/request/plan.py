@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from outlast.errors import NotStorable
 from outlast.request.boxed import BoxedTask
 from outlast.request.store import Functions
-from outlast.task import Lane
+from outlast.tasks import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outlast.engines.contract import Change
 from outlast.settings import Settings
-from outlast.task import Lane, TaskIds
+from outlast.tasks import Lane, TaskIds
 
 
 class Codec(Protocol):

@@ -45,9 +45,7 @@ class Batch:
         if self._box.closed:
             raise NotStorable("this request is over: use `await outlast.enqueue(...)` outside of requests")
         planned = plan(task, self._box.outlast.functions)
-        entry = Entry(
-            task, self._box.outlast.ids.next(), call_site(), promised=True, parallel=options.parallel
-        )
+        entry = Entry(task, self._box.outlast.ids.next(), call_site(), promised=True, parallel=options.parallel)
         entry.ready, entry.lost = self._ready, self._lost
         self._box.set_plan(entry, planned)
         self._entries.append(entry)
@@ -105,9 +103,7 @@ async def _tasks() -> AsyncIterator[Tasks]:
 def _box_of_request() -> Box:
     box = open_box()
     if box is None:
-        raise NotInstalled(
-            "outlast.BackgroundTasks needs an app that has outlast: call outlast.install(app) first"
-        )
+        raise NotInstalled("outlast.BackgroundTasks needs an app that has outlast: call outlast.install(app) first")
     return box
 
 

@@ -17,7 +17,7 @@ from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.runner.channel import Channel
-from outlast.task import Claimed, Lane
+from outlast.tasks import Claimed, Lane
 
 _PIDFD = hasattr(os, "pidfd_open")
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
@@ -39,6 +39,7 @@ class Child:
     id: int
     generation: Generation
     process: subprocess.Popen[bytes]
+    lifeline: socket.socket
     attempts: dict[int, Claimed] = field(default_factory=dict)
     taken: Counter[Lane] = field(default_factory=Counter)
     started_at: float = field(default_factory=time.monotonic)
@@ -102,13 +103,12 @@ class Child:
 
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
-        if not _PIDFD:
-            self.kill()
+        self.kill()  # before its pid is given back, and may be somebody else's
         status = self.process.wait()
-        kill_group(self.pid)
         _reap_orphans(self.pid)
         self.channel.drain()
         self.channel.close()
+        self.lifeline.close()
         return status
 
 
@@ -123,35 +123,35 @@ class Handlers:
 
 def start_child(generation: Generation, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> Child:
     """Start a task process. Raises OSError when the interpreter or the folder is gone, StoreFailed from `enter`."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        handle = _spawn(generation, theirs)
+    channel, lifeline = socket.socketpair(), socket.socketpair()
+    with channel[1], lifeline[1]:
+        handle = _spawn(generation, [channel[1].fileno(), lifeline[1].fileno()])
     try:
-        child = Child(handlers.enter(handle.pid), generation, handle)
+        child = Child(handlers.enter(handle.pid), generation, handle, lifeline[0])
     except OutlastError:
         kill_group(handle.pid)
         handle.wait()
-        ours.close()
+        channel[0].close()
         raise
     received, ended = handlers.received, handlers.ended
     lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
-    child.channel = Channel(ours, selector, lambda message: received(child, message), lost)
+    child.channel = Channel(channel[0], selector, lambda message: received(child, message), lost)
     child.channel.send(_start_message(child, journal))
     if _PIDFD:
         _watch_for_death(child, selector, ended)
     return child
 
 
-def _spawn(generation: Generation, channel: socket.socket) -> subprocess.Popen[bytes]:
+def _spawn(generation: Generation, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
     environment = generation.environment
     return subprocess.Popen(
-        [environment.executable, "-P", "-m", "outlast.child", str(channel.fileno())],
+        [environment.executable, "-P", "-m", "outlast.child", *map(str, descriptors)],
         stdin=subprocess.DEVNULL,
         stdout=generation.outputs[0],
         stderr=generation.outputs[1],
         cwd=environment.folder,
         env=dict(environment.variables),
-        pass_fds=[channel.fileno()],
+        pass_fds=descriptors,
         start_new_session=True,
     )
 
@@ -169,7 +169,6 @@ def _start_message(child: Child, journal: Path) -> Message:
     return {
         "type": "start",
         "process": child.id,
-        "runner": os.getpid(),
         "environment": environment,
         "journal": str(journal),
     }

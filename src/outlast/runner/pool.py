@@ -15,7 +15,7 @@ from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.outcome import Cut, Died, Happening, Raised, Returned
 from outlast.runner.children import Child, Generation, Handlers, start_child
-from outlast.task import Claimed, Lane
+from outlast.tasks import Claimed, Lane
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves

@@ -11,7 +11,7 @@ from outlast.engines.contract import Drop, Journal
 from outlast.liveness import Liveness
 from outlast.outcome import Cut, inline_cut, outcome
 from outlast.runner.children import kill_group
-from outlast.task import Lane
+from outlast.tasks import Lane
 
 MACHINE = socket.gethostname()
 ENDING_TIME = 5.0  # seconds for killed processes to be gone

@@ -22,7 +22,7 @@ from outlast.runner.pool import Pool
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.task import Claimed, Lane, Settlement
+from outlast.tasks import Claimed, Lane, Settlement
 
 log = logging.getLogger("outlast")
 LANES = (Lane.LOOP, Lane.THREAD)

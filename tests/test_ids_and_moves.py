@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.task import FINISHED, LARGEST_ID, MOVES, UNFINISHED, State, TaskIds, id_range, origins_of, shown
+from outlast.tasks import FINISHED, LARGEST_ID, MOVES, UNFINISHED, State, TaskIds, id_range, origins_of, shown
 
 numbers = st.integers(0, LARGEST_ID)
 

@@ -1,0 +1,99 @@
+"""A person edits the app: what is new runs the new code, what runs is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.life.captured import captured
+from tests.support.processes import RUNNER, living_in
+from tests.support.servers import Server, eventually, is_alive, lay_out
+
+HUP = "gunicorn uvicorn_worker"
+SLOW_IMPORT = """
+import os, time
+from pathlib import Path
+with open("importing", "a") as file:
+    file.write("x")
+while os.path.exists("slow"):
+    time.sleep(0.01)
+"""
+
+
+def edit(folder: Path, version: str) -> None:
+    """Change the app's VERSION; to another length, since Python takes same second and same length for the same."""
+    main = folder / "main.py"
+    text = main.read_text().replace('VERSION = "first"', f'VERSION = "{version}"')
+    assert version in text
+    main.write_text(text)
+
+
+@contextmanager
+def renewed(server: Server, kind: str) -> Iterator[None]:
+    """After what is done inside, another web worker serves: sent for by HUP, or by itself with --reload."""
+    before = int(server.get("/ping")[1])
+    yield
+    if kind == HUP:
+        os.kill(server.process.pid, signal.SIGHUP)
+    eventually(lambda: not is_alive(before) and server.answers(), f"the server is a new one; {server.output}")
+
+
+def is_ready(server: Server) -> bool:
+    return "is ready after" in server.output
+
+
+@pytest.mark.parametrize("kind", ["uvicorn --reload", HUP])
+def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind: str, tmp_path: Path) -> None:
+    with captured(kind, tmp_path) as capture:
+        server = capture.server
+        server.add("until_told", "old")
+        old = server.wait_for("began", "old")[2]
+        runners = living_in(tmp_path, RUNNER)
+        with renewed(server, kind):
+            edit(tmp_path, "second-version")
+        server.add("say", "new")
+        _, _, new, version = server.wait_for("ran", "new")
+        assert version == "second-version"
+        assert new != old
+        assert not server.witnessed("ran", "old")
+        server.tell("old")
+        assert server.wait_for("ran", "old")[2] == old
+        eventually(lambda: not is_alive(int(old)), "the old process leaves when it has ended its task")
+        assert len(server.witnessed("began", "old")) == 1
+        assert living_in(tmp_path, RUNNER) == runners
+
+
+def test_hup_without_a_change_keeps_runner_and_task_process(tmp_path: Path) -> None:
+    with captured(HUP, tmp_path) as capture:
+        server = capture.server
+        server.add("until_told", "long")
+        process = server.wait_for("began", "long")[2]
+        runners = living_in(tmp_path, RUNNER)
+        with renewed(server, HUP):
+            pass
+        server.add("say", "short")
+        assert server.wait_for("ran", "short")[2] == process
+        assert living_in(tmp_path, RUNNER) == runners
+
+
+def test_a_process_that_was_importing_while_its_code_changed_runs_no_later_task(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    main = tmp_path / "main.py"
+    main.write_text(main.read_text() + SLOW_IMPORT)
+    with captured(HUP, tmp_path) as capture:
+        server = capture.server
+        (tmp_path / "importing").unlink()
+        (tmp_path / "slow").touch()
+        server.add("say", "early")
+        eventually((tmp_path / "importing").exists, "a task process imports the app")
+        edit(tmp_path, "second-version")
+        (tmp_path / "slow").unlink()
+        with renewed(server, HUP):
+            pass
+        server.add("say", "late")
+        assert server.wait_for("ran", "late")[3] == "second-version"

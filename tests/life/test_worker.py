@@ -1,0 +1,117 @@
+"""`outlast worker main:app`: the runner as a service of its own, beside a server with OUTLAST_RUNNER=external."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.life.captured import Capture, captured
+from tests.support.processes import RUNNER, living_in
+from tests.support.servers import Server, eventually, is_alive
+
+COMMAND = [str(Path(sys.executable).with_name("outlast")), "worker", "main:app"]
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Iterator[Capture]:
+    with captured("uvicorn", tmp_path, OUTLAST_RUNNER="external") as capture:
+        yield capture
+
+
+@pytest.fixture
+def server(capture: Capture) -> Server:
+    return capture.server
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker in `folder`, of which `worker.log` tells."""
+    variables = {**os.environ, "TOKEN": "sesame"}
+    with (folder / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(COMMAND, cwd=folder, env=variables, stdout=log, stderr=log)
+    try:
+        yield worker
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def said(folder: Path) -> str:
+    return (folder / "worker.log").read_text()
+
+
+def state_of(server: Server, name: str) -> str:
+    return next(one.state for one in server.records() if f'"{name}"' in one.arguments)
+
+
+def test_the_server_starts_no_runner_and_what_it_stored_runs_once_a_worker_is_there(server: Server) -> None:
+    server.add("look_around", "it")
+    assert state_of(server, "it") == "waiting"
+    with working(server.folder):
+        assert server.wait_for("sees", "it") == ["sees", "it", "sesame", str(server.folder), "True"]
+        assert not living_in(server.folder, RUNNER)
+
+
+def test_a_task_added_later_wakes_the_worker(server: Server) -> None:
+    with working(server.folder):
+        eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")
+        server.add("ok", "it")
+        server.wait_for("ran", "it")
+
+
+def test_sigterm_lets_the_running_task_finish_and_takes_no_other(server: Server) -> None:
+    server.add("until_told", "running")
+    with working(server.folder) as worker:
+        server.wait_for("began", "running")
+        worker.send_signal(signal.SIGTERM)
+        eventually(lambda: "may go on" in said(server.folder), f"it drains; {said(server.folder)}")
+        server.add("ok", "late")
+        server.tell("running")
+        assert worker.wait(10) == 0
+    assert state_of(server, "running") == "done"
+    assert state_of(server, "late") == "waiting"
+    assert not server.witnessed("ran", "late")
+
+
+def test_a_second_sigint_ends_it_at_once_and_the_task_runs_again_at_the_next_start(server: Server) -> None:
+    server.add("until_told", "it")
+    with working(server.folder) as worker:
+        child = int(server.wait_for("began", "it")[2])
+        worker.send_signal(signal.SIGINT)
+        eventually(lambda: "may go on" in said(server.folder), f"it drains; {said(server.folder)}")
+        worker.send_signal(signal.SIGINT)
+        worker.wait(5)
+    assert not is_alive(child)
+    assert state_of(server, "it") == "waiting"
+    server.tell("it")
+    with working(server.folder):
+        eventually(server.all_settled, f"{server.records()}")
+    assert len(server.witnessed("began", "it")) == 2
+    assert [(one.state, one.crashes) for one in server.records()] == [("done", 0)]
+
+
+def test_a_second_worker_is_refused_with_a_sentence(server: Server) -> None:
+    with working(server.folder) as worker:
+        eventually(lambda: "moves the tasks" in said(server.folder), "the first one is there")
+        second = subprocess.run(COMMAND, cwd=server.folder, capture_output=True, text=True, timeout=20, check=False)
+        assert second.returncode == 1
+        assert f"runner {worker.pid} already moves the tasks" in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+        assert worker.poll() is None
+
+
+def test_a_worker_holds_nothing_of_a_server_that_has_stopped(capture: Capture) -> None:
+    server = capture.server
+    with working(server.folder) as worker:
+        server.add("ok", "it")
+        server.wait_for("ran", "it")
+        server.stop()
+        eventually(capture.is_over, "the captured output of the server ends", within=5)
+        assert worker.poll() is None

@@ -1,0 +1,125 @@
+"""`enqueue` and `enqueue_sync`, for real and in the test modes; which app they mean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import BackgroundTasks, FastAPI
+from starlette.testclient import TestClient
+
+import outlast
+from outlast.engines.history import History, Record
+from outlast.process import this
+from outlast.testing import CollectedTasks
+from tests.support.servers import eventually, serving
+
+RAN: list[str] = []
+
+
+@outlast.task(travels=True)  # in these tests it does not have to
+async def note(word: str) -> None:
+    RAN.append(word)
+
+
+def note_pid(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+
+
+async def note_pid_async(path: Path) -> None:
+    path.write_text(str(os.getpid()))
+
+
+def fail() -> None:
+    raise ValueError("no")
+
+
+@pytest.fixture
+def app() -> Iterator[FastAPI]:
+    RAN.clear()
+    before = list(this.installed)
+    this.installed.clear()
+    app = FastAPI()
+    outlast.install(app)
+    yield app
+    this.installed.clear()
+    this.installed.update(before)
+
+
+def test_in_a_test_an_enqueued_task_has_run_when_the_call_returns(app: FastAPI) -> None:
+    outlast.enqueue_sync(note, "sync")
+    asyncio.run(outlast.enqueue(note, "async"))  # type: ignore[arg-type]
+    assert RAN == ["sync", "async"]
+
+
+def test_in_a_test_what_an_enqueued_task_raises_is_raised(app: FastAPI) -> None:
+    with pytest.raises(ValueError, match="no"):
+        outlast.enqueue_sync(fail)
+
+
+def test_what_cannot_travel_is_refused_in_a_test_too(app: FastAPI) -> None:
+    with pytest.raises(outlast.NotStorable, match="lambda"):
+        outlast.enqueue_sync(lambda: None)
+
+
+def test_enqueued_tasks_are_collected_in_mode_manual(app: FastAPI, outlast_tasks: CollectedTasks) -> None:
+    outlast.enqueue_sync(note, "later")
+    assert not RAN
+    outlast_tasks.assert_added(note, word="later")
+    outlast_tasks.drain()
+    assert RAN == ["later"]
+
+
+@pytest.mark.outlast("real")
+@pytest.mark.parametrize("function", [note_pid, note_pid_async])
+def test_an_enqueued_task_runs_in_another_process(app: FastAPI, tmp_path: Path, function: object) -> None:
+    handle = outlast.enqueue_sync(function, tmp_path / "pid")  # type: ignore[arg-type]
+    assert finished(app, handle.id).state == "done"
+    assert int((tmp_path / "pid").read_text()) != os.getpid()
+
+
+@pytest.mark.outlast("real")
+def test_in_mode_real_a_request_stores_its_task(app: FastAPI, tmp_path: Path) -> None:
+    @app.get("/")
+    async def add(background_tasks: BackgroundTasks) -> None:
+        background_tasks.add_task(note_pid, tmp_path / "pid")
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 200
+        eventually((tmp_path / "pid").exists, "the task ran")
+    assert int((tmp_path / "pid").read_text()) != os.getpid()
+
+
+def test_a_task_may_enqueue_another(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("ask_for_another", "first")
+        server.wait_for("ran", "first-and-another")
+        eventually(server.all_settled, f"{server.records()}")
+
+
+def test_without_an_app_the_error_tells_the_remedy(app: FastAPI) -> None:
+    this.installed.clear()
+    with pytest.raises(outlast.NotInstalled, match=r"outlast\.install\(app\)"):
+        outlast.enqueue_sync(note, "nobody")
+
+
+def test_with_two_apps_the_error_tells_the_remedy(app: FastAPI) -> None:
+    other = FastAPI()
+    outlast.install(other)
+    with pytest.raises(outlast.NotInstalled, match=r"app\.state\.outlast"):
+        outlast.enqueue_sync(note, "which")
+    other.state.outlast.enqueue_sync(note, "this one")
+    assert RAN == ["this one"]
+
+
+def finished(app: FastAPI, task_id: str) -> Record:
+    journal = app.state.outlast.path
+
+    def is_finished() -> bool:
+        return History(journal).task(task_id).ended_at is not None
+
+    eventually(is_finished, f"task {task_id} ends")
+    return History(journal).task(task_id)
