@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("outlast")
 P = ParamSpec("P")
 
+
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 

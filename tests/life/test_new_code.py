@@ -16,11 +16,9 @@ from tests.support.servers import Server, eventually, is_alive, lay_out
 
 HUP = "gunicorn uvicorn_worker"
 SLOW_IMPORT = """
-import os, time
-from pathlib import Path
-with open("importing", "a") as file:
-    file.write("x")
-while os.path.exists("slow"):
+from outlast.process import this
+while this.is_child and os.path.exists("slow"):
+    open("importing", "w").close()
     time.sleep(0.01)
 """
 
@@ -68,16 +66,19 @@ def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind:
         assert living_in(tmp_path, RUNNER) == runners
 
 
-def test_hup_without_a_change_keeps_runner_and_task_process(tmp_path: Path) -> None:
+def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
     with captured(HUP, tmp_path) as capture:
         server = capture.server
         server.add("until_told", "long")
-        process = server.wait_for("began", "long")[2]
+        server.wait_for("began", "long")
         runners = living_in(tmp_path, RUNNER)
         with renewed(server, HUP):
             pass
         server.add("say", "short")
-        assert server.wait_for("ran", "short")[2] == process
+        server.wait_for("ran", "short")
+        server.tell("long")
+        server.wait_for("ran", "long")
+        assert len(server.witnessed("began", "long")) == 1
         assert living_in(tmp_path, RUNNER) == runners
 
 
@@ -87,13 +88,13 @@ def test_a_process_that_was_importing_while_its_code_changed_runs_no_later_task(
     main.write_text(main.read_text() + SLOW_IMPORT)
     with captured(HUP, tmp_path) as capture:
         server = capture.server
-        (tmp_path / "importing").unlink()
         (tmp_path / "slow").touch()
         server.add("say", "early")
         eventually((tmp_path / "importing").exists, "a task process imports the app")
         edit(tmp_path, "second-version")
+        server.process.send_signal(signal.SIGTTIN)
+        eventually(lambda: len(server.living("web")) == 2, "a web worker with the new code joins the old one")
         (tmp_path / "slow").unlink()
-        with renewed(server, HUP):
-            pass
+        server.wait_for("ran", "early")
         server.add("say", "late")
         assert server.wait_for("ran", "late")[3] == "second-version"

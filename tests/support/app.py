@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 import outlast
@@ -165,6 +166,19 @@ async def hold(name: str) -> StreamingResponse:
         await asyncio.sleep(60)
 
     return StreamingResponse(body(), background=BackgroundTask(ok, name))
+
+
+@app.get("/stream/{name}")
+async def stream(name: str, background_tasks: BackgroundTasks) -> StreamingResponse:
+    """Add a task and go on answering for a minute: it is held meanwhile."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(60):
+            yield b"."
+            await asyncio.sleep(1)
+
+    background_tasks.add_task(ok, name)
+    return StreamingResponse(pieces())
 
 
 @app.get("/refuse/{name}")

@@ -128,8 +128,10 @@ class Journal(Protocol):
         ...
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
-        """The processes of a kind that have not left: (process id, pid). The name of a machine changes with each
-        container, so it is recorded but never asked for."""
+        """The processes of a kind that have not left: (process id, pid). Also outside of a transaction.
+
+        The name of a machine changes with each container, so it is recorded but never asked for.
+        """
         ...
 
     def prune(self, keep: Retention, limit: int, now: float) -> int:

@@ -114,11 +114,8 @@ class SqliteJournal:
         return moved
 
     def due(self, now: float) -> list[Lane]:
-        """The lanes in which a task is ready to be claimed. Outside a transaction, takes no lock."""
-        if self._connection is None:
-            self.open()
-        with _translated(self.path):
-            return [Lane(lane) for (lane,) in self._opened().execute(_DUE, (now,))]
+        """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
+        return [Lane(lane) for (lane,) in self._read(_DUE, (now,))]
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
@@ -138,8 +135,8 @@ class SqliteJournal:
         self._opened().execute(_LEAVE, (now, reason, process))
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
-        """The processes of a kind that have not left: (process id, pid)."""
-        return [(int(row[0]), int(row[1])) for row in self._opened().execute(_PRESENT, (kind,))]
+        """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""
+        return [(int(process), int(pid)) for process, pid in self._read(_PRESENT, (kind,))]
 
     def prune(self, keep: Retention, limit: int, now: float) -> int:
         """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
@@ -156,6 +153,12 @@ class SqliteJournal:
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
         return self._connection
+
+    def _read(self, statement: str, bindings: Sequence[Any]) -> list[Any]:
+        if self._connection is None:
+            self.open()
+        with _translated(self.path):
+            return self._opened().execute(statement, bindings).fetchall()
 
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]

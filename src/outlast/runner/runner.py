@@ -86,8 +86,9 @@ class Runner:
             self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
 
     def _turn(self, now: float) -> None:
-        self._dead_webs += self._webs.dead(self._liveness)
         self._stay_or_go(now)
+        if now >= self._next_look or self._webs.may_have_died(now):
+            self._look_around(now)
         if self._stay is Stay.SERVE:
             self._pool.keep(now, self._waiting)
         if now >= self._next_try and self._has_something_to_write(now):
@@ -116,9 +117,9 @@ class Runner:
         """How long to wait for something to happen."""
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
-        if self._webs.is_waiting_for_a_death or self._stay is not Stay.SERVE:
-            return ATTENTIVE
         now = time.monotonic()
+        if self._webs.may_have_died(now) or self._stay is not Stay.SERVE:
+            return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
             return 0.0
         return WATCHFUL if self._pool.running else POLL
@@ -128,14 +129,14 @@ class Runner:
             return True
         if self._stay is not Stay.SERVE:
             return False
-        if now >= self._next_look:
-            self._next_look = now + POLL
-            self._look()
         return any(self._pool.free(lane, now) for lane in self._waiting)
 
-    def _look(self) -> None:
-        """See whether a task is due that nobody woke us for: one whose time has come, one put there by hand."""
+    def _look_around(self, now: float) -> None:
+        """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
+        self._next_look = now + POLL
         try:
+            present = [process for process, _ in self._journal.present("web")]
+            self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)

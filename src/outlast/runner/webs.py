@@ -1,4 +1,4 @@
-"""The web workers that are connected: their hellos, their wake-ups, and which of them have died."""
+"""The web workers that are connected: their hellos and their wake-ups."""
 
 from __future__ import annotations
 
@@ -8,26 +8,16 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from outlast.connection import SOCKET_NAME, socket_address
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
-from outlast.liveness import Liveness
 from outlast.runner.channel import Channel
 
 log = logging.getLogger("outlast")
-DYING_TIME = 5.0  # seconds a process may live after its connection has ended, before we take it for a living one
-
-
-@dataclass(eq=False)
-class Web:
-    """A connected web worker; `process` is its id (row), known from its hello."""
-
-    process: int = 0
-    channel: Channel = field(init=False)
+DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
 class Webs:
@@ -46,8 +36,8 @@ class Webs:
         self._selector = selector
         self._greeted = greeted
         self._woken = woken
-        self._connected: set[Web] = set()
-        self._lost: dict[int, float] = {}
+        self._connected: set[Channel] = set()
+        self._last_end = -DYING_TIME
         self._file = path.parent / SOCKET_NAME
         self._listener = self._listen(path.parent)
 
@@ -56,25 +46,17 @@ class Webs:
         """Whether no web worker is connected."""
         return not self._connected
 
-    @property
-    def is_waiting_for_a_death(self) -> bool:
-        """Whether a connection has ended whose process may still be going."""
-        return bool(self._lost)
-
-    def dead(self, liveness: Liveness) -> list[int]:
-        """The processes that have died since the last call. A connection may end a moment before its process."""
-        now = time.monotonic()
-        dead = [process for process in self._lost if liveness.holder(process) is None]
-        self._lost = {one: at for one, at in self._lost.items() if one not in dead and now - at < DYING_TIME}
-        return dead
+    def may_have_died(self, now: float) -> bool:
+        """Whether a connection has ended of late: its process ends a moment later, or lives on."""
+        return now - self._last_end < DYING_TIME
 
     def close(self) -> None:
         """Stop listening and hang up."""
         self._selector.unregister(self._listener)
         self._listener.close()
         self._file.unlink(missing_ok=True)
-        for web in list(self._connected):
-            web.channel.close()
+        for channel in list(self._connected):
+            channel.close()
 
     def _listen(self, folder: Path) -> socket.socket:
         self._file.unlink(missing_ok=True)  # of a dead runner: ours is the lock
@@ -95,33 +77,29 @@ class Webs:
             connection, _ = self._listener.accept()
         except OSError:  # it gave up before we came
             return
-        web = Web()
-        web.channel = Channel(
+        channel = Channel(
             connection,
             self._selector,
-            lambda message: self._received(web, message),
-            lambda: self._ended(web),
+            lambda message: self._received(channel, message),
+            lambda: self._ended(channel),
         )
 
-    def _received(self, web: Web, message: Message) -> None:
+    def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
             self._woken()
         elif message.get("type") == "hello":
-            self._welcome(web, message)
+            self._welcome(channel, message)
 
-    def _welcome(self, web: Web, message: Message) -> None:
+    def _welcome(self, channel: Channel, message: Message) -> None:
         try:
             hello = Hello.read(message)
         except OutlastError as error:
             log.error("%s", error)
             return
-        web.process = hello.process
-        self._lost.pop(hello.process, None)
-        self._connected.add(web)
-        descriptors, web.channel.descriptors = web.channel.descriptors, []
+        self._connected.add(channel)
+        descriptors, channel.descriptors = channel.descriptors, []
         self._greeted(hello, descriptors)
 
-    def _ended(self, web: Web) -> None:
-        self._connected.discard(web)
-        if web.process:
-            self._lost[web.process] = time.monotonic()
+    def _ended(self, channel: Channel) -> None:
+        self._connected.discard(channel)
+        self._last_end = time.monotonic()

@@ -66,8 +66,6 @@ def _of_workers(story: Story) -> Iterator[Happening]:
 
 def _of_clients(story: Story) -> Iterator[Happening]:
     for start, end in story.blocked:
-        yield Happening(
-            start + BLOCKED_AFTER, f"no client has been answered for {BLOCKED_AFTER:g} s", Mood.BAD
-        )
+        yield Happening(start + BLOCKED_AFTER, f"no client has been answered for {BLOCKED_AFTER:g} s", Mood.BAD)
         if end < story.now:
             yield Happening(end, f"clients are answered again, after {seconds(end - start)}")

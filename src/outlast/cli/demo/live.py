@@ -67,16 +67,12 @@ def _panel(story: Story, plan: Plan, width: int, lines: int) -> Panel:
     parts = (_small_requests(story, inner), Text(), _tasks(story, plan), Text(), happened)
     trouble = bool(story.killed) or any(end == story.now for _, end in story.blocked)
     border = "red" if trouble else "green"
-    return Panel(
-        Group(*parts), title=f"[bold]{story.side.title}", border_style=border, width=width, padding=(0, 2)
-    )
+    return Panel(Group(*parts), title=f"[bold]{story.side.title}", border_style=border, width=width, padding=(0, 2))
 
 
 def _small_requests(story: Story, width: int) -> Group:
     waiting = sum(visit.ended is None for visit in story.small)
-    count = Text(
-        f"small requests: {len(story.small)} sent, {waiting} waiting, slowest {seconds(story.slowest)}"
-    )
+    count = Text(f"small requests: {len(story.small)} sent, {waiting} waiting, slowest {seconds(story.slowest)}")
     return Group(count, _sparkline([visit.waited(story.now) for visit in story.small[-width:]]))
 
 

@@ -28,6 +28,4 @@ def article_file() -> Path:
     for place in places:
         if place.is_file():
             return place
-    raise FileNotFoundError(
-        f"the article's app is neither at {places[0]} nor at {places[1]}; install outlast again"
-    )
+    raise FileNotFoundError(f"the article's app is neither at {places[0]} nor at {places[1]}; install outlast again")

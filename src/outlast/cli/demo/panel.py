@@ -67,9 +67,7 @@ def _height(waited: float) -> float:
 def _gridline(waited: float, chart: float) -> str:
     y = chart + CHART - _height(waited)
     name = f"{waited * 1000:g} ms" if waited < 1 else f"{waited:g} s"
-    return line(LEFT, y, RIGHT, y, class_="grid") + text(
-        name, LEFT - 8, y + 4, class_="tick", text_anchor="end"
-    )
+    return line(LEFT, y, RIGHT, y, class_="grid") + text(name, LEFT - 8, y + 4, class_="tick", text_anchor="end")
 
 
 def _visit(visit: Visit, now: float, scale: Scale, chart: float) -> str:

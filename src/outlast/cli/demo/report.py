@@ -17,9 +17,7 @@ GOOD, BAD, DIM = "green", "bold red", "dim"
 
 def table(stories: tuple[Story, ...]) -> Table:
     """What was measured, one column for each server."""
-    made = Table(
-        box=ROUNDED, title="What became of it", title_justify="left", show_lines=True, padding=(0, 1)
-    )
+    made = Table(box=ROUNDED, title="What became of it", title_justify="left", show_lines=True, padding=(0, 1))
     made.add_column("")
     for story in stories:
         made.add_column(story.side.title)

@@ -80,9 +80,7 @@ def tell(
     return Story(
         side=side,
         now=now,
-        tasks=tuple(
-            _task(side, visit, recent, now, over=over) for visit in visits if visit.action is not None
-        ),
+        tasks=tuple(_task(side, visit, recent, now, over=over) for visit in visits if visit.action is not None),
         small=small,
         killed=_one_for_each_worker(recent, What.GONE),
         timeouts=_one_for_each_worker(recent, What.TIMEOUT),
@@ -95,9 +93,7 @@ def blocked_stretches(small: Sequence[Visit], now: float) -> tuple[tuple[float, 
     """The times (start, end) of at least BLOCKED_AFTER in which small requests waited, none was answered."""
     answers = sorted(visit.ended for visit in small if visit.answered and visit.ended is not None)
     gaps = pairwise([0.0, *answers, now])
-    stretches = (
-        (_first_sent(small, since), until) for since, until in gaps if until - since >= BLOCKED_AFTER
-    )
+    stretches = ((_first_sent(small, since), until) for since, until in gaps if until - since >= BLOCKED_AFTER)
     return tuple((start, until) for start, until in stretches if until - start >= BLOCKED_AFTER)
 
 
@@ -134,9 +130,7 @@ def _end(
 
 
 def _end_of(pid: int, sightings: Sequence[Sighting]) -> Sighting | None:
-    return next(
-        (sighting for sighting in sightings if sighting.what is What.GONE and sighting.pid == pid), None
-    )
+    return next((sighting for sighting in sightings if sighting.what is What.GONE and sighting.pid == pid), None)
 
 
 def _why_open(accepted: Sighting | None) -> str:

@@ -1,0 +1,182 @@
+"""Unusual surroundings: process 1, a deep folder, many at once, a neighbour, no runner wanted, a quick restart."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.life.captured import captured, end, start_captured
+from tests.support.processes import CHILD, RUNNER, kill, living_in
+from tests.support.servers import PYTHON, Server, descendants, eventually, is_alive, lay_out
+
+GUNICORN = "gunicorn uvicorn_worker"
+
+
+def begin(server: Server, name: str) -> int:
+    """Start a task that runs until told; returns the pid of its process."""
+    server.add("until_told", name)
+    return int(server.wait_for("began", name)[2])
+
+
+def settles_on_one_runner(folder: Path) -> bool:
+    """Whether one is there; one that came too late takes a second to see that and leave."""
+    return len(living_in(folder, RUNNER)) == 1
+
+
+@pytest.mark.parametrize("kind", ["uvicorn as PID 1", "gunicorn uvicorn_worker as PID 1"])
+def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_with_it(
+    kind: str, tmp_path: Path
+) -> None:
+    with captured(kind, tmp_path, TOKEN="sesame") as capture:
+        server = capture.server
+        server.add("look_around", "it")
+        assert server.wait_for("sees", "it") == ["sees", "it", "sesame", str(tmp_path), "True"]
+        begin(server, "late")
+        assert len(living_in(tmp_path, RUNNER)) == 1
+        os.kill(descendants(server.process.pid)[0], signal.SIGTERM)
+        server.process.wait(5)
+        eventually(lambda: not living_in(tmp_path), "its namespace ended with it")
+        assert capture.is_over() or capture.reader.wait(5) == 0
+    with captured(kind, tmp_path) as capture:
+        server = capture.server
+        eventually(lambda: len(server.witnessed("began", "late")) == 2, f"it begins again; {server.output}")
+        server.tell("late")
+        eventually(server.all_settled, f"{server.records()}")
+        assert {(one.state, one.crashes) for one in server.records()} == {("done", 0)}
+
+
+def test_a_runner_killed_in_a_pid_namespace_is_replaced(tmp_path: Path) -> None:
+    with captured("uvicorn as PID 1", tmp_path) as capture:
+        server = capture.server
+        begin(server, "it")
+        (runner,) = living_in(tmp_path, RUNNER)
+        kill(runner)
+        eventually(lambda: len(server.witnessed("began", "it")) == 2, f"it begins again; {server.output}")
+        assert len(living_in(tmp_path, RUNNER)) == 1
+        assert len(living_in(tmp_path, CHILD)) == 1
+
+
+def test_a_folder_too_deep_for_a_socket_address_works(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 60) / ("e" * 60)
+    lay_out(folder)
+    assert len(os.fsencode(folder)) > 107
+    with captured("uvicorn", folder) as capture:
+        capture.server.add("look_around", "it")
+        assert capture.server.wait_for("sees", "it")[3] == str(folder)
+        assert len(living_in(folder, RUNNER)) == 1
+
+
+def test_eight_workers_that_start_at_once_with_a_task_to_do_share_one_runner(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path, OUTLAST_RUNNER="off") as capture:
+        capture.server.add("ok", "waiting")
+    with captured("gunicorn --preload", tmp_path, "-w", "8") as capture:
+        server = capture.server
+        server.wait_for("ran", "waiting")
+        eventually(lambda: len(server.living("web")) == 8, "all eight are there")
+        eventually(lambda: settles_on_one_runner(tmp_path), "one runner is left")
+        server.add("ok", "another")
+        server.wait_for("ran", "another")
+        assert len(server.witnessed("ran", "waiting")) == 1
+        assert "ERROR" not in server.output
+
+
+def test_two_servers_in_one_folder_share_one_runner(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    captures = [start_captured("uvicorn", tmp_path) for _ in range(2)]
+    try:
+        servers = [capture.server for capture in captures]
+        eventually(lambda: all(server.answers() for server in servers), "both answer")
+        at_once = [threading.Thread(target=server.add, args=("ok", str(server.port))) for server in servers]
+        for thread in at_once:
+            thread.start()
+        for thread in at_once:
+            thread.join()
+        for server in servers:
+            server.wait_for("ran", str(server.port))
+        eventually(lambda: settles_on_one_runner(tmp_path), "one runner is left")
+        servers[0].stop()
+        servers[1].add("ok", "afterwards")
+        servers[1].wait_for("ran", "afterwards")
+        eventually(captures[0].is_over, "nothing of the first one is held", within=5)
+    finally:
+        for capture in captures:
+            end(capture)
+
+
+def test_with_the_runner_off_tasks_are_only_stored(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path, OUTLAST_RUNNER="off") as capture:
+        for name in ("one", "two"):
+            capture.server.add("ok", name)
+        eventually(lambda: {one.state for one in capture.server.records()} == {"waiting"}, "both are released")
+        capture.server.stop()
+        assert not living_in(tmp_path)
+        assert not capture.server.witnessed("ran")
+
+
+def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
+    with captured(GUNICORN, tmp_path, "--max-requests", "3") as capture:
+        server = capture.server
+        begin(server, "long")
+        runners = living_in(tmp_path, RUNNER)
+        worker = int(server.get("/ping")[1])
+        eventually(lambda: server.answers() and not is_alive(worker), f"another worker; {server.output}")
+        eventually(server.answers, "it answers")
+        server.add("ok", "short")
+        server.wait_for("ran", "short")
+        server.tell("long")
+        eventually(server.all_settled, f"{server.records()}")
+        assert len(server.witnessed("began", "long")) == 1
+        assert living_in(tmp_path, RUNNER) == runners
+
+
+def test_a_server_restarted_soon_gets_the_output_of_runner_and_tasks(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path) as first:
+        first.server.add("say", "early")
+        first.server.wait_for("ran", "early")
+        first.server.stop()
+        eventually(first.is_over, "its captured output ends although the runner lingers", within=5)
+        with captured("uvicorn", tmp_path) as second:
+            second.server.add("say", "later")
+            second.server.wait_for("ran", "later")
+            assert len(living_in(tmp_path, RUNNER)) == 1
+            output = second.server.output
+    assert "said early" in first.server.output
+    assert "complained early" in first.server.output
+    assert "later" not in first.server.output
+    assert "said later" in output
+    assert "complained later" in output
+    assert "is ready after" in output
+
+
+def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_path: Path) -> None:
+    code = f"from pathlib import Path; from outlast.connection import start_runner; start_runner(Path('{tmp_path}/j.db'))"
+    run = subprocess.run([PYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=5, check=True)
+    assert "moves the tasks" in run.stderr
+    for pid in living_in(tmp_path):
+        kill(pid)
+
+
+def test_what_a_worker_held_that_died_before_it_ever_met_the_runner_is_released(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    with captured("uvicorn", tmp_path) as meeting, captured("uvicorn", tmp_path) as holding:
+        meeting.server.add("ok", "first")
+        meeting.server.wait_for("ran", "first")
+        with socket.create_connection(("127.0.0.1", holding.server.port), timeout=10) as request:
+            request.sendall(b"GET /hold/kept HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert request.recv(1) == b"H"
+            kill(holding.server.process.pid)
+        meeting.server.wait_for("ran", "kept")
+
+
+def test_a_task_process_that_leaves_may_flush_what_it_has(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path) as capture:
+        capture.server.add("flush_at_exit", "it")
+        process = capture.server.wait_for("ran", "it")[2]
+        capture.server.stop()
+        assert capture.server.wait_for("flushed", "it", within=5)[2] == process
