@@ -101,18 +101,14 @@ def served(command: list[str], folder: Path, **environment: str) -> Iterator[Ser
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def article(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServedArticle]:
+def article(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedArticle]:
     folder = tmp_path_factory.mktemp("article")
     with served(SERVERS[request.param], folder, ARTICLE_OUTLAST="0", ARTICLE_SECONDS="0.2") as running:
         yield running
 
 
 @pytest.mark.parametrize("action", [1, 2, 3])
-def test_an_action_is_answered_and_its_task_says_when_it_has_finished(
-    article: ServedArticle, action: int
-) -> None:
+def test_an_action_is_answered_and_its_task_says_when_it_has_finished(article: ServedArticle, action: int) -> None:
     assert article.get(f"/?action={action}") == (200, {"msg": f"Hello World, Action: {action}"})
 
     assert [level for _, level, _ in _finished(article, action)] == ["WARNING"]

@@ -91,8 +91,13 @@ def test_an_unknown_id_is_exit_code_3(ids: list[str], unknown: str) -> None:
 def test_status_counts(ids: list[str]) -> None:
     found = json.loads(run("status", "--json").stdout)
     assert found["counts"] == {
-        **{"held": 0, "waiting": 1, "running": 0, "done": 1},
-        **{"failed": 1, "cancelled": 0, "dropped": 0},
+        "held": 0,
+        "waiting": 1,
+        "running": 0,
+        "done": 1,
+        "failed": 1,
+        "cancelled": 0,
+        "dropped": 0,
     }
     assert [(one["kind"], one["pid"]) for one in found["processes"]] == [("web", 4711)]
     assert "oldest waiting task" in run("status").stdout
@@ -123,6 +128,8 @@ def test_an_unknown_option_is_exit_code_2(ids: list[str]) -> None:
 
 
 def test_status_imports_neither_the_app_nor_a_framework(ids: list[str]) -> None:
-    program = "import sys; from outlast.cli.main import cli; cli(['status'], standalone_mode=False); print(*sys.modules)"
+    program = (
+        "import sys; from outlast.cli.main import cli; cli(['status'], standalone_mode=False); print(*sys.modules)"
+    )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"fastapi", "starlette", "pydantic", "rich", "asyncio"} & set(loaded)

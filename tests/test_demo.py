@@ -132,9 +132,7 @@ class TestVerdict:
         assert (story.killed, story.timeouts) == ((), ())
 
     def test_the_slowest_and_the_unanswered_small_request(self) -> None:
-        story = tell(
-            STOCK, [Visit(1.0, None, 1.4, answered=True), Visit(1.1, None, 6.1), Visit(1.2)], [], 7.0
-        )
+        story = tell(STOCK, [Visit(1.0, None, 1.4, answered=True), Visit(1.1, None, 6.1), Visit(1.2)], [], 7.0)
 
         assert story.slowest == pytest.approx(5.8)
         assert story.unanswered == 1
@@ -195,9 +193,7 @@ class TestPicture:
 
         assert picture.tag == f"{SVG}svg"
         assert picture.findtext(f"{SVG}title")
-        assert "Stock FastAPI: 1 of 3 tasks finished, 1 workers killed" in (
-            picture.findtext(f"{SVG}desc") or ""
-        )
+        assert "Stock FastAPI: 1 of 3 tasks finished, 1 workers killed" in (picture.findtext(f"{SVG}desc") or "")
 
     def test_it_shows_every_request_task_stretch_and_kill(self) -> None:
         stories = (stock_story(), outlast_story())
@@ -220,9 +216,7 @@ class TestPicture:
         picture = _parsed(draw((stock_story(), outlast_story()), ARTICLE))
 
         widths = [
-            float(bar.attrib["width"])
-            for bar in picture.iter(f"{SVG}rect")
-            if bar.get("class", "").startswith("task ")
+            float(bar.attrib["width"]) for bar in picture.iter(f"{SVG}rect") if bar.get("class", "").startswith("task ")
         ]
         lost, _, _, finished, *_ = widths
 
@@ -251,9 +245,7 @@ class TestCommand:
         assert result.exit_code == 1
         assert result.output == 'Error: gunicorn missing: pip install "outlast[demo]"\n'
 
-    def test_a_picture_for_a_folder_that_is_not_there_is_refused_before_anything_runs(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_picture_for_a_folder_that_is_not_there_is_refused_before_anything_runs(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(demo, ["--picture", str(tmp_path / "nowhere" / "picture.svg")])
 
         assert result.exit_code == 1
@@ -279,11 +271,7 @@ def test_quick_demo_finishes_everything_with_outlast(tmp_path: Path) -> None:
     assert "outlast finished 3 of 3 tasks." in run.stdout
     assert "stock    no client has been answered" in run.stdout
     assert "outlast  no client has been answered" not in run.stdout
-    sides = [
-        group
-        for group in _parsed(picture.read_text(encoding="utf-8"))
-        if group.get("id", "").startswith("side-")
-    ]
+    sides = [group for group in _parsed(picture.read_text(encoding="utf-8")) if group.get("id", "").startswith("side-")]
     assert [_classes(side, "task finished") for side in sides][1] == 3
 
 

@@ -160,9 +160,7 @@ WRONG_CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], str
 
 
 @pytest.mark.parametrize(("function", "args", "kwargs", "problem"), WRONG_CALLS)
-def test_refuses_a_call_that_does_not_fit(
-    function: Callable[..., Any], args: Any, kwargs: Any, problem: str
-) -> None:
+def test_refuses_a_call_that_does_not_fit(function: Callable[..., Any], args: Any, kwargs: Any, problem: str) -> None:
     with pytest.raises(NotStorable) as refused:
         Codec(function).encode(args, kwargs)
     assert problem in str(refused.value)
@@ -190,9 +188,7 @@ def test_arguments_stored_for_another_signature_are_refused(stored: str, problem
     assert problem in str(refused.value)
 
 
-ITEMS = st.builds(
-    Item, sku=st.text(), qty=st.integers(), price=st.decimals(allow_nan=False, allow_infinity=False)
-)
+ITEMS = st.builds(Item, sku=st.text(), qty=st.integers(), price=st.decimals(allow_nan=False, allow_infinity=False))
 MOMENTS = st.datetimes(timezones=st.just(UTC) | st.none())
 ORDERS = st.builds(
     Order,
@@ -245,10 +241,7 @@ def test_whatever_is_accepted_comes_back(positional: Any, ids: list[UUID], named
 
 @settings(max_examples=200, deadline=None)
 @given(
-    value=PLAIN_JSON
-    | st.dictionaries(st.integers() | st.booleans(), PLAIN_JSON)
-    | st.dates()
-    | st.tuples(PLAIN_JSON)
+    value=PLAIN_JSON | st.dictionaries(st.integers() | st.booleans(), PLAIN_JSON) | st.dates() | st.tuples(PLAIN_JSON)
 )
 def test_never_changed_in_silence(value: Any) -> None:
     """Whatever is passed without an annotation either is refused or comes back the same."""

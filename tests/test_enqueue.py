@@ -51,7 +51,7 @@ def app() -> Iterator[FastAPI]:
 
 def test_in_a_test_an_enqueued_task_has_run_when_the_call_returns(app: FastAPI) -> None:
     outlast.enqueue_sync(note, "sync")
-    asyncio.run(outlast.enqueue(note, "async"))  # type: ignore[arg-type]
+    asyncio.run(outlast.enqueue(note, "async"))
     assert RAN == ["sync", "async"]
 
 

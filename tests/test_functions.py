@@ -99,14 +99,10 @@ def test_path_that_leads_nowhere_is_refused(path: str, problem: str) -> None:
     assert problem in str(refused.value)
 
 
-def test_module_that_lacks_what_it_imports_is_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_module_that_lacks_what_it_imports_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lacking.py").write_text("import no_such_library\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(
-        TargetNotFound, match=r"lacking:f cannot be imported: No module named 'no_such_library'"
-    ):
+    with pytest.raises(TargetNotFound, match=r"lacking:f cannot be imported: No module named 'no_such_library'"):
         resolve("lacking:f")
 
 
@@ -139,9 +135,7 @@ def test_function_of_the_program_itself(tmp_path: Path, arguments: list[str], pr
     (tmp_path / "package").mkdir()
     for name in ("program.py", "package/program.py", "package/__main__.py"):
         (tmp_path / name).write_text(program)
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == (printed, "")
 
 
@@ -165,7 +159,7 @@ def test_function_of_the_program_itself(tmp_path: Path, arguments: list[str], pr
         (print, False),
     ],
 )
-def test_async_functions_are_known(function: Callable[..., Any], expected: bool) -> None:  # noqa: FBT001
+def test_async_functions_are_known(function: Callable[..., Any], expected: bool) -> None:
     assert is_async(function) is expected
 
 
@@ -202,7 +196,7 @@ def test_bound_classmethod_is_followed_with_its_class() -> None:
         (str(outlast.functions.__file__), False),
     ],
 )
-def test_files_of_the_project_are_known(file: str, expected: bool) -> None:  # noqa: FBT001
+def test_files_of_the_project_are_known(file: str, expected: bool) -> None:
     assert Sources().is_own_file(file) is expected
 
 
@@ -230,9 +224,7 @@ def test_sentence_names_who_changes_what_is_read() -> None:
     assert f"which endpoint() changes (tests/samples/state.py:{line})" in sentence
 
 
-@pytest.mark.parametrize(
-    "function", [len, textwrap.dedent, named.Mailer.build, functools.partial(print).func]
-)
+@pytest.mark.parametrize("function", [len, textwrap.dedent, named.Mailer.build, functools.partial(print).func])
 def test_nothing_is_said_without_source_or_outside_the_project(function: Callable[..., Any]) -> None:
     assert shares_state(function) == ""
 

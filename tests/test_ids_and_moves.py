@@ -49,7 +49,7 @@ def test_ids_fit_until_2095() -> None:
 
 def test_a_finished_task_goes_nowhere_but_back_to_waiting() -> None:
     assert {target for state in FINISHED for target in MOVES[state]} <= {State.WAITING}
-    assert FINISHED | UNFINISHED == set(State)
+    assert set(State) == FINISHED | UNFINISHED
 
 
 def test_no_task_comes_to_running_but_from_waiting_or_inline_from_held() -> None:

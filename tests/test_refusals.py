@@ -160,9 +160,7 @@ REFUSED: list[tuple[Any, Callable[[], Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("hint", "make", "what", "remedy"), REFUSED)
-def test_refuses_with_what_it_is_and_a_remedy(
-    hint: Any, make: Callable[[], Any], what: str, remedy: str
-) -> None:
+def test_refuses_with_what_it_is_and_a_remedy(hint: Any, make: Callable[[], Any], what: str, remedy: str) -> None:
     sentence = refusal(hint, make())
     assert sentence.startswith("tests.samples.calls:send: parameter `x` ")
     assert what in sentence

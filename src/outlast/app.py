@@ -58,6 +58,7 @@ class Outlast:
         self.settings = settings
         self.path = journal_path(settings.url)
         self._app_name = settings.app
+        self._serves = False
         self._liveness: Liveness | None = None
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
@@ -110,6 +111,7 @@ class Outlast:
 
     def ask_server(self) -> None:
         """Learn the app's name from the server's frames, which are below us only on its event loop."""
+        self._serves = True
         if not self._app_name:
             self._app_name = app_of_server()
 
@@ -173,7 +175,7 @@ class Outlast:
         name = self._app_name or app_in_modules(self._app())
         if not name:
             log.warning("%s", events.no_app_found())
-        return Hello(self._process, VERSION, Environment.here(name, self.settings))
+        return Hello(self._process, VERSION, self._serves, Environment.here(name, self.settings))
 
 
 def install(app: Starlette, **settings: Any) -> Outlast:

@@ -36,9 +36,10 @@ def runner_leaves(reason: str) -> str:
     return f"runner leaves: {reason}"
 
 
-def runner_drains(running: int, seconds: float) -> str:
-    """No web worker is left, tasks still run."""
-    return f"no web worker is left: {_tasks(running)} may go on for {seconds:g} s, waiting ones stay for the next start"
+def runner_drains(running: int, seconds: float, *, told: bool) -> str:
+    """Nobody is left to serve, or a signal says stop, and tasks still run."""
+    why = "told to stop" if told else "no web worker is left"
+    return f"{why}: {_tasks(running)} may go on for {seconds:g} s, waiting ones stay for the next start"
 
 
 def child_ready(pid: int, app: str, seconds: float) -> str:
@@ -57,7 +58,7 @@ def no_app_found() -> str:
 
 def child_broken(why: str, wait: float) -> str:
     """A child could not import the app or start its lifespan."""
-    return f"task processes cannot start, tasks stay waiting; next try in {wait:g} s or when the code changes: {why}"
+    return f"task processes cannot start, tasks stay waiting, uncharged; next try in {wait:g} s: {why}"
 
 
 def child_blocked(pid: int, seconds: float, tasks: Sequence[int]) -> str:

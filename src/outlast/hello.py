@@ -40,10 +40,14 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message on a connection: `process` is the id (row) of the web worker in the journal."""
+    """The first message on a connection: `process` is the id (row) of the sender in the journal.
+
+    `serves` tells a server from a script that only asks for tasks.
+    """
 
     process: int
     version: str
+    serves: bool
     environment: Environment
 
     def message(self) -> dict[str, Any]:
@@ -54,7 +58,8 @@ class Hello:
     def read(cls, message: Mapping[str, Any]) -> Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
-            return cls(int(message["process"]), str(message["version"]), read_environment(message["environment"]))
+            environment = read_environment(message["environment"])
+            return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment)
         except (KeyError, TypeError, ValueError) as error:
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {error!r}") from error
 

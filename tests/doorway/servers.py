@@ -193,4 +193,5 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    """The whole lines: the last one may still be being written."""
+    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []

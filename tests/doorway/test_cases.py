@@ -18,7 +18,7 @@ def http_middleware(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def served(http_middleware: bool) -> Iterator[Served]:  # noqa: FBT001  # a fixture
+def served(http_middleware: bool) -> Iterator[Served]:  # a fixture
     yield Served(build(http_middleware=http_middleware))
     hook.uninstall()
 

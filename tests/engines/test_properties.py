@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from outlast.engines.contract import Drop, ProcessEntry
 from outlast.engines.history import History
@@ -64,7 +74,7 @@ class JournalMachine(RuleBasedStateMachine):
     def release(self, task: int) -> None:
         with self.journal.transaction():
             moved = self.journal.release([task], 2.0)
-        assert moved == ([task] if self.states[task] is State.HELD else [])
+        assert moved == (self.states[task] is State.HELD)
         if moved:
             self.move(task, State.WAITING)
 
@@ -77,7 +87,7 @@ class JournalMachine(RuleBasedStateMachine):
             self.move(task, State.DROPPED)
 
     @rule(target=claims, limit=st.integers(1, 4))
-    def claim(self, limit: int) -> object:
+    def claim(self, limit: int) -> MultipleResults[Claimed]:
         ready = [task for task, state in self.states.items() if state is State.WAITING and not self.is_behind(task)]
         with self.journal.transaction():
             claims = self.journal.claim(self.owner, Lane.LOOP, limit, 3.0)
@@ -115,15 +125,12 @@ class JournalMachine(RuleBasedStateMachine):
 
     @rule()
     def crash_in_the_middle(self) -> None:
-        try:
-            with self.journal.transaction():
-                for task in self.states:
-                    self.journal.release([task], 2.0)
-                    self.journal.drop([Drop(task, "why")], 2.0)
-                self.journal.claim(self.owner, Lane.LOOP, 99, 3.0)
-                raise InterruptedError
-        except InterruptedError:
-            return
+        with contextlib.suppress(InterruptedError), self.journal.transaction():
+            for task in self.states:
+                self.journal.release([task], 2.0)
+                self.journal.drop([Drop(task, "why")], 2.0)
+            self.journal.claim(self.owner, Lane.LOOP, 99, 3.0)
+            raise InterruptedError
 
     @invariant()
     def journal_and_model_agree(self) -> None:

@@ -13,11 +13,17 @@ from tests.life.captured import Capture, captured
 from tests.support.processes import CHILD, RUNNER, can_be_bound, living_in, sockets_of
 from tests.support.servers import KINDS, eventually
 
+SESAME = "sesame"
+
+
+APPS = {"uvicorn --factory": "main:build()", "gunicorn build()": "main:build()", "python main.py": "__main__:app"}
+
 
 @dataclass(frozen=True)
 class Life:
     """What was seen in it."""
 
+    kind: str
     folder: Path
     sees: list[str]
     has_one_runner: bool
@@ -35,11 +41,11 @@ class Life:
 @pytest.fixture(scope="module", params=KINDS)
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("life")
-    with captured(request.param, folder, TOKEN="sesame", OUTLAST_LINGER="0.3") as capture:
-        yield lived(capture)
+    with captured(request.param, folder, TOKEN=SESAME, OUTLAST_LINGER="0.3") as capture:
+        yield lived(request.param, capture)
 
 
-def lived(capture: Capture) -> Life:
+def lived(kind: str, capture: Capture) -> Life:
     server, folder = capture.server, capture.server.folder
     server.add("look_around", "it")
     sees = server.wait_for("sees", "it")
@@ -48,6 +54,7 @@ def lived(capture: Capture) -> Life:
     ours = [*living_in(folder, RUNNER), *living_in(folder, CHILD)]
     theirs = [pid for pid in living_in(folder) if pid not in ours]
     return Life(
+        kind=kind,
         folder=folder,
         sees=sees,
         has_one_runner=comes_true(lambda: len(living_in(folder, RUNNER)) == 1),
@@ -82,12 +89,12 @@ def comes_true(holds: Callable[[], bool]) -> bool:
 
 
 def test_a_task_sees_variables_folder_and_opened_app_of_its_server(life: Life) -> None:
-    assert life.sees == ["sees", "it", "sesame", str(life.folder), "True"], life.output
+    assert life.sees == ["sees", "it", SESAME, str(life.folder), "True"], life.output
 
 
 def test_its_process_has_found_the_app_and_entered_and_left_its_lifespan_once(life: Life) -> None:
     assert len(life.opened) == len(life.closed) == 1, life.output
-    assert "could not tell which app" not in life.output
+    assert f"it has imported {APPS.get(life.kind, 'main:app')} and entered its lifespan" in life.output
 
 
 def test_there_is_one_runner(life: Life) -> None:

@@ -1,7 +1,9 @@
-"""SIGKILL to each process, with and without a process that its task has forked: one runner, no orphan, a finished task."""
+"""SIGKILL to each process, also beside one that a task has forked: one runner, no orphan, a finished task."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +94,17 @@ def test_all_processes_of_a_killed_runner_end_with_it_and_another_one_comes(serv
     assert living_in(server.folder, RUNNER) != [runner]
     finishes_once_in(server, times=2)
     assert server.records()[0].crashes == 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: Server, task: str) -> None:
+    pids = begun(server, task)
+    server.stop()
+    os.kill(pids[0], signal.SIGSTOP)  # it cannot act by itself, as when C code holds the GIL
+    (runner,) = living_in(server.folder, RUNNER)
+    kill(runner)
+    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
+    assert not living_in(server.folder)
 
 
 @pytest.mark.parametrize("task", TASKS)

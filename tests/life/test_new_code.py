@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from outlast.connection import socket_address
+from outlast.frames import packed
+from outlast.hello import Environment, Hello
+from outlast.settings import Settings
 from tests.life.captured import captured
 from tests.support.processes import RUNNER, living_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
@@ -98,3 +103,31 @@ def test_a_process_that_was_importing_while_its_code_changed_runs_no_later_task(
         server.wait_for("ran", "early")
         server.add("say", "late")
         assert server.wait_for("ran", "late")[3] == "second-version"
+
+
+@contextmanager
+def greeting_from_another_version(server: Server) -> Iterator[None]:
+    """A web worker with an outlast that was installed meanwhile, and with the same output."""
+    hello = packed(Hello(0, "1000.0", True, Environment.here("main:app", Settings())).message())
+    with server.log.open("ab") as log, socket.socket(socket.AF_UNIX) as stranger:
+        with socket_address(server.journal.parent) as address:
+            stranger.connect(address)
+        socket.send_fds(stranger, [hello[:1]], [log.fileno(), log.fileno()])
+        stranger.sendall(hello[1:])
+        yield
+
+
+def test_after_an_upgrade_of_outlast_the_old_runner_ends_what_runs_and_a_new_one_takes_over(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        server.add("until_told", "old")
+        server.wait_for("began", "old")
+        runners = living_in(tmp_path, RUNNER)
+        with greeting_from_another_version(server), greeting_from_another_version(server):
+            eventually(lambda: server.output.count("runner leaves") == 2, f"it has heard both; {server.output}")
+            server.add("ok", "new")
+            server.tell("old")
+            eventually(server.all_settled, f"{server.records()} {server.output}")
+        assert {len(server.witnessed(verb, "old")) for verb in ("began", "ran")} == {1}
+        assert len(living_in(tmp_path, RUNNER)) == 1
+        assert living_in(tmp_path, RUNNER) != runners

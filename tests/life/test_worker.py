@@ -53,7 +53,7 @@ def state_of(server: Server, name: str) -> str:
 
 def test_the_server_starts_no_runner_and_what_it_stored_runs_once_a_worker_is_there(server: Server) -> None:
     server.add("look_around", "it")
-    assert state_of(server, "it") == "waiting"
+    eventually(lambda: state_of(server, "it") == "waiting", "it is released")
     with working(server.folder):
         assert server.wait_for("sees", "it") == ["sees", "it", "sesame", str(server.folder), "True"]
         assert not living_in(server.folder, RUNNER)
@@ -76,7 +76,7 @@ def test_sigterm_lets_the_running_task_finish_and_takes_no_other(server: Server)
         server.tell("running")
         assert worker.wait(10) == 0
     assert state_of(server, "running") == "done"
-    assert state_of(server, "late") == "waiting"
+    eventually(lambda: state_of(server, "late") == "waiting", "it is released")
     assert not server.witnessed("ran", "late")
 
 

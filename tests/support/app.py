@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import BackgroundTasks, FastAPI, HTTPException
-from fastapi.responses import StreamingResponse
 from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
@@ -32,7 +32,7 @@ def witness(*words: object) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    if os.path.exists("broken-lifespan"):
+    if Path("broken-lifespan").exists():
         raise RuntimeError("no connection to the database")
     app.state.opened = True
     witness("opened", os.getpid())
@@ -87,7 +87,7 @@ async def ask_for_another(name: str) -> None:
 
 def look_around(name: str) -> None:
     """What a task process has of its server: environment, folder, the app after its lifespan's start."""
-    witness("sees", name, os.environ.get("TOKEN"), os.getcwd(), getattr(app.state, "opened", False))
+    witness("sees", name, os.environ.get("TOKEN"), Path.cwd(), getattr(app.state, "opened", False))
 
 
 def fork_and_sleep(name: str, seconds: float) -> None:
@@ -105,7 +105,7 @@ def fork_and_sleep(name: str, seconds: float) -> None:
 def until_told(name: str) -> None:
     """A task that runs until there is a file of its name."""
     witness("began", name, os.getpid())
-    while not os.path.exists(f"{name}.told"):
+    while not Path(f"{name}.told").exists():
         time.sleep(0.01)
     witness("ran", name, os.getpid())
 
@@ -131,7 +131,12 @@ def say(name: str) -> None:
 
 def flush_at_exit(name: str) -> None:
     """A task whose process has to say something in the end, as telemetry does."""
-    atexit.register(lambda: (time.sleep(0.3), witness("flushed", name, os.getpid())))
+
+    def flush() -> None:
+        time.sleep(0.3)
+        witness("flushed", name, os.getpid())
+
+    atexit.register(flush)
     witness("ran", name, os.getpid())
 
 
@@ -139,7 +144,7 @@ TASKS = {
     function.__name__: function
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
-        *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say),
+        *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit),
     )
 }
 
@@ -166,19 +171,6 @@ async def hold(name: str) -> StreamingResponse:
         await asyncio.sleep(60)
 
     return StreamingResponse(body(), background=BackgroundTask(ok, name))
-
-
-@app.get("/stream/{name}")
-async def stream(name: str, background_tasks: BackgroundTasks) -> StreamingResponse:
-    """Add a task and go on answering for a minute: it is held meanwhile."""
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for _ in range(60):
-            yield b"."
-            await asyncio.sleep(1)
-
-    background_tasks.add_task(ok, name)
-    return StreamingResponse(pieces())
 
 
 @app.get("/refuse/{name}")

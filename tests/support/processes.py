@@ -39,7 +39,7 @@ def sockets_of(pid: int) -> set[str]:
     held = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
-            held.add(os.readlink(descriptor))
+            held.add(str(descriptor.readlink()))
     return {one for one in held if one.startswith("socket:")}
 
 
@@ -56,12 +56,12 @@ def can_be_bound(port: int) -> bool:
 
 
 def _all() -> Iterator[int]:
-    return (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    return (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
 def _works_in(pid: int, folder: Path) -> bool:
     try:
-        return os.readlink(f"/proc/{pid}/cwd") == str(folder)
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
     except OSError:
         return False
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO
 
 from outlast.engines.history import History, Record
@@ -203,9 +202,7 @@ def start(kind: str, folder: Path, *more: str, **environment: str) -> Server:
         return launch(kind, folder, output, more, environment)
 
 
-def launch(
-    kind: str, folder: Path, output: IO[bytes], more: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})
-) -> Server:
+def launch(kind: str, folder: Path, output: IO[bytes], more: Sequence[str], environment: Mapping[str, str]) -> Server:
     """Start a server that writes to `output`. A kind that ends in `as PID 1` gets a pid namespace."""
     port = free_port()
     plain = kind.removesuffix(" as PID 1")

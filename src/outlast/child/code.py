@@ -43,7 +43,7 @@ class ImportedCode:
         changed = False
         for file, modified in _files_of_modules():
             known = self._seen.setdefault(file, modified)
-            changed = changed or modified != known or (file not in self._seen and modified > self._started_at)
+            changed = changed or modified != known or modified > self._started_at
         return changed
 
 

@@ -74,8 +74,8 @@ class Journal(Protocol):
     """The place where tasks are remembered. One instance is used by one thread of one process.
 
     Every verb but `transaction` and `close` is called inside `with journal.transaction()`. A verb that moves tasks
-    is guarded by the table of moves, writes an event for each move it made, and returns the ids it moved: an id
-    that is missing from the answer was not in a state that allows the move. Errors of the store are raised as
+    is guarded by the table of moves, writes an event for each move it made, and returns what it moved: a task that is
+    missing from the answer was not in a state that allows the move. Errors of the store are raised as
     `StoreFailed` (full, locked, unreadable for now) or `JournalUnusable` (for good).
     """
 
@@ -87,8 +87,8 @@ class Journal(Protocol):
         """Store tasks; `owner` is the process id (row) that will release or drop the held ones."""
         ...
 
-    def release(self, ids: Iterable[int], now: float) -> list[int]:
-        """Move held tasks to `waiting`."""
+    def release(self, ids: Iterable[int], now: float) -> int:
+        """Move held tasks to `waiting`; returns how many."""
         ...
 
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:

@@ -55,29 +55,33 @@ class Pool:
         """How many attempts are handed over and not settled."""
         return sum(len(child.attempts) for child in self.children) + len(self._handed_back)
 
+    @property
+    def has_environment(self) -> bool:
+        """Whether it is known where and how children start."""
+        return self._generation is not None
+
     def welcome(self, environment: Environment, outputs: tuple[int, int]) -> None:
         """The newest hello: children of another environment or output finish what they have and are replaced."""
         old = self._generation
         if old is not None and old.environment == environment and _same_files(old.outputs, outputs):
-            _close(outputs)
+            close(outputs)
             self.check_code()
         else:
             self._generation = Generation(old.number + 1 if old else 1, environment, outputs)
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
-                _close(old.outputs)
+                close(old.outputs)
         self._next_start = self._back_off = 0.0
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
         for child in self.children:
-            if child.is_ready:
-                child.channel.send({"type": "check"})
+            child.channel.send({"type": "check"})
 
     def forget_environment(self) -> None:
         """No web worker is left: hold nothing of the server that has gone, let children finish what they have."""
         if self._generation is not None:
-            _close(self._generation.outputs)
+            close(self._generation.outputs)
             self._generation = None
         self._retire(self.children)
 
@@ -226,6 +230,7 @@ def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:
     return all(os.path.samestat(os.fstat(one), os.fstat(other)) for one, other in zip(some, others, strict=True))
 
 
-def _close(descriptors: Iterable[int]) -> None:
+def close(descriptors: Iterable[int]) -> None:
+    """Close files that another process has passed to us."""
     for descriptor in descriptors:
         os.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 
@@ -39,7 +38,7 @@ def take_over(journal: Journal, liveness: Liveness, me: int) -> int:
             if runner != me:
                 count += _hand_back(journal, runner, pid)
         for web, pid in journal.present("web"):
-            if liveness.holder(web) is None and pid != os.getpid():
+            if liveness.holder(web) is None:
                 bury_web(journal, web, pid)
     return count
 

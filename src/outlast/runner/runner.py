@@ -18,7 +18,7 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
-from outlast.runner.pool import Pool
+from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
@@ -53,7 +53,7 @@ class Runner:
         self._complaint = ""
         self._stop_signals = 0
         self._alone_since: float | None = None
-        self._stay = Stay.LINGER
+        self._stay = Stay.SERVE
 
     def run(self) -> None:
         """Until the last web worker has gone and what ran has ended, or signals say stop."""
@@ -100,7 +100,9 @@ class Runner:
         before, self._stay = self._stay, decide(self._situation(now), self._settings)
         if before is Stay.SERVE and self._stay is not Stay.SERVE:
             if self._pool.running:
-                log.info("%s", events.runner_drains(self._pool.running, self._settings.drain))
+                log.info(
+                    "%s", events.runner_drains(self._pool.running, self._settings.drain, told=self._stop_signals > 0)
+                )
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
             self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
@@ -207,15 +209,19 @@ class Runner:
         self._waiting.update(LANES)
 
     def _greeted(self, hello: Hello, outputs: list[int]) -> None:
-        """A web worker is there. One of another outlast or interpreter needs another runner: leave for it."""
+        """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
+
+        One of another outlast needs another runner: leave for it.
+        """
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
-            self._stop_signals += 1
-        if not self._standing:
+            self._stop_signals = max(1, self._stop_signals)
+        if not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             _write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
         else:
+            close(outputs)
             self._pool.check_code()
         self._waiting.update(LANES)
 
@@ -250,8 +256,7 @@ def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
     """stdout and stderr of a web worker; nowhere, if it has none."""
     if len(descriptors) == 2:
         return descriptors[0], descriptors[1]
-    for descriptor in descriptors:
-        os.close(descriptor)
+    close(descriptors)
     return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
 
 
