@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="try it out; not for figures")
     parser.add_argument("--repeat", type=int, help="rounds of each measurement; default 5, 1 with --quick")
-    parser.add_argument(
-        "--peers", action="store_true", help="`throughput` of Huey and DBOS too (installs them)"
-    )
+    parser.add_argument("--peers", action="store_true", help="`throughput` of Huey and DBOS too (installs them)")
     asked = parser.parse_args()
     unknown = sorted(set(asked.names) - set(NAMES))
     if unknown:
@@ -41,13 +39,15 @@ def main() -> None:
 def run(names: list[str], size: Size) -> None:
     """Measure, print and write."""
     where, results = about(size), dict[str, list[Figure]]()
-    for name in names:
-        say(f"{name} …")
-        results[name] = import_module(f"bench.{name}").measure(size)
-        write(RESULTS, where | {"load_after": os.getloadavg()}, results)
-    print(", ".join(f"{key} {value}" for key, value in where.items()))
-    print()
-    print(table([figure for figures in results.values() for figure in figures]))
+    try:
+        for name in names:
+            say(f"{name} …")
+            results[name] = import_module(f"bench.{name}").measure(size)
+    finally:
+        write(RESULTS, where | {"load_after": os.getloadavg()[0]}, results)
+        print(", ".join(f"{key} {value}" for key, value in where.items()))
+        print()
+        print(table([figure for figures in results.values() for figure in figures]))
 
 
 def about(size: Size) -> dict[str, Any]:

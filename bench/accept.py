@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.harness.figures import Aim, Figure, Series
+from bench.harness.figures import Aim, Figure, Series, cpu_note
 from bench.harness.place import place
-from bench.harness.processes import Server, serving, uvicorn
+from bench.harness.processes import Server, cpu_by_kind, serving, uvicorn
 from bench.harness.rounds import Size, interleaved
 
 CLIENTS = 32
@@ -38,18 +38,22 @@ def warm_up(server: Server) -> None:
 
 def _load(server: Server, seconds: str) -> dict[str, Any]:
     """Requests for a while; the tasks that are left are then finished, so that they burden no other round."""
+    before = cpu_by_kind(server.place, server.pid)
     report = server.load("/add", "--seconds", seconds, "--connections", str(CLIENTS))
     if report["failures"]:
         raise RuntimeError(f"{report['failures']} requests failed")
     if server.place.journal.exists():
         server.place.drain()
-    return report
+    after = cpu_by_kind(server.place, server.pid)
+    requests = report["per_second"] * float(seconds) / 1e6
+    return report | {"cpu": {kind: (after[kind] - before[kind]) / requests for kind in before}}
 
 
 def _figures(found: dict[str, list[dict[str, Any]]]) -> list[Figure]:
     def series(side: str, key: str, what: str, unit: str) -> Series:
         return Series(what, unit, tuple(one[key] for one in found[side]))
 
+    cpu = "; ".join(f"{side}: {cpu_note('request', [one['cpu'] for one in found[side]])}" for side in found)
     asked = f"`accept`: requests with one durable task, {CLIENTS} clients"
     rows = (
         ("per_second", asked, "requests/s"),
@@ -61,6 +65,7 @@ def _figures(found: dict[str, list[dict[str, Any]]]) -> list[Figure]:
             series("outlast", key, what, unit),
             series("stock", key, "stock, in memory", unit),
             (Aim("ratio", at_least=0.6),) if key == "per_second" else (),
+            cpu if key == "per_second" else "",
         )
         for key, what, unit in rows
     ]

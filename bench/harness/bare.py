@@ -20,9 +20,7 @@ CREATE TABLE task (
     attempts INTEGER DEFAULT 0, owner INTEGER, created_at REAL, started_at REAL, ended_at REAL, reason TEXT
 );
 CREATE INDEX ready ON task (run_at, id) WHERE state = 1"""
-_INSERT = (
-    "INSERT INTO task (id, state, function, arguments, run_at, created_at) VALUES (?, 1, 'app:noop', ?, ?, ?)"
-)
+_INSERT = "INSERT INTO task (id, state, function, arguments, run_at, created_at) VALUES (?, 1, 'app:noop', ?, ?, ?)"
 _CLAIM = """
 UPDATE task SET state = 2, owner = 1, attempts = attempts + 1, started_at = ?1 WHERE id IN
     (SELECT id FROM task WHERE state = 1 AND run_at <= ?1 ORDER BY run_at, id LIMIT ?2)
@@ -33,8 +31,9 @@ _SETTLE = "UPDATE task SET state = 3, owner = NULL, ended_at = ? WHERE id = ?"
 class BareSqlite:
     """One connection to a file of its own, with the table that a queue needs and nothing else."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, checkpoints: bool) -> None:
         self._connection: apsw.Connection = connect(file, patience=5.0)
+        self._connection.pragma("wal_autocheckpoint", 1000 if checkpoints else 0)
         self._connection.execute(_SCHEMA)
         self._last = 0
 
@@ -90,9 +89,9 @@ class BareSqlite:
 
 
 @contextmanager
-def bare_sqlite(file: Path) -> Iterator[BareSqlite]:
-    """A new one at `file`, closed at the end."""
-    bare = BareSqlite(file)
+def bare_sqlite(file: Path, *, checkpoints: bool = True) -> Iterator[BareSqlite]:
+    """A new one at `file`, gone at the end. Without `checkpoints` its log grows, and each commit pays for that."""
+    bare = BareSqlite(file, checkpoints=checkpoints)
     try:
         yield bare
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -41,9 +41,7 @@ class Aim:
 
     def is_met(self, figure: Figure) -> bool:
         """Whether the figure keeps within the bound."""
-        judged = {"value": figure.measured.median, "ratio": figure.ratio, "difference": figure.difference}[
-            self.of
-        ]
+        judged = {"value": figure.measured.median, "ratio": figure.ratio, "difference": figure.difference}[self.of]
         return judged is not None and self.at_least <= judged <= self.at_most
 
     def text(self, unit: str) -> str:
@@ -66,18 +64,14 @@ class Figure:
         """The median of the rounds' own ratios: drift between rounds cancels out."""
         if self.beside is None:
             return None
-        return median(
-            one / other for one, other in zip(self.measured.values, self.beside.values, strict=True)
-        )
+        return median(one / other for one, other in zip(self.measured.values, self.beside.values, strict=True))
 
     @property
     def difference(self) -> float | None:
         """The median of the rounds' own differences."""
         if self.beside is None:
             return None
-        return median(
-            one - other for one, other in zip(self.measured.values, self.beside.values, strict=True)
-        )
+        return median(one - other for one, other in zip(self.measured.values, self.beside.values, strict=True))
 
     @property
     def is_met(self) -> bool | None:
@@ -118,6 +112,12 @@ def percentile(values: Iterable[float], percent: float) -> float:
     """The smallest value that `percent` of all are not above (nearest rank)."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def cpu_note(per: str, rounds: Sequence[Mapping[str, float]]) -> str:
+    """Where the time of the processors went, in microseconds `per` task or request."""
+    parts = [f"{kind} {median(one[kind] for one in rounds):.0f}" for kind in rounds[0]]
+    return f"CPU µs per {per}: {', '.join(parts)}"
 
 
 def table(figures: Sequence[Figure]) -> str:

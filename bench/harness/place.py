@@ -41,11 +41,11 @@ class Place:
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
-        return int(self._ask("SELECT count(*) FROM task WHERE state <= 2"))
+        return int(self.ask("SELECT count(*) FROM task WHERE state <= 2"))
 
     def last_end(self) -> float:
         """When the newest end was settled, in seconds since the epoch."""
-        return float(self._ask("SELECT max(ended_at) FROM task"))
+        return float(self.ask("SELECT max(ended_at) FROM task"))
 
     def drain(self, within: float = 120.0) -> None:
         """Wait until no task is unfinished."""
@@ -66,7 +66,8 @@ class Place:
                         os.kill(pid, signal.SIGKILL)
             eventually(lambda: not self.living("runner") + self.living("child"), "its processes are gone")
 
-    def _ask(self, query: str) -> float:
+    def ask(self, query: str) -> float:
+        """The one number that `query` gives, 0 for none."""
         connection = connect(self.journal, 1.0, read_only=True)
         try:
             row: Any = connection.execute(query).fetchone()

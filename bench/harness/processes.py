@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -15,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.harness.place import Place, eventually
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,7 @@ class Server:
 
     def load(self, path: str, *options: str) -> dict[str, Any]:
         """What a client process measured."""
-        report: dict[str, Any] = run_program(
-            self.place, "bench.programs.load", str(self.port), path, *options
-        )
+        report: dict[str, Any] = run_program(self.place, "bench.programs.load", str(self.port), path, *options)
         return report
 
 
@@ -104,9 +99,17 @@ def free_port() -> int:
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Seconds that the living threads of a process have run so far; finer than the ticks of its times."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def cpu_by_kind(place: Place, web: int) -> dict[str, float]:
+    """The same for the process that adds tasks (pid `web`), the runner, the children."""
+    pids = {"web": [web]}
+    if place.journal.exists():
+        pids |= {kind: place.living(kind) for kind in ("runner", "child")}
+    return {kind: sum(map(cpu_seconds, those)) for kind, those in pids.items()}
 
 
 def resident_megabytes(pid: int) -> float:

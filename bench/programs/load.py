@@ -23,6 +23,8 @@ class Client(asyncio.Protocol):
         self._answered = answered
         self._answer = b""
         self._asked_at = 0.0
+        self.is_waiting = False
+        self.is_open = True
         self.took: list[float] = []
         self.failures = 0
 
@@ -33,6 +35,7 @@ class Client(asyncio.Protocol):
     def ask(self) -> None:
         """Send the request."""
         self._asked_at = time.perf_counter()
+        self.is_waiting = True
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -44,10 +47,13 @@ class Client(asyncio.Protocol):
         self.took.append(time.perf_counter() - self._asked_at)
         self.failures += not head.startswith(b"HTTP/1.1 200 ")
         self._answer = b""
+        self.is_waiting = False
         self._answered(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's name
-        self.failures += 1
+        """A server may close a connection that has nothing to do; any other end is a failure."""
+        self.is_open = False
+        self.failures += self.is_waiting
 
 
 class Load:
@@ -60,8 +66,8 @@ class Load:
         self._free: list[Client] = []
         self._until = 0.0
 
-    async def closed(self, connections: int, seconds: float) -> float:
-        """Each of `connections` asks without a pause; returns the seconds it really took."""
+    async def closed(self, connections: int, seconds: float) -> None:
+        """Each of `connections` asks without a pause."""
         clients = [await self._connect(self._again) for _ in range(connections)]
         began = time.perf_counter()
         self._until = began + seconds
@@ -69,28 +75,32 @@ class Load:
             client.ask()
         while len(self._free) < connections and time.perf_counter() < self._until + 10:
             await asyncio.sleep(0.05)
-        return seconds
 
-    async def paced(self, interval: float, seconds: float) -> float:
+    async def paced(self, interval: float, seconds: float) -> None:
         """One request per `interval`, whether or not those before it were answered."""
         began = time.perf_counter()
         for number in range(int(seconds / interval)):
             await asyncio.sleep(began + number * interval - time.perf_counter())
-            client = self._free.pop() if self._free else await self._connect(self._free.append)
-            client.ask()
+            (await self._free_client()).ask()
         await asyncio.sleep(0.5)
-        return seconds
 
     def report(self, seconds: float) -> dict[str, float]:
-        """Requests per second and percentiles in milliseconds."""
+        """Requests per second and percentiles in milliseconds. One that was never answered is a failure."""
         took = [one for client in self._clients for one in client.took]
         return {
             "per_second": len(took) / seconds,
             "p50": percentile(took, 50) * 1000,
             "p99": percentile(took, 99) * 1000,
             "longest": max(took) * 1000,
-            "failures": sum(client.failures for client in self._clients),
+            "failures": sum(client.failures + client.is_waiting for client in self._clients),
         }
+
+    async def _free_client(self) -> Client:
+        self._free = [client for client in self._free if client.is_open]
+        return self._free.pop() if self._free else await self._connect(self._to_free)
+
+    def _to_free(self, client: Client) -> None:
+        self._free.append(client)
 
     def _again(self, client: Client) -> None:
         if time.perf_counter() < self._until:
@@ -106,7 +116,7 @@ class Load:
 
 
 async def main() -> None:
-    """Run as the arguments say, print the report."""
+    """Print the report of what the arguments ask for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("path")
@@ -115,12 +125,11 @@ async def main() -> None:
     parser.add_argument("--interval", type=float, help="seconds between requests; default: no pause")
     asked = parser.parse_args()
     load = Load(asked.port, asked.path)
-    run = (
-        load.paced(asked.interval, asked.seconds)
-        if asked.interval
-        else load.closed(asked.connections, asked.seconds)
-    )
-    print(json.dumps(load.report(await run)))
+    if asked.interval:
+        await load.paced(asked.interval, asked.seconds)
+    else:
+        await load.closed(asked.connections, asked.seconds)
+    print(json.dumps(load.report(asked.seconds)))
 
 
 if __name__ == "__main__":

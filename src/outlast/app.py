@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("outlast")
 P = ParamSpec("P")
+HERE = str(Path(__file__).parent)
 
 
 class Outlast:
@@ -224,8 +225,7 @@ def enqueue_sync(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) 
 
 def _caller() -> str:
     """File and line outside of outlast that asked for a task."""
-    here = str(Path(__file__).parent)
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(here):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return f"{frame.f_code.co_filename.rpartition(os.sep)[2]}:{frame.f_lineno}"

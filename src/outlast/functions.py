@@ -171,7 +171,8 @@ def _importable_main() -> str:
 
 
 def _imported(name: str, path: str) -> ModuleType:
-    if name == _importable_main():
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is not None and main.name == name and name == _importable_main():
         return sys.modules["__main__"]  # importing it again would run the program's module a second time
     try:
         return importlib.import_module(name)

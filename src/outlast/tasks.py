@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from secrets import randbits
+from random import Random
 
 
 class State(IntEnum):
@@ -125,11 +127,19 @@ class TaskIds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        # its own, so that no user seeds it; to ask the system each time lets go of the GIL (measured)
+        self._random = Random()  # noqa: S311
+        reseed = weakref.WeakMethod(self._random_again)
+        os.register_at_fork(after_in_child=lambda: (again := reseed()) and again())
+
+    def _random_again(self) -> None:
+        """A forked process draws numbers of its own."""
+        self._random.seed()
 
     def next(self, now: float | None = None) -> int:
         """A new id, a positive integer below 2**63. `now` is in seconds since the epoch."""
         milliseconds = int(((time.time() if now is None else now) - self.BEGINNING) * 1000)
-        fresh = (milliseconds << self.RANDOM_BITS) | randbits(self.RANDOM_BITS)
+        fresh = (milliseconds << self.RANDOM_BITS) | self._random.getrandbits(self.RANDOM_BITS)
         with self._lock:
             self._last = max(self._last + 1, fresh)
             return self._last

@@ -63,17 +63,22 @@ class Writer:
     async def store(self, changes: Sequence[Change], deadline: float) -> None:
         """Wait until `changes` are durable. Raises StoreFailed or JournalUnusable, after `deadline` seconds at most."""
         loop = asyncio.get_running_loop()
-        submission = Submission(changes, loop.create_future(), loop)
+        future = loop.create_future()
+        submission = Submission(changes, future, loop)
         self._put(submission)
+        timer = loop.call_later(deadline, self._expire, submission, deadline)
         try:
-            async with asyncio.timeout(deadline):
-                await submission.future  # type: ignore[misc]  # an asyncio future: made four lines above
-        except TimeoutError:
-            self._withdraw(submission)
-            raise StoreFailed(f"the journal did not take the task within {deadline:g} s") from None
+            await future
         except asyncio.CancelledError:
             self._withdraw(submission)
             raise
+        finally:
+            timer.cancel()
+
+    def _expire(self, submission: Submission, deadline: float) -> None:
+        if submission.future is not None and not submission.future.done():
+            self._withdraw(submission)
+            submission.future.set_exception(_late(deadline))
 
     def store_now(self, changes: Sequence[Change], deadline: float) -> None:
         """The same for code without an event loop: blocks the calling thread."""
@@ -84,7 +89,7 @@ class Writer:
             future.result(deadline)
         except TimeoutError:
             self._withdraw(submission)
-            raise StoreFailed(f"the journal did not take the task within {deadline:g} s") from None
+            raise _late(deadline) from None
 
     def store_soon(self, changes: Sequence[Change]) -> None:
         """Write `changes` as soon as possible, and try again until they are written. Nobody waits."""
@@ -182,6 +187,10 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> None:
         journal.begin(begins, owner, now)
     if settlements := [one.settlement for one in changes if isinstance(one, Settle)]:
         journal.settle(settlements, now)
+
+
+def _late(deadline: float) -> StoreFailed:
+    return StoreFailed(f"the journal did not take the task within {deadline:g} s")
 
 
 def _makes_ready(change: Change) -> bool:
