@@ -31,6 +31,7 @@ _CONFIG = ConfigDict(
 
 
 _PLAIN = (str, int, bool)
+_written_plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Codec:
@@ -87,7 +88,7 @@ class Codec:
         if not all(type(value) is self._plain.get(name) for name, value in given.items()):
             return ""
         try:
-            text = json.dumps(given, ensure_ascii=False)
+            text = _written_plainly(given)
         except ValueError:  # an int of thousands of digits
             return ""
         return text if text.isascii() else ""
