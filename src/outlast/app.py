@@ -151,9 +151,17 @@ class Outlast:
         described = self.functions.describe(function)
         if described.inline_reason:
             raise NotStorable(described.inline_reason)
-        arguments = described.codec.encode(args, kwargs)
-        origin = _caller()
-        return NewTask(self.ids.next(), described.path, arguments, described.lane, State.WAITING, time.time(), origin)
+        return NewTask(
+            id=self.ids.next(),
+            function=described.path,
+            arguments=described.codec.encode(args, kwargs),
+            lane=described.lane,
+            state=State.WAITING,
+            created_at=time.time(),
+            origin=_caller(),
+            company=described.company,
+            code=described.code,
+        )
 
     def _enter(self, journal: Journal) -> int:
         """In the writer's first transaction: this process gets its id, and the lock that shows it alive."""

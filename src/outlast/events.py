@@ -80,11 +80,30 @@ def child_died(pid: int, status: int, tasks: Sequence[int]) -> str:
 
 
 def crashed(pid: int, status: int, crashes: int, most: int) -> str:
-    """Why an attempt is over: its process died."""
-    end = f"its process {pid} {how_it_ended(status)}"
+    """Why an attempt is over: it killed its process."""
+    end = f"it ended its process {pid}, which {how_it_ended(status)}"
     if crashes < most:
-        return f"{end}; it runs again (death {crashes} of at most {most})"
-    return f"{end}; it has been running when {crashes} processes died and is not run again"
+        return f"{end}; it runs again, alone (time {crashes} of at most {most})"
+    return f"{end}, time {crashes} of at most {most}: it is not run again"
+
+
+def suspected(pid: int, status: int, among: int, company: int) -> str:
+    """Why an attempt is over although it may not be to blame."""
+    next_time = "alone" if company == 1 else f"with at most {company - 1} beside it"
+    return f"its process {pid} {how_it_ended(status)} with {among} suspects in it; it runs again, unpaid, {next_time}"
+
+
+def beside(pid: int, status: int) -> str:
+    """Why an attempt is over that is known to be innocent."""
+    return f"its process {pid} {how_it_ended(status)} because of another task; it runs again, unpaid"
+
+
+def went_down(why: str, cuts: int, alone_after: int, most: int) -> str:
+    """Why an attempt is over that ran when everything went down."""
+    if cuts >= most:
+        return f"{why}, for the {cuts}. time while it ran: it may be the cause and is not run again"
+    alone = ", with nothing beside it" if cuts >= alone_after else ""
+    return f"{why}; it runs again, unpaid{alone} (time {cuts} of at most {most})"
 
 
 def interrupted(why: str) -> str:

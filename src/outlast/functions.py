@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from importlib.util import find_spec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -27,19 +28,32 @@ OPTIONS = "__outlast_options__"
 _MODULE_LEVEL = "move it to the top level of a module"
 
 
-def task(*, travels: bool | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def task(*, travels: bool | None = None, isolate: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Says how a function is to be run when it becomes a task; the function itself stays as it is.
 
     travels: True runs it in a task process even when it seems to share module state with the web process,
     False always runs it in the web process, None finds out.
+    isolate: True runs each task of it in a process with nothing else in it (lane `alone`).
     """
-    options = {} if travels is None else {"travels": travels}
+    options = {"travels": travels, "isolate": isolate}
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         setattr(function, OPTIONS, options)
         return function
 
     return decorate
+
+
+def options_of(function: Function) -> Mapping[str, Any]:
+    """What `task` has said about a function, by option."""
+    options: Mapping[str, Any] = getattr(function, OPTIONS, {})
+    return options
+
+
+def code_hash(function: Function) -> str:
+    """A hash of what a function does, the same in every process of one interpreter; empty when it has no code."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return sha256(_code_bytes(code)).hexdigest()[:16] if code is not None else ""
 
 
 def path_of(function: Function) -> str:
@@ -100,6 +114,8 @@ class TaskFunction:
     lane: Lane
     codec: Codec
     inline_reason: str
+    company: int | None
+    code: str
 
 
 class Functions:
@@ -130,14 +146,21 @@ class Functions:
     def _described(self, function: Function) -> TaskFunction:
         path = path_of(function)
         lane = Lane.LOOP if is_async(function) else Lane.THREAD
-        return TaskFunction(path, lane, Codec(function), self._inline_reason(function, path))
+        company = 1 if options_of(function).get("isolate") else None
+        reason = self._inline_reason(function, path)
+        return TaskFunction(path, lane, Codec(function), reason, company, code_hash(function))
 
     def _inline_reason(self, function: Function, path: str) -> str:
-        options: Mapping[str, Any] = getattr(function, OPTIONS, {})
-        travels = options.get("travels")
+        travels = options_of(function).get("travels")
         if travels is None:
             return shares_state(function, self._sources)
         return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
+
+
+def _code_bytes(code: CodeType) -> bytes:
+    """Instructions, names and constants, also of the functions inside; not line numbers."""
+    constants = [_code_bytes(one) if isinstance(one, CodeType) else repr(one).encode() for one in code.co_consts]
+    return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
 
 
 def _unnamed(function: Function) -> str:

@@ -23,7 +23,28 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The attempt's process ended before the attempt did. `status` is negative for a signal."""
+    """The attempt's process ended before the attempt did, and the attempt is to blame.
+
+    `status` is negative for a signal; `stack` is what the process wrote in its last moment, or empty.
+    """
+
+    pid: int
+    status: int
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspected:
+    """The attempt's process died, and this is one of `among` attempts that may be to blame."""
+
+    pid: int
+    status: int
+    among: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The attempt's process died, and it is known that another attempt is to blame."""
 
     pid: int
     status: int
@@ -31,29 +52,61 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The attempt was ended from outside and is not to blame."""
+    """The attempt was ended from outside, as announced, and is not to blame."""
 
     why: str
 
 
-Happening = Returned | Raised | Died | Cut
+@dataclass(frozen=True, slots=True)
+class WentDown:
+    """Everything went down at once without a word: runner, container or machine. Nobody is to blame, but it counts."""
+
+    why: str
+
+
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | WentDown
+ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
+MOST_CUTS = 5  # and that many times are enough
 
 
 def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settlement:
-    """The settlement of `attempt`. A task whose process died `max_crashes` times is not run again."""
+    """The settlement of `attempt`. A task that killed its process `max_crashes` times is not run again."""
     match happened:
         case Returned():
-            return Settlement(attempt.id, attempt.attempt, End.DONE, State.DONE)
+            settled = Settlement(attempt.id, attempt.attempt, End.DONE, State.DONE)
         case Raised(reason, traceback):
-            return Settlement(attempt.id, attempt.attempt, End.ERROR, State.FAILED, reason, traceback)
-        case Died(pid, status):
-            crashes = attempt.crashes + 1
-            state = State.WAITING if crashes < max_crashes else State.FAILED
-            reason = events.crashed(pid, status, crashes, max_crashes)
-            return Settlement(attempt.id, attempt.attempt, End.CRASHED, state, reason)
+            settled = Settlement(attempt.id, attempt.attempt, End.ERROR, State.FAILED, reason, traceback)
+        case Died():
+            settled = _after_dying(attempt, happened, max_crashes)
+        case Suspected(pid, status, among):
+            company = max(1, among // 2)
+            settled = _again(attempt, events.suspected(pid, status, among, company), company=company)
+        case Beside(pid, status):
+            settled = _again(attempt, events.beside(pid, status))
         case Cut(why):
-            reason = events.interrupted(why)
-            return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, State.WAITING, reason)
+            settled = _again(attempt, events.interrupted(why))
+        case WentDown(why):
+            settled = _after_going_down(attempt, why)
+    return settled
+
+
+def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:
+    crashes = attempt.crashes + 1
+    state = State.WAITING if crashes < max_crashes else State.FAILED
+    reason = events.crashed(died.pid, died.status, crashes, max_crashes)
+    return Settlement(attempt.id, attempt.attempt, End.CRASHED, state, reason, died.stack, company=1)
+
+
+def _again(attempt: Claimed, reason: str, company: int | None = None) -> Settlement:
+    return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, State.WAITING, reason, company=company)
+
+
+def _after_going_down(attempt: Claimed, why: str) -> Settlement:
+    cuts = attempt.cuts + 1
+    state = State.WAITING if cuts < MOST_CUTS else State.FAILED
+    company = 1 if cuts >= ALONE_AFTER else None
+    reason = events.went_down(why, cuts, ALONE_AFTER, MOST_CUTS)
+    return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, state, reason, company=company, cuts=1)
 
 
 def inline_cut(attempt: Claimed, pid: int) -> Settlement:

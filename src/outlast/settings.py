@@ -32,7 +32,9 @@ class Settings:
     linger: how long a runner stays for the next web worker.
     max_children: how many task processes there may be. Default: one per core, at least 2.
     loop_slots, thread_slots: how many tasks of each lane run at once in one child.
-    max_crashes: a task that was running when its process died that many times is not run again.
+    max_crashes: a task that has ended its process that many times is not run again.
+    max_alone: how many processes there may be, beside those, for tasks that run alone.
+    spares: how many processes wait, ready, for tasks that run alone and for those of a process that dies.
     stall_after: an event loop that is silent for that long counts as blocked.
     store_deadline: how long a response waits for its tasks to be stored before it is answered 503.
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
@@ -48,6 +50,8 @@ class Settings:
     drain: float = 25.0
     linger: float = 10.0
     max_children: int = _default_children()
+    max_alone: int = _default_children()
+    spares: int = 1
     loop_slots: int = 1000
     thread_slots: int = 40
     max_crashes: int = 3
@@ -69,6 +73,8 @@ class Settings:
         )
         for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name in ("spares", "max_alone"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("drain", "linger", "stall_after", "store_deadline", "keep_done", "keep_failed"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more seconds")
 

@@ -75,9 +75,11 @@ def origins_of(target: State) -> tuple[State, ...]:
 class NewTask:
     """A task as it is handed to the journal.
 
-    `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). `follows` is the id of the
-    task that has to end for good before this one starts. `origin` says who asked, for example `GET /orders`.
-    Times are seconds since the epoch.
+    `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). With `company` it runs in lane
+    `alone`, in a process with at most that many attempts; `lane` then says how its function is called.
+    `code` is a hash of its function's code: what was learned about other code does not hold. `follows` is
+    the id of the task that has to end for good before this one starts. `origin` says who asked, for example
+    `GET /orders`. Times are seconds since the epoch.
     """
 
     id: int
@@ -88,15 +90,22 @@ class NewTask:
     created_at: float
     origin: str
     follows: int | None = None
+    company: int | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token."""
+    """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token.
+
+    `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
+    down at once.
+    """
 
     id: int
     attempt: int
     crashes: int
+    cuts: int
     function: str
     arguments: str
     lane: Lane
@@ -104,7 +113,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of one attempt and what becomes of its task."""
+    """The end of one attempt and what becomes of its task.
+
+    `company`: from now on it runs in lane `alone`, in a process with at most that many attempts, itself included.
+    `cuts`: how much is added to that count of its task.
+    """
 
     id: int
     attempt: int
@@ -112,6 +125,8 @@ class Settlement:
     state: State
     reason: str = ""  # one sentence, empty for a plain `done`
     traceback: str = ""
+    company: int | None = None
+    cuts: int = 0
 
 
 class TaskIds:

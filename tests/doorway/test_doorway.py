@@ -298,6 +298,8 @@ def test_an_inline_task_is_recorded_from_its_begin_to_its_end() -> None:
         "state": 3,
         "reason": "",
         "traceback": "",
+        "company": None,
+        "cuts": 0,
     }
 
 

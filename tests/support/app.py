@@ -5,6 +5,7 @@ Copied into a test's own folder as main.py, so it must not import from the tests
 
 import asyncio
 import atexit
+import ctypes
 import os
 import signal
 import sys
@@ -80,6 +81,23 @@ def crash(name: str) -> None:
     signal.raise_signal(signal.SIGKILL)
 
 
+async def crash_async(name: str, seconds: float) -> None:
+    """Kills its process without a word, after the others have begun."""
+    witness("began", name, os.getpid())
+    await asyncio.sleep(seconds)
+    signal.raise_signal(signal.SIGKILL)
+
+
+def segfault(name: str) -> None:
+    witness("began", name, os.getpid())
+    ctypes.string_at(0)
+
+
+@outlast.task(isolate=True)
+async def isolated(name: str, seconds: float) -> None:
+    await sleep_async(name, seconds)
+
+
 async def ask_for_another(name: str) -> None:
     """A task that asks for a task."""
     await outlast.enqueue(ok_async, f"{name}-and-another")
@@ -144,6 +162,7 @@ TASKS = {
     function.__name__: function
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
+        *(crash_async, segfault, isolated),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit),
     )
 }

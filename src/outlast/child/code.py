@@ -14,7 +14,7 @@ from typing import Any
 
 from outlast.encoding import Codec
 from outlast.errors import TargetNotFound
-from outlast.functions import resolve
+from outlast.functions import code_hash, resolve
 from outlast.hello import Environment
 
 MAIN_NAME = "__outlast_main__"
@@ -60,6 +60,11 @@ class FoundFunctions:
         if known is None or known[0] is not function:
             known = self._codecs[path] = (function, Codec(function))
         return known
+
+    def code_of(self, path: str) -> str:
+        """The hash of the code of a function that was found; empty for another one."""
+        known = self._codecs.get(path)
+        return code_hash(known[0]) if known is not None else ""
 
 
 def import_app(target: str) -> Any:

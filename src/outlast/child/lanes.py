@@ -24,7 +24,7 @@ class Lanes:
         self._functions = FoundFunctions()
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
         self._unstarted: dict[int, Attempt] = {}
-        self._on_loop: set[asyncio.Task[None]] = set()
+        self._on_loop: dict[asyncio.Task[None], Attempt] = {}
         self._in_threads: set[int] = set()
         self.busy: Callable[[], None] = lambda: None
 
@@ -50,6 +50,12 @@ class Lanes:
         """Give up what the loop has not begun; it never will."""
         return [task_id for task_id in list(self._unstarted) if self._unstarted.pop(task_id, None)]
 
+    def on_the_loop_now(self) -> tuple[str, str]:
+        """Function and hash of its code of the attempt whose step the loop is in; empty when it is in none of ours."""
+        task = asyncio.current_task(self._loop)
+        attempt = self._on_loop.get(task) if task is not None else None
+        return (attempt.function, self._functions.code_of(attempt.function)) if attempt else ("", "")
+
     async def empty(self) -> None:
         """Wait until nothing runs here."""
         while self.is_busy:
@@ -58,8 +64,8 @@ class Lanes:
     def _start(self, attempts: list[Attempt]) -> None:
         for one in attempts:
             task = self._loop.create_task(self._run_on_loop(one), context=contextvars.Context())
-            self._on_loop.add(task)
-            task.add_done_callback(self._on_loop.discard)
+            self._on_loop[task] = one
+            task.add_done_callback(self._on_loop.pop)
 
     async def _run_on_loop(self, attempt: Attempt) -> None:
         if self._unstarted.pop(attempt.id, None) is not None:  # else: handed back while another one blocked the loop

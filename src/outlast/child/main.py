@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import signal
 import socket
@@ -48,6 +49,8 @@ def _settle_in(start: Message) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     forgive_broken_pipes()
+    with contextlib.suppress(OSError):  # a stack is a help: without room for it the process runs all the same
+        faulthandler.enable(Path(start["crash_file"]).open("w"))  # noqa: SIM115 - open as long as the process lives
 
 
 async def _live(environment: Environment, inbox: Inbox, outbox: Outbox) -> None:

@@ -52,7 +52,15 @@ class Watch:
         """Until the loop beats again: say so, and hand back whatever comes in meanwhile."""
         began = self._beaten_at
         while self._beaten_at == began:
-            unstarted = self._lanes.hand_back()
-            self._outbox.send({"type": "blocked", "seconds": time.monotonic() - began, "unstarted": unstarted})
+            function, code = self._lanes.on_the_loop_now()
+            self._outbox.send(
+                {
+                    "type": "blocked",
+                    "seconds": time.monotonic() - began,
+                    "unstarted": self._lanes.hand_back(),
+                    "function": function,
+                    "code": code,
+                }
+            )
             time.sleep(BEAT)
         self._outbox.send({"type": "free", "seconds": self._beaten_at - began})

@@ -103,6 +103,14 @@ class Journal(Protocol):
         """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first."""
         ...
 
+    def claim_company(self, runner: int, now: float) -> list[Claimed]:
+        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows."""
+        ...
+
+    def learn(self, function: str, code: str, seconds: float, now: float) -> None:
+        """A function has blocked an event loop: with this code (a hash) it runs in lane `alone` from now on."""
+        ...
+
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts. A settlement whose attempt is no longer the newest one of a running task changes nothing."""
         ...

@@ -3,9 +3,12 @@ CREATE TABLE task (
     id         INTEGER PRIMARY KEY,        -- made by the client, rises with time
     state      INTEGER NOT NULL,
     lane       TEXT    NOT NULL,
+    calling    TEXT    NOT NULL,           -- loop, thread or inline: how the function is called, also in lane alone
+    company    INTEGER,                    -- lane alone: how many attempts there may be in its process
     run_at     REAL,                       -- not before; 0 is at once; NULL: not before the task it follows has ended
     attempt    INTEGER NOT NULL DEFAULT 0, -- number of the newest attempt: with id, the fencing token
     crashes    INTEGER NOT NULL DEFAULT 0, -- attempts in which its process died
+    cuts       INTEGER NOT NULL DEFAULT 0, -- attempts that ran when everything went down at once, unannounced
     owner      INTEGER,                    -- process that may release (held) or settle (running) it
     follows    INTEGER,                    -- task that has to end for good before this one starts
     created_at REAL    NOT NULL,           -- seconds since the epoch, as all times here
@@ -31,6 +34,14 @@ CREATE TABLE event (
     traceback TEXT
 ) STRICT;
 CREATE INDEX event_of ON event (task);
+
+-- What was learned about a function: it blocked an event loop, so it runs in lane alone until its code changes.
+CREATE TABLE function (
+    path    TEXT PRIMARY KEY,
+    code    TEXT NOT NULL,                 -- hash of its code
+    seconds REAL NOT NULL,                 -- how long it has blocked at most
+    seen_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE process (
     id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a pid can be

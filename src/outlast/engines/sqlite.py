@@ -110,6 +110,21 @@ class SqliteJournal:
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
 
+    def claim_company(self, runner: int, now: float) -> list[Claimed]:
+        """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
+        first = self._opened().execute(_FIRST_ALONE, (now,)).fetchone()
+        if first is None:
+            return []
+        rows = self._opened().execute(_CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
+        claimed = [_claimed(row) for row in rows]
+        self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
+        return claimed
+
+    def learn(self, function: str, code: str, seconds: float, now: float) -> None:
+        """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
+        self._opened().execute(_LEARN, (function, code, seconds, now))
+        self._opened().execute(_SET_APART, (function,))
+
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
         by_token = {(one.id, one.attempt): one for one in settlements}
@@ -275,30 +290,37 @@ def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
         task.function,
         task.arguments,
         task.origin,
+        task.company,
+        task.code,
     )
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
-    task_id, attempt, crashes, function, arguments, lane = row
-    return Claimed(task_id, attempt, crashes, function, arguments or "", Lane(lane))
+    task_id, attempt, crashes, cuts, function, arguments, calling = row
+    return Claimed(task_id, attempt, crashes, cuts, function, arguments or "", Lane(calling))
 
 
 def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:
-    final = one.state is not State.WAITING
+    ended_at = None if one.state is State.WAITING else now
     crashed = one.end is End.CRASHED
-    return (int(one.state), now if final else None, crashed, one.reason or None, one.id, one.attempt)
+    return (int(one.state), ended_at, crashed, one.reason or None, one.id, one.attempt, one.company, one.cuts)
 
 
 def _end_event(one: Settlement) -> tuple[int, str, int, str | None, str | None]:
     return one.id, str(one.end), one.attempt, one.reason or None, one.traceback or None
 
 
-_CLAIM_COLUMNS = "id, attempt, crashes, function, arguments, lane"
+_CLAIM_COLUMNS = "id, attempt, crashes, cuts, function, arguments, calling"
 _ADD = """
-INSERT INTO task (id, state, lane, owner, follows, created_at, function, arguments, origin, run_at)
+INSERT INTO task
+    (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, company, lane)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END
-FROM json_each(?)"""
+    value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
+    company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
+FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
+            AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
+        THEN 1 ELSE value ->> 9 END AS company
+    FROM json_each(?))"""
 _FREE_LATE_FOLLOWERS = f"""
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE id IN (SELECT value FROM json_each(?))
@@ -315,9 +337,22 @@ _CLAIM = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
     SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
 RETURNING {_CLAIM_COLUMNS}"""  # noqa: S608
+_FIRST_ALONE = f"""
+SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? ORDER BY run_at, id LIMIT 1"""  # noqa: S608
+_CLAIM_COMPANY = f"""
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
+    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? AND company = ? ORDER BY run_at, id LIMIT ?)
+RETURNING {_CLAIM_COLUMNS}"""  # noqa: S608
+_LEARN = """
+INSERT INTO function (path, code, seconds, seen_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (path) DO UPDATE SET code = ?2, seconds = max(seconds, ?3), seen_at = ?4"""
+_SET_APART = f"""
+UPDATE task SET lane = 'alone', company = 1
+WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
 _SETTLE = """
 UPDATE task SET state = ?1, ended_at = ?2, crashes = crashes + ?3, reason = ?4, owner = NULL,
-    run_at = CASE WHEN ?1 = 1 THEN 0 END
+    run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
+    company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
 WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
 _FREE_FOLLOWERS = """
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END

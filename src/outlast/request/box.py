@@ -187,6 +187,8 @@ class Box:
             created_at=time.time(),
             origin=self.origin,
             follows=follows,
+            company=plan.company,
+            code=plan.code,
         )
 
     def _seen(self, entry: Entry) -> Seen:

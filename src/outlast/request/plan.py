@@ -19,6 +19,8 @@ class Plan:
     arguments: str | None
     lane: Lane
     reason: str = ""
+    company: int | None = None
+    code: str = ""
 
     @property
     def is_inline(self) -> bool:
@@ -27,7 +29,7 @@ class Plan:
 
     def inline(self, reason: str) -> Plan:
         """The same task, run in the web worker."""
-        return replace(self, arguments=None, lane=Lane.INLINE, reason=reason)
+        return replace(self, arguments=None, lane=Lane.INLINE, reason=reason, company=None)
 
 
 def plan(task: BoxedTask, functions: Functions) -> Plan:
@@ -40,7 +42,8 @@ def plan(task: BoxedTask, functions: Functions) -> Plan:
     known = functions.describe(task.func)
     if known.inline_reason:
         return Plan(known.path, None, Lane.INLINE, known.inline_reason)
-    return Plan(known.path, known.codec.encode(task.args, task.kwargs), known.lane)
+    arguments = known.codec.encode(task.args, task.kwargs)
+    return Plan(known.path, arguments, known.lane, company=known.company, code=known.code)
 
 
 def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:

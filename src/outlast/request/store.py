@@ -39,6 +39,16 @@ class TaskFunction(Protocol):
         ...
 
     @property
+    def company(self) -> int | None:
+        """How many attempts there may be in its process, None for any number."""
+        ...
+
+    @property
+    def code(self) -> str:
+        """A hash of its code."""
+        ...
+
+    @property
     def inline_reason(self) -> str:
         """Why it has to run in the web worker, for example that it shares module state; else empty."""
         ...

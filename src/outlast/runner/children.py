@@ -17,9 +17,11 @@ from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.runner.channel import Channel
+from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 
 _PIDFD = hasattr(os, "pidfd_open")
+LONGEST_LAST_WORDS = 16_384  # characters
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
 
@@ -40,6 +42,8 @@ class Child:
     generation: Generation
     process: subprocess.Popen[bytes]
     lifeline: socket.socket
+    crash_file: Path
+    role: Role = Role.SPARE
     attempts: dict[int, Claimed] = field(default_factory=dict)
     taken: Counter[Lane] = field(default_factory=Counter)
     started_at: float = field(default_factory=time.monotonic)
@@ -57,9 +61,14 @@ class Child:
         """Its process id, also that of its group and session."""
         return self.process.pid
 
-    def accepts(self, now: float) -> bool:
-        """Whether new attempts may be handed to it."""
-        return self.is_ready and not self.is_draining and not self.is_over and not self.seems_stuck(now)
+    @property
+    def stays(self) -> bool:
+        """Whether it is there for more than what it has."""
+        return not self.is_draining and not self.is_over
+
+    def accepts(self, role: Role, now: float) -> bool:
+        """Whether it is ready for new attempts in this role."""
+        return self.role is role and self.is_ready and self.stays and not self.seems_stuck(now)
 
     def seems_stuck(self, now: float) -> bool:
         """Whether its loop is blocked, or it is so busy that not even its watch gets a turn."""
@@ -89,6 +98,7 @@ class Child:
         self.taken.subtract(one.lane for one in gone)
         if not self.attempts:
             self.idle_since = now
+            self.role = Role.SPARE if self.role is Role.ALONE else self.role
         return gone
 
     def drain(self) -> None:
@@ -100,6 +110,15 @@ class Child:
     def kill(self) -> None:
         """End it and everything it started, now."""
         kill_group(self.pid)
+
+    def last_words(self) -> str:
+        """What it wrote when it crashed, such as the stack of each thread; empty if nothing."""
+        try:
+            return self.crash_file.read_text(encoding="utf-8", errors="replace")[:LONGEST_LAST_WORDS]
+        except OSError:
+            return ""
+        finally:
+            self.crash_file.unlink(missing_ok=True)
 
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
@@ -127,7 +146,8 @@ def start_child(generation: Generation, journal: Path, selector: selectors.BaseS
     with channel[1], lifeline[1]:
         handle = _spawn(generation, [channel[1].fileno(), lifeline[1].fileno()])
     try:
-        child = Child(handlers.enter(handle.pid), generation, handle, lifeline[0])
+        process = handlers.enter(handle.pid)
+        child = Child(process, generation, handle, lifeline[0], journal.parent / f"child-{process}.crash")
     except OutlastError:
         kill_group(handle.pid)
         handle.wait()
@@ -171,6 +191,7 @@ def _start_message(child: Child, journal: Path) -> Message:
         "process": child.id,
         "environment": environment,
         "journal": str(journal),
+        "crash_file": str(child.crash_file),
     }
 
 

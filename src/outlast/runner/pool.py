@@ -6,15 +6,17 @@ import logging
 import os
 import selectors
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from outlast import events
+from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.outcome import Cut, Died, Happening, Raised, Returned
+from outlast.outcome import Cut, Happening, Raised, Returned
 from outlast.runner.children import Child, Generation, Handlers, start_child
+from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.tasks import Claimed, Lane
 
 log = logging.getLogger("outlast")
@@ -48,6 +50,7 @@ class Pool:
         self._complaint = ""
         self._handed_back: list[Claimed] = []
         self.children: list[Child] = []
+        self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
         self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
 
     @property
@@ -86,12 +89,16 @@ class Pool:
         self._retire(self.children)
 
     def free(self, lane: Lane, now: float) -> int:
-        """How many attempts of `lane` can be handed over now."""
-        return sum(child.free(lane) for child in self.children if child.accepts(now))
+        """How many attempts of `lane` can be handed over now; in lane `alone`, how many companies."""
+        if lane is not Lane.ALONE:
+            return sum(child.free(lane) for child in self._ready(Role.SHARED, now))
+        settings = self._generation.environment.settings if self._generation else None
+        room = settings.max_alone - len(self._in_role(Role.ALONE)) if settings else 0
+        return max(0, min(room, len(self._ready(Role.SPARE, now))))
 
     def hand_over(self, claims: Iterable[Claimed], now: float) -> None:
         """Give each attempt to the child that has most room for it."""
-        accepting = [child for child in self.children if child.accepts(now)]
+        accepting = self._ready(Role.SHARED, now)
         shares: dict[Child, list[Claimed]] = {child: [] for child in accepting}
         for claim in claims:
             chosen = max(accepting, key=lambda child: child.free(claim.lane) - len(shares[child]))
@@ -100,20 +107,47 @@ class Pool:
             if share and not child.hand_over(share, now):
                 self._handed_back += share
 
-    def keep(self, now: float, lanes_waiting: Iterable[Lane]) -> None:
-        """Start the children that are missing, let go those that are not needed, pass on what was handed back."""
+    def set_apart(self, company: Sequence[Claimed], now: float) -> None:
+        """Give attempts a process with nothing else in it."""
+        child = self._ready(Role.SPARE, now)[0]
+        child.role = Role.ALONE
+        if not child.hand_over(company, now):
+            for attempt in company:
+                self._ended(attempt, Cut("its process had died before it began"))
+
+    def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
+        """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
         if self._generation is None:
             return
-        current = [child for child in self.children if not child.is_draining and not child.is_over]
-        usable = [child for child in current if not child.seems_stuck(now)]
-        crowded = any(all(child.is_ready and not child.free(lane) for child in usable) for lane in lanes_waiting)
-        limit = self._generation.environment.settings.max_children
-        if (not usable or crowded) and len(current) < limit and now >= self._next_start:
+        settings = self._generation.environment.settings
+        move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
+        if move is Move.PROMOTE:
+            self._ready(Role.SPARE, now)[0].role = Role.SHARED
+        elif move is Move.START and now >= self._next_start:
             self._start(now)
-        self._dismiss_surplus(usable, now)
-        if self._handed_back and any(child.accepts(now) for child in self.children):
+        self._dismiss_surplus(now, settings.spares)
+        if self._handed_back and self._ready(Role.SHARED, now):
             handed_back, self._handed_back = self._handed_back, []
             self.hand_over(handed_back, now)
+
+    def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
+        usable = self._ready(Role.SHARED, now)
+        lanes = [lane for lane in lanes_waiting if lane is not Lane.ALONE]
+        return Staff(
+            shared=len(self._in_role(Role.SHARED)),
+            usable=len(usable),
+            is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
+            alone=len(self._in_role(Role.ALONE)),
+            ready_spares=len(self._ready(Role.SPARE, now)),
+            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)),
+            alone_waits=Lane.ALONE in lanes_waiting,
+        )
+
+    def _in_role(self, role: Role) -> list[Child]:
+        return [child for child in self.children if child.role is role and child.stays]
+
+    def _ready(self, role: Role, now: float) -> list[Child]:
+        return [child for child in self.children if child.accepts(role, now)]
 
     def end_all(self, why: str) -> None:
         """Kill every child; what runs in them is cut and nobody is to blame."""
@@ -157,10 +191,13 @@ class Pool:
             self._ended(attempt, Cut(why))
         child.kill()
 
-    def _dismiss_surplus(self, usable: list[Child], now: float) -> None:
-        idle = [one for one in usable if one.is_ready and not one.attempts and now - one.idle_since > SURPLUS_IDLE]
-        for child in idle[: len(usable) - 1]:
-            child.drain()
+    def _dismiss_surplus(self, now: float, spares: int) -> None:
+        """One shared process and the spares stay however long they are idle."""
+        for role, kept in ((Role.SHARED, 1), (Role.SPARE, spares)):
+            members = self._ready(role, now)
+            idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
+            for child in idle[: max(0, len(members) - kept)]:
+                child.drain()
 
     def _received(self, child: Child, message: Message) -> None:
         child.heard_at = time.monotonic()
@@ -168,11 +205,11 @@ class Pool:
             case "ended":
                 self._settled(child, message["tasks"])
             case "ready":
-                self._ready(child, str(message["app"]))
+                self._has_started(child, str(message["app"]))
             case "broken":
                 child.broken_because = str(message["why"])
             case "blocked":
-                self._blocked(child, float(message["seconds"]), message["unstarted"])
+                self._blocked(child, message)
             case "free":
                 self._free_again(child, float(message["seconds"]))
             case "stale":
@@ -187,24 +224,28 @@ class Pool:
             reason, traceback = reports[attempt.id]
             self._ended(attempt, Raised(reason, traceback) if reason else Returned())
 
-    def _ready(self, child: Child, app: str) -> None:
+    def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
         child.idle_since = child.heard_at
         self._back_off, self._complaint = 0.0, ""
         log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
         self._woken()
 
-    def _blocked(self, child: Child, seconds: float, unstarted: list[int]) -> None:
-        if child.blocked_since is None:
-            child.blocked_since = child.heard_at - seconds
+    def _blocked(self, child: Child, message: Message) -> None:
+        seconds, unstarted = float(message["seconds"]), message["unstarted"]
+        if child.role is Role.SHARED and child.blocked_since is None:
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
             log.warning("%s", events.child_blocked(child.pid, seconds, busy))
+        if message["function"]:
+            self.learned.append((str(message["function"]), str(message["code"]), seconds))
+        child.blocked_since = child.blocked_since or child.heard_at - seconds
         self._handed_back += child.give_up(unstarted, child.heard_at)
 
     def _free_again(self, child: Child, seconds: float) -> None:
         if child.blocked_since is not None:
             child.blocked_since = None
-            log.warning("%s", events.child_free_again(child.pid, seconds))
+            if child.role is Role.SHARED:
+                log.warning("%s", events.child_free_again(child.pid, seconds))
             self._woken()
 
     def _over(self, child: Child) -> None:
@@ -221,8 +262,10 @@ class Pool:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif child.attempts:
             log.error("%s", events.child_died(child.pid, status, list(child.attempts)))
-        for attempt in child.give_up(list(child.attempts), now):
-            self._ended(attempt, Died(child.pid, status))
+        attempts = child.give_up(list(child.attempts), now)
+        verdicts = convicted(attempts, child.pid, status, child.last_words())
+        for attempt in attempts:
+            self._ended(attempt, verdicts[attempt.id])
         self._woken()
 
 

@@ -8,7 +8,7 @@ import time
 from outlast import events
 from outlast.engines.contract import Drop, Journal
 from outlast.liveness import Liveness
-from outlast.outcome import Cut, inline_cut, outcome
+from outlast.outcome import WentDown, inline_cut, outcome
 from outlast.runner.children import kill_group
 from outlast.tasks import Lane
 
@@ -56,9 +56,9 @@ def bury_web(journal: Journal, web: int, pid: int) -> None:
 
 def _hand_back(journal: Journal, runner: int, pid: int) -> int:
     now = time.time()
-    cut = Cut(f"runner {pid} died or its machine went down")
+    down = WentDown(f"runner {pid} died, or its container or machine went down")
     attempts = journal.running_of(runner)
-    journal.settle([outcome(cut, attempt, max_crashes=1) for attempt in attempts], now)
+    journal.settle([outcome(down, attempt, max_crashes=1) for attempt in attempts], now)
     journal.leave(runner, "died", now)
     return len(attempts)
 

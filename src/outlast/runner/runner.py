@@ -25,7 +25,7 @@ from outlast.settings import Settings
 from outlast.tasks import Claimed, Lane, Settlement
 
 log = logging.getLogger("outlast")
-LANES = (Lane.LOOP, Lane.THREAD)
+LANES = (Lane.LOOP, Lane.THREAD, Lane.ALONE)
 MOST_AT_ONCE = 512  # attempts claimed in one transaction (measured: more is not faster)
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
@@ -127,7 +127,7 @@ class Runner:
         return WATCHFUL if self._pool.running else POLL
 
     def _has_something_to_write(self, now: float) -> bool:
-        if self._settlements or self._dead_webs or self._pool.departed:
+        if self._settlements or self._dead_webs or self._pool.departed or self._pool.learned:
             return True
         if self._stay is not Stay.SERVE:
             return False
@@ -153,19 +153,25 @@ class Runner:
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
         settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
+        learned = list(self._pool.learned)
         try:
             with self._journal.transaction():
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
-                claims = self._claim(now)
+                for function, code, seconds in learned:
+                    self._journal.learn(function, code, seconds, time.time())
+                claims, companies = self._claim(now), self._claim_companies(now)
                 self._prune(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
         del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
+        del self._pool.learned[: len(learned)]
         self._last_write = now
         self._complaint = ""
         self._pool.hand_over(claims, now)
+        for company in companies:
+            self._pool.set_apart(company, now)
 
     def _bury(self, webs: list[int], departed: list[tuple[int, str]]) -> None:
         pids = dict(self._journal.present("web")) if webs else {}
@@ -179,13 +185,26 @@ class Runner:
         claims: list[Claimed] = []
         if self._stay is not Stay.SERVE:
             return claims
-        for lane in sorted(self._waiting):
+        for lane in sorted(self._waiting - {Lane.ALONE}):
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
             taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
             claims += taken
             if len(taken) < room:
                 self._waiting.discard(lane)
         return claims
+
+    def _claim_companies(self, now: float) -> list[list[Claimed]]:
+        """For each process that waits, what may be in it together."""
+        companies: list[list[Claimed]] = []
+        if self._stay is not Stay.SERVE or Lane.ALONE not in self._waiting:
+            return companies
+        for _ in range(self._pool.free(Lane.ALONE, now)):
+            company = self._journal.claim_company(self._me, time.time())
+            if not company:
+                self._waiting.discard(Lane.ALONE)
+                break
+            companies.append(company)
+        return companies
 
     def _prune(self, now: float) -> None:
         """Forget what is past keeping, a little at a time."""

@@ -1,0 +1,88 @@
+"""Only the guilty pays: real deaths with innocents beside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from tests.kill.test_kills import name_of
+from tests.support.servers import Server, eventually, serving
+
+INNOCENTS = [f"innocent-{number}" for number in range(6)]
+
+
+def add_innocents(server: Server) -> None:
+    for name in INNOCENTS:
+        server.add("sleep_async", name, 3.0)
+    for name in INNOCENTS:
+        server.wait_for("began", name)
+
+
+def ends(server: Server) -> dict[str, tuple[str, int]]:
+    """State and charged deaths of each task by its name."""
+    eventually(server.all_settled, f"{server.records()}\n{server.output}", within=40)
+    return {name_of(record.arguments): (record.state, record.crashes) for record in server.records()}
+
+
+def test_suspects_are_split_until_the_guilty_one_is_alone(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_innocents(server)
+        server.add("crash_async", "guilty", 0.5)
+        found = ends(server)
+        assert found.pop("guilty") == ("failed", 3)
+        assert found == dict.fromkeys(INNOCENTS, ("done", 0))
+        ran = Counter(line[1] for line in server.witnessed("ran"))
+        assert ran == dict.fromkeys(INNOCENTS, 1), "what had finished did not run again"
+
+
+def test_the_stack_of_a_segfault_names_the_guilty_one_at_once(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_innocents(server)
+        server.add("segfault", "guilty")
+        found = ends(server)
+        assert found.pop("guilty") == ("failed", 3)
+        assert found == dict.fromkeys(INNOCENTS, ("done", 0))
+        begun = Counter(line[1] for line in server.witnessed("began"))
+        assert all(begun[name] == 2 for name in INNOCENTS), "no halving was needed"
+        (record,) = [one for one in server.records() if name_of(one.arguments) == "guilty"]
+        assert "SIGSEGV" in record.reason
+
+
+def test_an_isolated_task_has_a_process_of_its_own(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("sleep_async", "shared", 2.0)
+        server.add("isolated", "one", 2.0)
+        server.add("isolated", "two", 2.0)
+        pids = {name: server.wait_for("began", name)[2] for name in ("shared", "one", "two")}
+        assert len(set(pids.values())) == 3
+        assert ends(server) == dict.fromkeys(pids, ("done", 0))
+
+
+def test_a_function_that_has_blocked_runs_alone_from_its_next_call_on(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("block", "first", 2.0)
+        server.wait_for("ran", "first")
+        server.add("sleep_async", "beside", 3.0)
+        server.add("block", "second", 2.0)
+        beside = server.wait_for("began", "beside")[2]
+        second = server.wait_for("began", "second")[2]
+        assert second != beside
+        assert ends(server) == dict.fromkeys(("first", "second", "beside"), ("done", 0))
+        lanes = {name_of(record.arguments): record.lane for record in server.records()}
+        assert lanes == {"first": "loop", "second": "alone", "beside": "loop"}
+
+
+def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("sleep_async", "unlucky", 2.0)
+        kill_everything_when_begun(server, times=1)
+    with serving("uvicorn", tmp_path) as server:
+        kill_everything_when_begun(server, times=2)
+    with serving("uvicorn", tmp_path) as server:
+        assert ends(server) == {"unlucky": ("done", 0)}
+        assert server.records()[0].lane == "alone"
+
+
+def kill_everything_when_begun(server: Server, times: int) -> None:
+    eventually(lambda: len(server.witnessed("began", "unlucky")) >= times, "it runs")
+    server.kill_everything()
