@@ -260,7 +260,7 @@ def test_task_returns_the_same_function_with_its_options() -> None:
     def job() -> None: ...
 
     assert task(travels=True)(job) is job
-    assert vars(job) == {"__outlast_options__": {"travels": True}}
+    assert vars(job) == {"__outlast_options__": {"travels": True, "isolate": False}}
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
