@@ -14,7 +14,7 @@ from bench.harness.rounds import Size, say
 
 
 def measure(size: Size) -> list[Figure]:
-    """A new server each time: a task that lost its process three times would not be run again."""
+    """A new server each time: a task that lost its process twice would not be run again."""
     return [
         Figure(Series(f"`rerun`: kill -9 of the {kind} until its task starts again", "s", _rounds(size, kind)))
         for kind in ("child", "runner")

@@ -54,7 +54,7 @@ class Settings:
     spares: int = 1
     loop_slots: int = 1000
     thread_slots: int = 40
-    max_crashes: int = 3
+    max_crashes: int = 2
     stall_after: float = 1.0
     store_deadline: float = 2.0
     on_store_error: str = "refuse"

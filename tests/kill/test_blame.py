@@ -29,7 +29,7 @@ def test_suspects_are_split_until_the_guilty_one_is_alone(tmp_path: Path) -> Non
         add_innocents(server)
         server.add("crash_async", "guilty", 0.5)
         found = ends(server)
-        assert found.pop("guilty") == ("failed", 3)
+        assert found.pop("guilty") == ("failed", 2)
         assert found == dict.fromkeys(INNOCENTS, ("done", 0))
         ran = Counter(line[1] for line in server.witnessed("ran"))
         assert ran == dict.fromkeys(INNOCENTS, 1), "what had finished did not run again"
@@ -40,7 +40,7 @@ def test_the_stack_of_a_segfault_names_the_guilty_one_at_once(tmp_path: Path) ->
         add_innocents(server)
         server.add("segfault", "guilty")
         found = ends(server)
-        assert found.pop("guilty") == ("failed", 3)
+        assert found.pop("guilty") == ("failed", 2)
         assert found == dict.fromkeys(INNOCENTS, ("done", 0))
         begun = Counter(line[1] for line in server.witnessed("began"))
         assert all(begun[name] == 2 for name in INNOCENTS), "no halving was needed"

@@ -123,9 +123,9 @@ def test_a_task_that_kills_its_process_every_time_ends_failed_and_says_so(tmp_pa
         server.add("crash", "poison")
         eventually(server.all_settled, f"{server.records()}\n{server.output}")
         (record,) = server.records()
-        assert (record.state, record.attempt, record.crashes) == ("failed", 3, 3)
+        assert (record.state, record.attempt, record.crashes) == ("failed", 2, 2)
         assert "SIGKILL" in record.reason
-        assert "time 3 of at most 3" in record.reason
+        assert "time 2 of at most 2" in record.reason
         server.add("ok", "next")
         server.wait_for("ran", "next")
 
