@@ -21,7 +21,7 @@ from outlast.errors import NotStorable, TargetNotFound
 from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
 from outlast.module_state import shares_state
 from outlast.sources import Sources
-from outlast.tasks import Lane
+from outlast.tasks import Lane, Terms
 from tests.samples import elsewhere, named, state
 
 NAMED: list[tuple[Callable[..., Any], str]] = [
@@ -260,7 +260,7 @@ def test_task_returns_the_same_function_with_its_options() -> None:
     def job() -> None: ...
 
     assert task(travels=True)(job) is job
-    assert vars(job) == {"__outlast_options__": {"travels": True, "isolate": False}}
+    assert vars(job) == {"__outlast_options__": {"travels": True, "terms": Terms()}}
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:

@@ -7,20 +7,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.app import Outlast, enqueue, enqueue_sync, install
-    from outlast.errors import NotInstalled, NotStorable, OutlastError, StoreFailed
+    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install
+    from outlast.attempt import Attempt, Stopped, current
+    from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
     from outlast.functions import task
     from outlast.request.handle import Handle
     from outlast.request.tasks import BackgroundTasks
 
 __all__ = [
+    "Attempt",
     "BackgroundTasks",
     "Handle",
     "NotInstalled",
     "NotStorable",
+    "OptionError",
     "Outlast",
     "OutlastError",
+    "Stopped",
     "StoreFailed",
+    "cancel",
+    "cancel_sync",
+    "current",
     "enqueue",
     "enqueue_sync",
     "install",
@@ -28,13 +35,19 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Attempt": "outlast.attempt",
     "BackgroundTasks": "outlast.request.tasks",
     "Handle": "outlast.request.handle",
     "NotInstalled": "outlast.errors",
     "NotStorable": "outlast.errors",
+    "OptionError": "outlast.errors",
     "Outlast": "outlast.app",
     "OutlastError": "outlast.errors",
+    "Stopped": "outlast.attempt",
     "StoreFailed": "outlast.errors",
+    "cancel": "outlast.app",
+    "cancel_sync": "outlast.app",
+    "current": "outlast.attempt",
     "enqueue": "outlast.app",
     "enqueue_sync": "outlast.app",
     "install": "outlast.app",

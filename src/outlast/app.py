@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from outlast import events
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
-from outlast.engines.contract import Add, Change, Journal, ProcessEntry
+from outlast.engines.contract import Add, Cancel, Change, Journal, ProcessEntry
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
-from outlast.engines.writer import Writer
-from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed
+from outlast.engines.writer import Answer, Writer
+from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
@@ -30,7 +30,7 @@ from outlast.request.handle import Handle
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.runner.recovery import MACHINE
 from outlast.settings import Settings, unknown_variables
-from outlast.tasks import NewTask, State, TaskIds
+from outlast.tasks import NewTask, State, TaskIds, number_of, shown
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -65,9 +65,9 @@ class Outlast:
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
         self._connection = Connection(self.path, self._hello, starts_runner=settings.runner == "auto")
 
-    async def store(self, changes: Sequence[Change]) -> None:
+    async def store(self, changes: Sequence[Change]) -> Answer:
         """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
-        await self._writer.store(changes, self.settings.store_deadline)
+        return await self._writer.store(changes, self.settings.store_deadline)
 
     def store_soon(self, changes: Sequence[Change]) -> None:
         """Written as soon as the journal takes it; nobody waits."""
@@ -83,7 +83,7 @@ class Outlast:
             await self.store([Add(task)])
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
-        return Handle(task.id)
+        return Handle(task.id, self)
 
     def enqueue_sync(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
         """The same for code without an event loop. Blocks for one fsync."""
@@ -92,7 +92,31 @@ class Outlast:
             self._writer.store_now([Add(task)], self.settings.store_deadline)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
-        return Handle(task.id)
+        return Handle(task.id, self)
+
+    async def cancel(self, task: int | str) -> bool:
+        """Let a task not run, or stop it where it runs in a task process; `task` is its id, or the number of it.
+
+        Returns whether it will not finish: False for one that has ended, or runs inline, in its web worker. One that
+        runs is told to stop, and its process ended if it does not listen. Raises TaskNotFound, StoreFailed or
+        JournalUnusable.
+        """
+        number = number_of(task)
+        return self._cancelled(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
+
+    def cancel_sync(self, task: int | str) -> bool:
+        """The same for code without an event loop. Blocks for one fsync."""
+        number, deadline = number_of(task), self.settings.store_deadline
+        if mode_here() != REAL:
+            return False
+        return self._cancelled(number, self._writer.store_now([Cancel(number)], deadline))
+
+    def _cancelled(self, number: int, answer: Answer) -> bool:
+        if number not in answer:
+            raise TaskNotFound(f"no task {shown(number)} in {self.path}")
+        if answer[number]:
+            self._connection.look()
+        return answer[number]
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan on, and open and close with it."""
@@ -159,7 +183,7 @@ class Outlast:
             state=State.WAITING,
             created_at=time.time(),
             origin=_caller(),
-            company=described.company,
+            terms=described.terms,
             code=described.code,
         )
 
@@ -229,6 +253,16 @@ async def enqueue(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs)
 def enqueue_sync(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
     """Store a task that runs at once, from anywhere in code without an event loop. See `Outlast.enqueue_sync`."""
     return current().enqueue_sync(function, *args, **kwargs)
+
+
+async def cancel(task: int | str) -> bool:
+    """Let a task not run, or stop it, by its id. See `Outlast.cancel`."""
+    return await current().cancel(task)
+
+
+def cancel_sync(task: int | str) -> bool:
+    """The same for code without an event loop. See `Outlast.cancel_sync`."""
+    return current().cancel_sync(task)
 
 
 def _caller() -> str:

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from outlast import events
@@ -23,6 +23,7 @@ SOCKET_NAME = "runner.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
 WAKE = packed({"type": "wake"})
+LOOK = packed({"type": "look"})
 GOOD_BYE = packed({"type": "good-bye"})
 
 
@@ -62,6 +63,14 @@ class Connection:
             connection.send(WAKE, socket.MSG_DONTWAIT)
         except OSError:  # full: it has wake-ups enough; gone: the thread finds out and connects again
             return
+
+    def look(self) -> None:
+        """Tell the runner, if there is one, that a running task is to be stopped; it looks by itself once a second."""
+        connection = self._socket
+        if connection is None:
+            return
+        with suppress(OSError):
+            connection.send(LOOK, socket.MSG_DONTWAIT)
 
     def open(self) -> None:
         """Stay connected from now on."""
@@ -141,6 +150,14 @@ class Connection:
             connection.close()
             return None
         return connection
+
+
+def look_now(path: Path) -> None:
+    """Have the runner of the journal at `path`, if there is one, look which tasks are to be stopped."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, suppress(OSError):
+        with socket_address(path.parent) as address:
+            connection.connect(address)
+        connection.sendall(LOOK)
 
 
 def start_runner(path: Path) -> None:

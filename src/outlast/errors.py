@@ -25,6 +25,10 @@ class SettingsError(OutlastError, ValueError):
     """A setting has a name or a value that outlast does not know."""
 
 
+class OptionError(OutlastError, ValueError):
+    """An option of a task has a value that outlast cannot use."""
+
+
 class JournalUnusable(OutlastError):
     """The journal cannot be opened: no permission, not a journal, a network file system, a newer version."""
 

@@ -89,8 +89,8 @@ def crashed(pid: int, status: int, crashes: int, most: int) -> str:
 
 def suspected(pid: int, status: int, among: int, company: int) -> str:
     """Why an attempt is over although it may not be to blame."""
-    next_time = "alone" if company == 1 else f"with at most {company - 1} beside it"
-    return f"its process {pid} {how_it_ended(status)} with {among} suspects in it; it runs again, unpaid, {next_time}"
+    end = f"its process {pid} {how_it_ended(status)} with {among} suspects in it"
+    return f"{end}; it runs again, unpaid, {_next_time(company)}"
 
 
 def beside(pid: int, status: int) -> str:
@@ -109,6 +109,72 @@ def went_down(why: str, cuts: int, alone_after: int, most: int) -> str:
 def interrupted(why: str) -> str:
     """Why an attempt is over although nobody is to blame."""
     return f"cut since {why}; it runs again, unpaid"
+
+
+CANCELLED_BEFORE = "cancelled before it ran"
+
+
+def timed_out(timeout: float, pid: int) -> str:
+    """Why an attempt is over that took too long."""
+    return f"it took longer than its timeout of {timeout:g} s{_by_force(pid)}"
+
+
+def cancelled(seconds: float, pid: int) -> str:
+    """Why an attempt is over that somebody has cancelled."""
+    return f"cancelled after it had run for {seconds:.1f} s{_by_force(pid)}"
+
+
+def cancelled_when_cut(reason: str) -> str:
+    """Why an attempt is over that was cut before it could be stopped."""
+    return f"cancelled, and cut before it had stopped ({reason.partition('; it runs again')[0]})"
+
+
+def stalled(seconds: float, pid: int) -> str:
+    """Why an attempt is over that blocked an event loop for too long."""
+    return (
+        f"it had blocked the event loop for {seconds:.1f} s{_by_force(pid)}; "
+        "it runs again, unpaid, alone, and may take as long as it likes there"
+    )
+
+
+def stuck(pid: int, seconds: float, among: int, company: int) -> str:
+    """Why an attempt is over whose process did nothing any more."""
+    return (
+        f"its process {pid} was silent for {seconds:.1f} s, since something in it held the interpreter's lock, and "
+        f"was ended, with {among} suspects in it; it runs again, unpaid, {_next_time(company)}"
+    )
+
+
+def beside_stopped(task: int, pid: int) -> str:
+    """Why a process was ended that an attempt was in, to be put behind `cut since`."""
+    return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
+
+
+def stopping(pid: int, task: int, function: str, why: str) -> str:
+    """An attempt does not stop when it is told: others may finish beside it, then its process is ended."""
+    return f"task {shown(task)} ({function}) in task process {pid} does not stop although {why}"
+
+
+def recycled(pid: int, size: int, most: int) -> str:
+    """A task process takes no more work since it has grown."""
+    return f"task process {pid} has {_mib(size)} of memory, more than max_rss ({_mib(most)}): it finishes what it has"
+
+
+def out_of_memory(memory: int) -> str:
+    """Why an attempt is over that asked for too much."""
+    return f"it wanted more memory than the {_mib(memory)} that it may have"
+
+
+def _by_force(pid: int) -> str:
+    return f", did not stop when it was told, and its process {pid} was ended" if pid else ""
+
+
+def _next_time(company: int) -> str:
+    return "alone" if company == 1 else f"with at most {company - 1} beside it"
+
+
+def _mib(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"
 
 
 def inline_cut(pid: int) -> str:

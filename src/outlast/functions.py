@@ -18,7 +18,8 @@ from outlast.encoding import Codec
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.module_state import shares_state
 from outlast.sources import Sources
-from outlast.tasks import Lane
+from outlast.tasks import NO_TERMS, Lane, Terms
+from outlast.terms import terms
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,14 +29,26 @@ OPTIONS = "__outlast_options__"
 _MODULE_LEVEL = "move it to the top level of a module"
 
 
-def task(*, travels: bool | None = None, isolate: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def task(
+    *,
+    travels: bool | None = None,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: int | str | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Says how a function is to be run when it becomes a task; the function itself stays as it is.
 
     travels: True runs it in a task process even when it seems to share module state with the web process,
     False always runs it in the web process, None finds out.
     isolate: True runs each task of it in a process with nothing else in it (lane `alone`).
+    timeout: seconds that an attempt may take; then it is stopped, and its process ended if it does not listen.
+    memory: bytes, or text such as "512M", that an attempt may take beyond what its process has when it begins; such
+        a task runs in lane `alone`, and gets a MemoryError when it wants more.
+
+    A task that runs inline, in the web worker, can neither be stopped nor limited. Raises OptionError.
     """
-    options = {"travels": travels, "isolate": isolate}
+    asked = terms(NO_TERMS, isolate=isolate, timeout=timeout, memory=memory)
+    options = {"travels": travels, "terms": asked}
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         setattr(function, OPTIONS, options)
@@ -114,7 +127,7 @@ class TaskFunction:
     lane: Lane
     codec: Codec
     inline_reason: str
-    company: int | None
+    terms: Terms
     code: str
 
 
@@ -146,9 +159,9 @@ class Functions:
     def _described(self, function: Function) -> TaskFunction:
         path = path_of(function)
         lane = Lane.LOOP if is_async(function) else Lane.THREAD
-        company = 1 if options_of(function).get("isolate") else None
+        asked = options_of(function).get("terms", NO_TERMS)
         reason = self._inline_reason(function, path)
-        return TaskFunction(path, lane, Codec(function), reason, company, code_hash(function))
+        return TaskFunction(path, lane, Codec(function), reason, asked, code_hash(function))
 
     def _inline_reason(self, function: Function, path: str) -> str:
         travels = options_of(function).get("travels")

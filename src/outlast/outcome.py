@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from outlast import events
 from outlast.tasks import Claimed, End, Settlement, State
@@ -57,6 +58,36 @@ class Cut:
     why: str
 
 
+class Why(Enum):
+    """Why an attempt has to stop."""
+
+    TIMEOUT = "its timeout is over"
+    CANCEL = "somebody has cancelled it"
+    STALL = "it blocks the event loop that others need"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The attempt was made to stop after `seconds`. `pid` is that of its process if that had to be ended, else 0.
+
+    `traceback` shows where it was, if it ended by itself when it was told.
+    """
+
+    why: Why
+    seconds: float
+    pid: int = 0
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """The attempt's process was silent and was ended: one of `among` attempts held the interpreter's lock."""
+
+    pid: int
+    seconds: float
+    among: int
+
+
 @dataclass(frozen=True, slots=True)
 class WentDown:
     """Everything went down at once without a word: runner, container or machine. Nobody is to blame, but it counts."""
@@ -64,7 +95,7 @@ class WentDown:
     why: str
 
 
-Happening = Returned | Raised | Died | Suspected | Beside | Cut | WentDown
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | Stopped | Stuck | WentDown
 ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
 MOST_CUTS = 5  # and that many times are enough
 
@@ -85,6 +116,11 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _again(attempt, events.beside(pid, status))
         case Cut(why):
             settled = _again(attempt, events.interrupted(why))
+        case Stopped():
+            settled = _after_stopping(attempt, happened)
+        case Stuck(pid, seconds, among):
+            company = max(1, among // 2)
+            settled = _again(attempt, events.stuck(pid, seconds, among, company), company=company)
         case WentDown(why):
             settled = _after_going_down(attempt, why)
     return settled
@@ -95,6 +131,26 @@ def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:
     state = State.WAITING if crashes < max_crashes else State.FAILED
     reason = events.crashed(died.pid, died.status, crashes, max_crashes)
     return Settlement(attempt.id, attempt.attempt, End.CRASHED, state, reason, died.stack, company=1)
+
+
+def _after_stopping(attempt: Claimed, stopped: Stopped) -> Settlement:
+    seconds, pid, traceback = stopped.seconds, stopped.pid, stopped.traceback
+    match stopped.why:
+        case Why.TIMEOUT:
+            reason = events.timed_out(attempt.timeout or seconds, pid)
+            return Settlement(attempt.id, attempt.attempt, End.TIMEOUT, State.FAILED, reason, traceback)
+        case Why.CANCEL:
+            reason = events.cancelled(seconds, pid)
+            return Settlement(attempt.id, attempt.attempt, End.CANCELLED, State.CANCELLED, reason, traceback)
+        case Why.STALL:
+            again = _again(attempt, events.stalled(seconds, pid), company=1)
+            return replace(again, traceback=traceback)
+
+
+def unless_cancelled(settlement: Settlement) -> Settlement:
+    """The settlement of a task that somebody has cancelled while it ran, and that would otherwise run again."""
+    reason = events.cancelled_when_cut(settlement.reason)
+    return replace(settlement, state=State.CANCELLED, reason=reason)
 
 
 def _again(attempt: Claimed, reason: str, company: int | None = None) -> Settlement:

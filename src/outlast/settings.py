@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from outlast.errors import SettingsError
+from outlast.terms import size_of
 
 PREFIX = "OUTLAST_"
 RUNNER_MODES = ("auto", "external", "off")
@@ -19,6 +20,12 @@ STORE_ERROR_MODES = ("refuse", "inline")
 
 def _default_children() -> int:
     return max(2, os.cpu_count() or 2)
+
+
+_DURATIONS = (
+    *("drain", "linger", "grace", "stall_after", "stall_limit", "store_deadline"),
+    *("keep_done", "keep_failed"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,11 @@ class Settings:
     max_alone: how many processes there may be, beside those, for tasks that run alone.
     spares: how many processes wait, ready, for tasks that run alone and for those of a process that dies.
     stall_after: an event loop that is silent for that long counts as blocked.
+    stall_limit: a task that blocks it for that long, and has no timeout, is interrupted and runs alone next.
+    grace: how long others may go on in the process of a task that does not stop when it is told, and how long a
+        cancelled coroutine may clean up, before that process is ended.
+    max_rss: bytes of memory, also as text such as `512M`, beyond which a task process takes no more work and is
+        replaced; 0 is no limit.
     store_deadline: how long a response waits for its tasks to be stored before it is answered 503.
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
@@ -56,6 +68,9 @@ class Settings:
     thread_slots: int = 40
     max_crashes: int = 2
     stall_after: float = 1.0
+    stall_limit: float = 60.0
+    grace: float = 10.0
+    max_rss: int = 0
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
     child_lifespan: str = "true"
@@ -73,9 +88,9 @@ class Settings:
         )
         for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("spares", "max_alone"):
+        for name in ("spares", "max_alone", "max_rss"):
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("drain", "linger", "stall_after", "store_deadline", "keep_done", "keep_failed"):
+        for name in _DURATIONS:
             _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more seconds")
 
     @classmethod
@@ -104,7 +119,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 _NAMES = tuple(field.name for field in fields(Settings))
 _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Settings)
-}
+} | {"max_rss": size_of}
+_WANTED = {str: "text", int: "a whole number", float: "a number", size_of: "a size, in bytes or such as 512M"}
 
 
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:  # noqa: FBT001
@@ -129,8 +145,8 @@ def _converted(name: str, value: Any) -> Any:
     try:
         return _CONVERTERS[_known(name)](value)
     except (TypeError, ValueError):
-        wanted = _CONVERTERS[name].__name__
-        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be of type {wanted}") from None
+        wanted = _WANTED[_CONVERTERS[name]]
+        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be {wanted}") from None
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

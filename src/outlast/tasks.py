@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from random import Random
 
+from outlast.errors import TaskNotFound
+
 
 class State(IntEnum):
     """Where a task is. Numbers are what the journal stores: never renumber."""
@@ -72,14 +74,29 @@ def origins_of(target: State) -> tuple[State, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What was asked of a task's run.
+
+    company: it runs in lane `alone`, in a process with at most that many attempts; None for any number.
+    timeout: seconds that an attempt may take. memory: bytes that it may take beyond what its process has.
+    """
+
+    company: int | None = None
+    timeout: float | None = None
+    memory: int | None = None
+
+
+NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class NewTask:
     """A task as it is handed to the journal.
 
-    `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). With `company` it runs in lane
-    `alone`, in a process with at most that many attempts; `lane` then says how its function is called.
-    `code` is a hash of its function's code: what was learned about other code does not hold. `follows` is
-    the id of the task that has to end for good before this one starts. `origin` says who asked, for example
-    `GET /orders`. Times are seconds since the epoch.
+    `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). With `terms.company` it runs in
+    lane `alone`; `lane` then says how its function is called. `code` is a hash of its function's code: what was
+    learned about other code does not hold. `follows` is the id of the task that has to end for good before this one
+    starts. `origin` says who asked, for example `GET /orders`. Times are seconds since the epoch.
     """
 
     id: int
@@ -90,7 +107,7 @@ class NewTask:
     created_at: float
     origin: str
     follows: int | None = None
-    company: int | None = None
+    terms: Terms = NO_TERMS
     code: str = ""
 
 
@@ -99,7 +116,7 @@ class Claimed:
     """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token.
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
-    down at once.
+    down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms.
     """
 
     id: int
@@ -109,6 +126,8 @@ class Claimed:
     function: str
     arguments: str
     lane: Lane
+    timeout: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +188,19 @@ LARGEST_ID = 2**63 - 1
 def shown(task_id: int) -> str:
     """The form of an id that people see: 13 letters and digits, sorted by time like the ids themselves."""
     return "".join(_ALPHABET[(task_id >> shift) & 31] for shift in range(60, -1, -5))
+
+
+def number_of(task: int | str) -> int:
+    """The number of a whole id in its shown form; a number stays as it is. Raises TaskNotFound."""
+    if isinstance(task, int):
+        return task
+    try:
+        low, high = id_range(task)
+    except ValueError as error:
+        raise TaskNotFound(str(error)) from None
+    if low != high:
+        raise TaskNotFound(f"{task!r} is only the beginning of a task id: ids have {SHOWN_LENGTH} letters")
+    return low
 
 
 def id_range(prefix: str) -> tuple[int, int]:

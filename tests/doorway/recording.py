@@ -39,6 +39,12 @@ class RecordingStore:
         if changes:
             self._note("soon", changes)
 
+    async def cancel(self, task: int | str) -> bool:
+        raise AssertionError(f"nothing here cancels {task}")
+
+    def cancel_sync(self, task: int | str) -> bool:
+        raise AssertionError(f"nothing here cancels {task}")
+
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, send)
 

@@ -19,6 +19,7 @@ from outlast.request.handle import Handle
 from outlast.request.tasks import Tasks
 from outlast.tasks import id_range, shown
 from tests.doorway.calling import Served
+from tests.doorway.recording import RecordingStore
 from tests.doorway.work import homeless, work
 
 
@@ -44,8 +45,9 @@ def test_a_handle_shows_the_id_of_the_task() -> None:
 
 
 def test_handles_are_values() -> None:
-    assert Handle(5) == Handle(5)
-    assert id_range(Handle(5).id) == (5, 5)
+    nobody, nobody_else = RecordingStore(print), RecordingStore(print)
+    assert Handle(5, nobody) == Handle(5, nobody_else)
+    assert id_range(Handle(5, nobody).id) == (5, 5)
 
 
 @pytest.mark.parametrize(

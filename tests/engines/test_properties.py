@@ -33,6 +33,9 @@ ENDS = {
     End.CANCELLED: State.CANCELLED,
 }
 
+ANY_END = st.sampled_from(sorted(ENDS))
+ANY_COMPANY = st.none() | st.integers(1, 3)
+
 
 class JournalMachine(RuleBasedStateMachine):
     """A model beside the journal: the state each task must be in, and its newest attempt."""
@@ -48,6 +51,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.states: dict[int, State] = {}
         self.attempts: dict[int, int] = {}
         self.follows: dict[int, int] = {}
+        self.company: dict[int, int] = {}
+        self.marked: set[int] = set()
         with self.journal.transaction():
             self.owner = self.journal.enter(ProcessEntry("runner", 1, "here", 1.0))
 
@@ -86,38 +91,75 @@ class JournalMachine(RuleBasedStateMachine):
         if moved:
             self.move(task, State.DROPPED)
 
+    @rule(task=tasks)
+    def cancel(self, task: int) -> None:
+        before = self.states[task]
+        with self.journal.transaction():
+            answer = self.journal.cancel([task], 2.0)
+        assert answer == {task: before in (State.HELD, State.WAITING, State.RUNNING, State.CANCELLED)}
+        if before in (State.HELD, State.WAITING):
+            self.move(task, State.CANCELLED)
+        if before is State.RUNNING:
+            self.marked.add(task)
+
+    @rule()
+    def ask_what_to_stop(self) -> None:
+        running = {task for task, state in self.states.items() if state is State.RUNNING}
+        assert set(self.journal.cancels_of(self.owner)) == self.marked & running
+
     @rule(target=claims, limit=st.integers(1, 4))
     def claim(self, limit: int) -> MultipleResults[Claimed]:
-        ready = [task for task, state in self.states.items() if state is State.WAITING and not self.is_behind(task)]
+        ready = [task for task in self.ready() if task not in self.company]
         with self.journal.transaction():
             claims = self.journal.claim(self.owner, Lane.LOOP, limit, 3.0)
         assert {one.id for one in claims} <= set(ready)
         assert len(claims) == min(limit, len(ready)), "a task that is ready was left lying"
+        return self.taken(claims)
+
+    def taken(self, claims: list[Claimed]) -> MultipleResults[Claimed]:
         for one in claims:
             self.move(one.id, State.RUNNING)
             self.attempts[one.id] += 1
             assert one.attempt == self.attempts[one.id]
         return multiple(*claims)
 
+    def ready(self) -> list[int]:
+        return [task for task, state in self.states.items() if state is State.WAITING and not self.is_behind(task)]
+
+    @rule(target=claims)
+    def claim_company(self) -> MultipleResults[Claimed]:
+        ready = [task for task in self.ready() if task in self.company]
+        with self.journal.transaction():
+            claims = self.journal.claim_company(self.owner, 3.0)
+        assert {one.id for one in claims} <= set(ready)
+        if ready:
+            (most,) = {self.company[one.id] for one in claims}
+            assert len(claims) == min(most, sum(self.company[task] == most for task in ready))
+        return self.taken(claims)
+
     def is_behind(self, task: int) -> bool:
         before = self.follows.get(task)
         return before is not None and self.states[before] in UNFINISHED
 
-    @rule(claim=consumes(claims), end=st.sampled_from(sorted(ENDS)))
-    def settle(self, claim: Claimed, end: End) -> None:
-        self.settle_once(claim, end)
+    @rule(claim=consumes(claims), end=ANY_END, company=ANY_COMPANY)
+    def settle(self, claim: Claimed, end: End, company: int | None) -> None:
+        self.settle_once(claim, end, company)
 
-    @rule(claim=claims, end=st.sampled_from(sorted(ENDS)))
-    def settle_and_again_later(self, claim: Claimed, end: End) -> None:
-        self.settle_once(claim, end)
+    @rule(claim=claims, end=ANY_END, company=ANY_COMPANY)
+    def settle_and_again_later(self, claim: Claimed, end: End, company: int | None) -> None:
+        self.settle_once(claim, end, company)
 
-    def settle_once(self, claim: Claimed, end: End) -> None:
+    def settle_once(self, claim: Claimed, end: End, company: int | None) -> None:
+        settlement = Settlement(claim.id, claim.attempt, end, ENDS[end], company=company)
         with self.journal.transaction():
-            moved = self.journal.settle([Settlement(claim.id, claim.attempt, end, ENDS[end])], 4.0)
+            moved = self.journal.settle([settlement], 4.0)
         is_newest = self.states[claim.id] is State.RUNNING and self.attempts[claim.id] == claim.attempt
         assert moved == ([claim.id] if is_newest else [])
         if moved:
-            self.move(claim.id, ENDS[end])
+            waits = ENDS[end] is State.WAITING
+            self.move(claim.id, State.CANCELLED if waits and claim.id in self.marked else ENDS[end])
+            if self.states[claim.id] is State.WAITING and company is not None:
+                self.company[claim.id] = company
 
     @rule()
     def reopen(self) -> None:

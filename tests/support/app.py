@@ -7,12 +7,14 @@ import asyncio
 import atexit
 import ctypes
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from fastapi.responses import StreamingResponse
@@ -93,6 +95,79 @@ def segfault(name: str) -> None:
     ctypes.string_at(0)
 
 
+@outlast.task(timeout=1.0)
+async def sleep_async_at_most_1s(name: str, seconds: float) -> None:
+    try:
+        await sleep_async(name, seconds)
+    finally:
+        witness("cleaned", name)
+
+
+@outlast.task(timeout=1.0)
+async def block_at_most_1s(name: str, seconds: float) -> None:
+    await block(name, seconds)
+
+
+@outlast.task(timeout=1.0)
+def sleep_at_most_1s(name: str, seconds: float) -> None:
+    sleep(name, seconds)
+
+
+def listen(name: str) -> None:
+    """A `def` that asks now and then whether it has to end."""
+    witness("began", name, os.getpid())
+    try:
+        while True:
+            outlast.current().check()
+            time.sleep(0.01)
+    finally:
+        witness("cleaned", name)
+
+
+async def swallow(name: str) -> None:
+    """A coroutine that cannot be told to end."""
+    witness("began", name, os.getpid())
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            witness("swallowed", name)
+
+
+async def block_in_a_subtask(name: str, seconds: float) -> None:
+    """The blocking call is in a task that the task has made."""
+    await asyncio.gather(block(name, seconds), asyncio.sleep(0))
+
+
+async def block_and_swallow(name: str) -> None:
+    """Blocks the event loop whatever is raised in it."""
+    witness("began", name, os.getpid())
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:  # noqa: BLE001 - that is the mistake
+            witness("swallowed", name)
+
+
+def hog(name: str) -> None:
+    """C code that holds the interpreter's lock for minutes, and asks nobody."""
+    witness("began", name, os.getpid())
+    sum(range(10**11))
+
+
+async def backtrack(name: str) -> None:
+    """A regular expression that takes for ever, on the event loop; C code that looks for signals."""
+    witness("began", name, os.getpid())
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+@outlast.task(memory="100M")
+def grow(name: str, megabytes: float) -> None:
+    witness("began", name, os.getpid())
+    taken = bytearray(int(megabytes * (1 << 20)))
+    witness("ran", name, len(taken))
+
+
 @outlast.task(isolate=True)
 async def isolated(name: str, seconds: float) -> None:
     await sleep_async(name, seconds)
@@ -162,7 +237,8 @@ TASKS = {
     function.__name__: function
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
-        *(crash_async, segfault, isolated),
+        *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
+        *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit),
     )
 }
@@ -197,6 +273,32 @@ async def refuse(name: str, background_tasks: BackgroundTasks) -> None:
     """Add a task, then fail the request."""
     background_tasks.add_task(ok, name)
     raise HTTPException(409)
+
+
+@app.get("/cancel/{task}")
+async def cancel(task: str) -> bool:
+    """Cancel a task by its id."""
+    return await outlast.cancel(task)
+
+
+@app.get("/handle/{function}/{name}")
+async def handle(function: str, name: str, tasks: outlast.BackgroundTasks, timeout: float | None = None) -> str:
+    """Add a task by outlast's own class; answers with its id."""
+    arguments: tuple[Any, ...] = (name, 60.0) if timeout else (name,)
+    return tasks.options(timeout=timeout).add_task(TASKS[function], *arguments).id
+
+
+@app.get("/regret/{name}")
+async def regret(name: str, tasks: outlast.BackgroundTasks) -> bool:
+    """Add a task and cancel it in the same request."""
+    return await tasks.add_task(ok, name).cancel()
+
+
+@app.get("/enqueue-and-regret/{name}")
+async def enqueue_and_regret(name: str) -> list[bool]:
+    """Enqueue a task that runs until it is told, and cancel it twice."""
+    handle = await outlast.enqueue(until_told, name)
+    return [await handle.cancel(), await handle.cancel()]
 
 
 def build() -> FastAPI:

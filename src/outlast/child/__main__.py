@@ -1,4 +1,4 @@
-"""`python -m outlast.child CHANNEL LIFELINE`: a task process. The runner starts it, with these two sockets."""
+"""`python -m outlast.child CHANNEL ORDERS LIFELINE`: a task process. The runner starts it, with these sockets."""
 
 import socket
 import sys

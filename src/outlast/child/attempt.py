@@ -9,7 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from outlast import events
+from outlast.attempt import Attempt, running_attempt
 from outlast.child.code import FoundFunctions
+from outlast.child.memory import limited_memory
 from outlast.child.outbox import Outbox
 
 LONGEST_TRACEBACK = 16_384  # characters
@@ -19,38 +22,54 @@ Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """What the runner handed over."""
+class Assignment:
+    """What the runner handed over. `memory` is how many bytes it may take."""
 
-    id: int
-    number: int
-    function: str
+    attempt: Attempt
     arguments: str
     lane: str
+    memory: int | None
+
+    @classmethod
+    def read(cls, task: list[Any]) -> Assignment:
+        """From the runner's message: [id, attempt, function, arguments, lane, memory]."""
+        number, attempt, function, arguments, lane, memory = task
+        return cls(Attempt(number, attempt, function), arguments, lane, memory)
+
+    @property
+    def id(self) -> int:
+        """The task's."""
+        return self.attempt.task
 
 
-async def run_in_loop(attempt: Attempt, functions: FoundFunctions, outbox: Outbox) -> None:
+async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
     """Run an `async def` to its end, on the child's loop."""
+    running_attempt.set(given.attempt)
     try:
-        function, args, kwargs = _prepared(attempt, functions)
-        await function(*args, **kwargs)
+        function, args, kwargs = _prepared(given, functions)
+        with limited_memory(given.memory):
+            await function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
-        outbox.ended(attempt.id, *_told(error))
+        given.attempt.over = True
+        outbox.ended(given.id, *_told(error, given.memory))
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()):
             task.uncancel()
     else:
-        outbox.ended(attempt.id)
+        given.attempt.over = True
+        outbox.ended(given.id)
 
 
-def run_in_thread(attempt: Attempt, functions: FoundFunctions, outbox: Outbox) -> None:
+def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
     """Run a `def` to its end, in a thread of the pool."""
+    running_attempt.set(given.attempt)
     try:
-        function, args, kwargs = _prepared(attempt, functions)
-        _refuse_awaitable(function(*args, **kwargs))
+        function, args, kwargs = _prepared(given, functions)
+        with limited_memory(given.memory):
+            _refuse_awaitable(function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
-        outbox.ended(attempt.id, *_told(error))
+        outbox.ended(given.id, *_told(error, given.memory))
     else:
-        outbox.ended(attempt.id)
+        outbox.ended(given.id)
 
 
 def _refuse_awaitable(result: object) -> None:
@@ -60,17 +79,18 @@ def _refuse_awaitable(result: object) -> None:
         raise TypeError("it is a plain function that returned a coroutine, which nobody awaits: make it `async def`")
 
 
-def _prepared(attempt: Attempt, functions: FoundFunctions) -> Call:
-    function, codec = functions.find(attempt.function)
-    args, kwargs = codec.decode(attempt.arguments)
+def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
+    function, codec = functions.find(given.attempt.function)
+    args, kwargs = codec.decode(given.arguments)
     return function, args, kwargs
 
 
-def _told(error: BaseException) -> tuple[str, str]:
+def _told(error: BaseException, memory: int | None) -> tuple[str, str]:
     """One line and the traceback from the user's own frame on."""
     ours = 1  # the frame of run_in_loop or run_in_thread
     lines = traceback.format_exception(type(error), error, _without(error, ours))
-    return f"{type(error).__name__}: {error}".rstrip(": "), "".join(lines)[-LONGEST_TRACEBACK:]
+    said = events.out_of_memory(memory) if memory and isinstance(error, MemoryError) else str(error)
+    return f"{type(error).__name__}: {said}".rstrip(": "), "".join(lines)[-LONGEST_TRACEBACK:]
 
 
 def _without(error: BaseException, frames: int) -> Any:

@@ -29,6 +29,8 @@ class Inbox:
                 match message.get("type"):
                     case "run":
                         lanes.take(message["tasks"])
+                    case "stop":
+                        lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():
                         outbox.send({"type": "stale"})
                     case "drain":

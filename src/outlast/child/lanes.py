@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from outlast.child.attempt import Attempt, run_in_loop, run_in_thread
+from outlast.attempt import Attempt
+from outlast.child.attempt import Assignment, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
 from outlast.settings import Settings
@@ -16,16 +17,16 @@ from outlast.tasks import Lane
 
 
 class Lanes:
-    """`take` is called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
+    """`take` and `stop` are called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, outbox: Outbox) -> None:
         self._loop = loop
         self._outbox = outbox
         self._functions = FoundFunctions()
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
-        self._unstarted: dict[int, Attempt] = {}
-        self._on_loop: dict[asyncio.Task[None], Attempt] = {}
-        self._in_threads: set[int] = set()
+        self._unstarted: dict[int, Assignment] = {}
+        self._on_loop: dict[int, asyncio.Task[None]] = {}
+        self._in_threads: dict[int, Attempt] = {}
         self.busy: Callable[[], None] = lambda: None
 
     @property
@@ -34,11 +35,11 @@ class Lanes:
         return bool(self._unstarted or self._on_loop or self._in_threads)
 
     def take(self, tasks: list[list[Any]]) -> None:
-        """New attempts from the runner, each [id, attempt, function, arguments, lane]."""
-        attempts = [Attempt(*task) for task in tasks]
-        threaded = [one for one in attempts if one.lane == Lane.THREAD]
-        for_loop = [one for one in attempts if one.lane != Lane.THREAD]
-        self._in_threads.update(one.id for one in threaded)
+        """New attempts from the runner."""
+        given = [Assignment.read(task) for task in tasks]
+        threaded = [one for one in given if one.lane == Lane.THREAD]
+        for_loop = [one for one in given if one.lane != Lane.THREAD]
+        self._in_threads.update({one.id: one.attempt for one in threaded})
         self._unstarted.update({one.id: one for one in for_loop})
         self.busy()
         for one in threaded:
@@ -46,33 +47,46 @@ class Lanes:
         if for_loop:
             self._loop.call_soon_threadsafe(self._start, for_loop)
 
+    def stop(self, task: int) -> None:
+        """Tell an attempt to end: a coroutine is cancelled, a thread finds out when it asks `outlast.current()`."""
+        if attempt := self._in_threads.get(task):
+            attempt.stopping = True
+        else:
+            self._loop.call_soon_threadsafe(self._cancel, task)
+
     def hand_back(self) -> list[int]:
         """Give up what the loop has not begun; it never will."""
         return [task_id for task_id in list(self._unstarted) if self._unstarted.pop(task_id, None)]
 
-    def on_the_loop_now(self) -> tuple[str, str]:
-        """Function and hash of its code of the attempt whose step the loop is in; empty when it is in none of ours."""
-        task = asyncio.current_task(self._loop)
-        attempt = self._on_loop.get(task) if task is not None else None
-        return (attempt.function, self._functions.code_of(attempt.function)) if attempt else ("", "")
+    def code_of(self, function: str) -> str:
+        """A hash of the code of a function that has run here."""
+        return self._functions.code_of(function)
 
     async def empty(self) -> None:
         """Wait until nothing runs here."""
         while self.is_busy:
             await asyncio.sleep(0.02)
 
-    def _start(self, attempts: list[Attempt]) -> None:
-        for one in attempts:
+    def _start(self, given: list[Assignment]) -> None:
+        for one in given:
             task = self._loop.create_task(self._run_on_loop(one), context=contextvars.Context())
-            self._on_loop[task] = one
-            task.add_done_callback(self._on_loop.pop)
+            self._on_loop[one.id] = task
 
-    async def _run_on_loop(self, attempt: Attempt) -> None:
-        if self._unstarted.pop(attempt.id, None) is not None:  # else: handed back while another one blocked the loop
-            await run_in_loop(attempt, self._functions, self._outbox)
+    def _cancel(self, task: int) -> None:
+        if self._unstarted.pop(task, None) is not None:
+            self._outbox.ended(task, "CancelledError")
+        elif running := self._on_loop.get(task):
+            running.cancel()
 
-    def _run_threaded(self, attempt: Attempt) -> None:
+    async def _run_on_loop(self, given: Assignment) -> None:
         try:
-            run_in_thread(attempt, self._functions, self._outbox)
+            if self._unstarted.pop(given.id, None) is not None:  # else: handed back or cancelled before it began
+                await run_in_loop(given, self._functions, self._outbox)
         finally:
-            self._in_threads.discard(attempt.id)
+            self._on_loop.pop(given.id, None)
+
+    def _run_threaded(self, given: Assignment) -> None:
+        try:
+            run_in_thread(given, self._functions, self._outbox)
+        finally:
+            self._in_threads.pop(given.id, None)

@@ -15,6 +15,7 @@ from pathlib import Path
 from outlast import process
 from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
+from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
@@ -26,7 +27,7 @@ from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
 
 
-def main(channel: socket.socket, lifeline: socket.socket) -> None:
+def main(channel: socket.socket, orders: socket.socket, lifeline: socket.socket) -> None:
     """Run until the runner says drain and all is done, or is gone, and the other end of `lifeline` with it."""
     die_with_other_end_of(lifeline)
     messages = receive_all(channel)
@@ -38,6 +39,7 @@ def main(channel: socket.socket, lifeline: socket.socket) -> None:
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     environment = read_environment(start["environment"])
     sys.path[:] = environment.path
+    Interrupter(orders)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         runner.run(_live(environment, Inbox(messages), outbox))
     outbox.close()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 
+from outlast.attempt import Attempt, running_attempt
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
 
 BEAT = 0.25  # seconds between two beats of a busy loop
+_STEP = asyncio.Handle._run.__code__
 
 
 class Watch:
-    """The loop beats while attempts are here; a thread of its own sees when it does not, and tells the runner."""
+    """The loop beats while attempts are here; a thread of its own sees when it does not, and tells the runner.
+
+    Made in the loop's thread.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, lanes: Lanes, outbox: Outbox, stall_after: float) -> None:
         self._loop = loop
+        self._loop_thread = threading.get_ident()
         self._lanes = lanes
         self._outbox = outbox
         self._stall_after = stall_after
@@ -52,15 +59,27 @@ class Watch:
         """Until the loop beats again: say so, and hand back whatever comes in meanwhile."""
         began = self._beaten_at
         while self._beaten_at == began:
-            function, code = self._lanes.on_the_loop_now()
+            attempt = attempt_in_step(self._loop_thread) or Attempt()
             self._outbox.send(
                 {
                     "type": "blocked",
                     "seconds": time.monotonic() - began,
                     "unstarted": self._lanes.hand_back(),
-                    "function": function,
-                    "code": code,
+                    "task": attempt.task,
+                    "function": attempt.function,
+                    "code": self._lanes.code_of(attempt.function),
                 }
             )
             time.sleep(BEAT)
         self._outbox.send({"type": "free", "seconds": self._beaten_at - began})
+
+
+def attempt_in_step(thread: int) -> Attempt | None:
+    """The attempt whose code the event loop in `thread` runs now, also in a task or callback that it has made."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None and frame.f_code is not _STEP:
+        frame = frame.f_back
+    if frame is None:
+        return None
+    handle = frame.f_locals["self"]  # its context is that of the step, also on Python 3.11, whose tasks do not say
+    return handle._context.get(running_attempt)  # type: ignore[no-any-return]

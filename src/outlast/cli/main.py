@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 _COMMANDS = {
+    "cancel": "outlast.cli.change:cancel",
     "demo": "outlast.cli.demo.command:demo",
     "list": "outlast.cli.read:list_tasks",
     "show": "outlast.cli.read:show",

@@ -73,11 +73,18 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
 
 @contextmanager
 def history(url: str | None) -> Iterator[History]:
-    """The journal to read, named on stderr; errors become one sentence and an exit code."""
-    try:
+    """The journal to read, named on stderr."""
+    with told_errors():
         path = journal_path(Settings.load(url=url).url)
         click.echo(f"journal {path}", err=True)
         yield History(path)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Errors become one sentence and an exit code."""
+    try:
+        yield
     except TaskNotFound as error:
         _stop(error, NOT_FOUND)
     except OutlastError as error:
@@ -105,6 +112,8 @@ def _page(record: Record) -> Iterator[str]:
     yield f"arguments  {record.arguments or '(not stored: lane inline)'}"
     yield f"asked by   {record.origin}"
     yield f"lane       {record.lane}"
+    if record.blocked:
+        yield f"learned    {_blocker(record.function, record.blocked)}"
     if record.follows:
         yield f"follows    {record.follows}"
     if record.reason:
@@ -128,8 +137,14 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
         yield f"{label:10}{count:>9}"
     if summary.oldest_waiting is not None:
         yield f"oldest waiting task: {summary.oldest_waiting:.1f} s"
+    for function, seconds in summary.blockers.items():
+        yield _blocker(function, seconds)
     for process in summary.processes:
         yield f"{process.kind} {process.pid} since {_clock(process.started_at)}"
+
+
+def _blocker(function: str, seconds: float) -> str:
+    return f"{function} has blocked an event loop for {seconds:.1f} s: it runs alone until its code changes"
 
 
 def _duration(record: Record, now: float) -> str:

@@ -33,6 +33,13 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancel:
+    """A task shall not run, or not go on."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """A held task of lane `inline` starts in its own web worker. It is attempt 1."""
 
@@ -46,7 +53,7 @@ class Settle:
     settlement: Settlement
 
 
-Change = Add | Release | Drop | Begin | Settle
+Change = Add | Release | Drop | Cancel | Begin | Settle
 """One thing a web worker or a child asks of the journal. The writer puts many into one transaction."""
 
 
@@ -93,6 +100,18 @@ class Journal(Protocol):
 
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
         """Move held tasks to `dropped`."""
+        ...
+
+    def cancel(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Move tasks that have not begun to `cancelled`, and mark those that run in a child as to be stopped.
+
+        Returns for each task that is known whether it is cancelled, now or before, or to be stopped. What is marked
+        never waits again: a settlement that would let it, ends it as `cancelled`. One that runs inline goes on.
+        """
+        ...
+
+    def cancels_of(self, owner: int) -> Sequence[int]:
+        """The running tasks of a runner that are marked as to be stopped. Also outside of a transaction."""
         ...
 
     def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A task as the journal has it. Times are seconds since the epoch, None when not yet."""
+    """A task as the journal has it. Times are seconds since the epoch, None when not yet.
+
+    blocked: for how many seconds its function has blocked an event loop at most, so that it runs alone; 0 if not.
+    """
 
     id: str
     state: str
@@ -48,6 +51,7 @@ class Record:
     origin: str
     reason: str
     events: tuple[Event, ...] = ()
+    blocked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,15 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there."""
+    """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there.
+
+    blockers: the functions that run alone since they have blocked an event loop, and for how long at most (s).
+    """
 
     counts: dict[str, int]
     oldest_waiting: float | None
     processes: tuple[Presence, ...]
+    blockers: dict[str, float]
 
 
 class History:
@@ -100,7 +108,8 @@ class History:
             raise TaskNotFound(f"no task {prefix!r} in {self._path}")
         if len(rows) > 1:
             raise TaskNotFound(f"more than one task begins with {prefix!r}: give more of the id")
-        return _record(rows[0], self._events(rows[0][0]))
+        record = _record(rows[0], self._events(rows[0][0]))
+        return replace(record, blocked=self._blockers().get(record.function, 0.0))
 
     def summary(self, now: float) -> Summary:
         """Counts, age of the oldest waiting task, processes."""
@@ -109,7 +118,10 @@ class History:
         oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
         present = self._rows("SELECT id, kind, pid, started_at FROM process WHERE left_at IS NULL ORDER BY id")
         age = None if oldest is None else max(0.0, now - oldest)
-        return Summary(counts, age, tuple(Presence(*row) for row in present))
+        return Summary(counts, age, tuple(Presence(*row) for row in present), self._blockers())
+
+    def _blockers(self) -> dict[str, float]:
+        return dict(self._rows("SELECT path, seconds FROM function ORDER BY path"))
 
     def _events(self, task: int) -> tuple[Event, ...]:
         query = "SELECT at, kind, attempt, reason, traceback FROM event WHERE task = ? ORDER BY seq"

@@ -5,6 +5,9 @@ CREATE TABLE task (
     lane       TEXT    NOT NULL,
     calling    TEXT    NOT NULL,           -- loop, thread or inline: how the function is called, also in lane alone
     company    INTEGER,                    -- lane alone: how many attempts there may be in its process
+    timeout    REAL,                       -- seconds that an attempt may take
+    memory     INTEGER,                    -- bytes that an attempt may take beyond what its process has
+    cancel_at  REAL,                       -- when somebody asked to cancel it while it ran: it never waits again
     run_at     REAL,                       -- not before; 0 is at once; NULL: not before the task it follows has ended
     attempt    INTEGER NOT NULL DEFAULT 0, -- number of the newest attempt: with id, the fencing token
     crashes    INTEGER NOT NULL DEFAULT 0, -- attempts in which its process died

@@ -13,14 +13,16 @@ from typing import Any
 
 import apsw
 
+from outlast import events
+from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
-from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, origins_of
+from outlast.outcome import unless_cancelled
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State
 
 SCHEMA_VERSION = 1
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
-READY, LIVE = "state = 1 AND state <= 2", "state <= 2"  # `state <= 2` lets SQLite use the partial index
 
 _TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
 _FOR_GOOD = (apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError)
@@ -75,9 +77,9 @@ class SqliteJournal:
     def add(self, tasks: Iterable[NewTask], owner: int) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
-        self._opened().execute(_ADD, (json.dumps([_row(task, owner) for task in tasks]),))
+        self._opened().execute(sql.ADD, (json.dumps([_row(task, owner) for task in tasks]),))
         if behind := [task.id for task in tasks if task.follows is not None]:
-            self._opened().execute(_FREE_LATE_FOLLOWERS, (json.dumps(behind),))
+            self._opened().execute(sql.FREE_LATE_FOLLOWERS, (json.dumps(behind),))
 
     def release(self, ids: Iterable[int], now: float) -> int:
         """Move held tasks to `waiting`, behind the task they follow if that has not ended; returns how many it moved.
@@ -85,92 +87,112 @@ class SqliteJournal:
         Few statements, since each hands the interpreter's lock over twice while the event loop wants it (measured).
         """
         released = json.dumps(list(ids))
-        self._opened().execute(_NOTE_RELEASE, (now, released))
-        self._opened().execute(_RELEASE, (released,))
+        self._opened().execute(sql.NOTE_RELEASE, (now, released))
+        self._opened().execute(sql.RELEASE, (released,))
         return self._opened().changes()
 
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
         """Move held tasks to `dropped`."""
         reasons = {drop.id: drop.reason for drop in drops}
-        moved = self._moved(_DROP, ((now, reason, task_id) for task_id, reason in reasons.items()))
+        moved = self._moved(sql.DROP, ((now, reason, task_id) for task_id, reason in reasons.items()))
         self._note(((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
         self._free_followers(moved)
         return moved
 
+    def cancel(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Cancel what has not begun, mark what runs; returns which of them will not finish."""
+        wanted = json.dumps(list(ids))
+        ended = [int(row[0]) for row in self._opened().execute(sql.CANCEL, (now, events.CANCELLED_BEFORE, wanted))]
+        self._note(((one, "cancelled", 0, events.CANCELLED_BEFORE, None) for one in ended), now)
+        self._free_followers(ended)
+        marked: list[Any] = self._opened().execute(sql.MARK, (now, wanted)).fetchall()
+        self._note(((one, "cancelling", attempt, None, None) for one, attempt in marked), now)
+        return {one: bool(stops) for one, stops in self._opened().execute(sql.WILL_NOT_FINISH, (wanted,))}
+
+    def cancels_of(self, owner: int) -> list[int]:
+        """The running tasks of a runner that are to be stopped. Also outside of a transaction: takes no lock."""
+        return [int(one) for (one,) in self._read(sql.CANCELS_OF, (owner,))]
+
     def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:
         """Move held inline tasks to `running`, owned by their web worker."""
-        moved = self._moved(_BEGIN, ((owner, now, task_id) for task_id in ids))
+        moved = self._moved(sql.BEGIN, ((owner, now, task_id) for task_id in ids))
         self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
     def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
         """Take up to `limit` due tasks of `lane`, oldest first, in one statement."""
-        rows = self._opened().execute(_CLAIM, (runner, now, str(lane), now, limit)).fetchall()
+        rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, limit)).fetchall()
         claimed = [_claimed(row) for row in rows]
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
 
     def claim_company(self, runner: int, now: float) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
-        first = self._opened().execute(_FIRST_ALONE, (now,)).fetchone()
+        first = self._opened().execute(sql.FIRST_ALONE, (now,)).fetchone()
         if first is None:
             return []
-        rows = self._opened().execute(_CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
+        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
         claimed = [_claimed(row) for row in rows]
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
-        self._opened().execute(_LEARN, (function, code, seconds, now))
-        self._opened().execute(_SET_APART, (function,))
+        self._opened().execute(sql.LEARN, (function, code, seconds, now))
+        self._opened().execute(sql.SET_APART, (function,))
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
-        by_token = {(one.id, one.attempt): one for one in settlements}
-        moved = self._moved(_SETTLE, (_settle_row(one, now) for one in by_token.values()))
+        by_token = {(one.id, one.attempt): one for one in self._with_cancels(settlements)}
+        moved = self._moved(sql.SETTLE, (_settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
         self._note((_end_event(one) for one in ends), now)
         self._free_followers([one.id for one in ends if one.state is not State.WAITING])
         return moved
 
+    def _with_cancels(self, settlements: Iterable[Settlement]) -> Iterator[Settlement]:
+        """What was marked as to be cancelled does not wait again."""
+        for one in settlements:
+            waits = one.state is State.WAITING
+            yield unless_cancelled(one) if waits and self._opened().execute(sql.MARKED, (one.id,)).fetchone() else one
+
     def due(self, now: float) -> list[Lane]:
         """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return [Lane(lane) for (lane,) in self._read(_DUE, (now,))]
+        return [Lane(lane) for (lane,) in self._read(sql.DUE, (now,))]
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
-        return [_claimed(row) for row in self._opened().execute(_RUNNING_OF, (owner,))]
+        return [_claimed(row) for row in self._opened().execute(sql.RUNNING_OF, (owner,))]
 
     def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
-        return [(task_id, Lane(lane)) for task_id, lane in self._opened().execute(_HELD_OF, (owner,))]
+        return [(task_id, Lane(lane)) for task_id, lane in self._opened().execute(sql.HELD_OF, (owner,))]
 
     def enter(self, process: ProcessEntry) -> int:
         """Record a process; returns its id."""
         values = (process.kind, process.pid, process.machine, process.started_at)
-        return _number(self._opened().execute(_ENTER, values))
+        return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
         """Record that a process has ended and how."""
-        self._opened().execute(_LEAVE, (now, reason, process))
+        self._opened().execute(sql.LEAVE, (now, reason, process))
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""
-        return [(int(process), int(pid)) for process, pid in self._read(_PRESENT, (kind,))]
+        return [(int(process), int(pid)) for process, pid in self._read(sql.PRESENT, (kind,))]
 
     def prune(self, keep: Retention, limit: int, now: float) -> int:
         """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
-        beyond = self._opened().execute(_COUNTED, (keep.count,)).fetchone()
+        beyond = self._opened().execute(sql.COUNTED, (keep.count,)).fetchone()
         values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
-        gone = [row[0] for row in self._opened().execute(_PRUNE, values)]
+        gone = [row[0] for row in self._opened().execute(sql.PRUNE, values)]
         self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
         return len(gone)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
-        return _number(self._opened().execute(f"SELECT count(*) FROM task WHERE {LIVE}"))  # noqa: S608
+        return _number(self._opened().execute(sql.UNFINISHED))
 
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
@@ -186,11 +208,11 @@ class SqliteJournal:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
 
     def _note(self, events: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
-        self._opened().executemany(_NOTE, ((now, *event) for event in events))
+        self._opened().executemany(sql.NOTE, ((now, *event) for event in events))
 
     def _free_followers(self, ended: Sequence[int]) -> None:
         if ended:
-            self._opened().execute(_FREE_FOLLOWERS, (json.dumps(ended),))
+            self._opened().execute(sql.FREE_FOLLOWERS, (json.dumps(ended),))
 
 
 def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Connection:
@@ -273,11 +295,6 @@ def _number(answer: apsw.Cursor) -> int:
     return int(next(iter(answer))[0])
 
 
-def _from(target: State) -> str:
-    """The guard of every move to `target`, made from the table of moves."""
-    return f"state IN ({', '.join(str(int(state)) for state in origins_of(target))})"
-
-
 def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
     held = task.state is State.HELD
     return (
@@ -290,14 +307,16 @@ def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
         task.function,
         task.arguments,
         task.origin,
-        task.company,
+        task.terms.company,
         task.code,
+        task.terms.timeout,
+        task.terms.memory,
     )
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
-    task_id, attempt, crashes, cuts, function, arguments, calling = row
-    return Claimed(task_id, attempt, crashes, cuts, function, arguments or "", Lane(calling))
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory = row
+    return Claimed(task_id, attempt, crashes, cuts, function, arguments or "", Lane(calling), timeout, memory)
 
 
 def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:
@@ -308,65 +327,3 @@ def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:
 
 def _end_event(one: Settlement) -> tuple[int, str, int, str | None, str | None]:
     return one.id, str(one.end), one.attempt, one.reason or None, one.traceback or None
-
-
-_CLAIM_COLUMNS = "id, attempt, crashes, cuts, function, arguments, calling"
-_ADD = """
-INSERT INTO task
-    (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, company, lane)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
-    company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
-FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
-            AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
-        THEN 1 ELSE value ->> 9 END AS company
-    FROM json_each(?))"""
-_FREE_LATE_FOLLOWERS = f"""
-UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
-WHERE id IN (SELECT value FROM json_each(?))
-    AND NOT EXISTS (SELECT 1 FROM task AS before WHERE before.id = task.follows AND before.{LIVE})"""  # noqa: S608
-_NOTE_RELEASE = """
-INSERT INTO event (at, task, kind, attempt)
-SELECT ?1, id, 'released', 0 FROM task WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0"""
-_RELEASE = """
-UPDATE task SET state = 1, owner = NULL, run_at = CASE WHEN follows IS NULL THEN 0 END
-WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"""
-_DROP = f"UPDATE task SET state = 6, owner = NULL, ended_at = ?, reason = ? WHERE id = ? AND {_from(State.DROPPED)} RETURNING id"  # noqa: S608, E501
-_BEGIN = "UPDATE task SET state = 2, attempt = 1, owner = ?, started_at = ? WHERE id = ? AND state = 0 RETURNING id"
-_CLAIM = f"""
-UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
-RETURNING {_CLAIM_COLUMNS}"""  # noqa: S608
-_FIRST_ALONE = f"""
-SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? ORDER BY run_at, id LIMIT 1"""  # noqa: S608
-_CLAIM_COMPANY = f"""
-UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? AND company = ? ORDER BY run_at, id LIMIT ?)
-RETURNING {_CLAIM_COLUMNS}"""  # noqa: S608
-_LEARN = """
-INSERT INTO function (path, code, seconds, seen_at) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT (path) DO UPDATE SET code = ?2, seconds = max(seconds, ?3), seen_at = ?4"""
-_SET_APART = f"""
-UPDATE task SET lane = 'alone', company = 1
-WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
-_SETTLE = """
-UPDATE task SET state = ?1, ended_at = ?2, crashes = crashes + ?3, reason = ?4, owner = NULL,
-    run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
-    company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
-WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
-_FREE_FOLLOWERS = """
-UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
-WHERE follows IN (SELECT value FROM json_each(?))"""
-_NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
-_DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
-_RUNNING_OF = f"SELECT {_CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
-_HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
-_COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
-_PRUNE = """
-DELETE FROM task WHERE id IN (
-    SELECT id FROM task
-    WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
-RETURNING id"""
-_ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
-_LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
-_PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from outlast.engines.contract import Add, Begin, Change, Drop, Journal, Release, Settle
+from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Release, Settle
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import State
+
+Answer = dict[int, bool]
+"""Of the tasks that were to be cancelled, by id: whether they will not finish."""
 
 log = logging.getLogger("outlast")
 RETRY_AFTER = 0.5  # seconds between tries to write what must be written
@@ -32,7 +35,7 @@ class Submission:
     """
 
     changes: Sequence[Change]
-    future: Future[None] | asyncio.Future[None] | None = None
+    future: Future[Answer] | asyncio.Future[Answer] | None = None
     loop: asyncio.AbstractEventLoop | None = None
     withdrawn: bool = field(default=False)
 
@@ -60,15 +63,15 @@ class Writer:
         self._owner = 0
         self._failing = False
 
-    async def store(self, changes: Sequence[Change], deadline: float) -> None:
+    async def store(self, changes: Sequence[Change], deadline: float) -> Answer:
         """Wait until `changes` are durable. Raises StoreFailed or JournalUnusable, after `deadline` seconds at most."""
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
+        future: asyncio.Future[Answer] = loop.create_future()
         submission = Submission(changes, future, loop)
         self._put(submission)
         timer = loop.call_later(deadline, self._expire, submission, deadline)
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             self._withdraw(submission)
             raise
@@ -80,13 +83,13 @@ class Writer:
             self._withdraw(submission)
             submission.future.set_exception(_late(deadline))
 
-    def store_now(self, changes: Sequence[Change], deadline: float) -> None:
+    def store_now(self, changes: Sequence[Change], deadline: float) -> Answer:
         """The same for code without an event loop: blocks the calling thread."""
-        future: Future[None] = Future()
+        future: Future[Answer] = Future()
         submission = Submission(changes, future)
         self._put(submission)
         try:
-            future.result(deadline)
+            return future.result(deadline)
         except TimeoutError:
             self._withdraw(submission)
             raise _late(deadline) from None
@@ -145,13 +148,13 @@ class Writer:
         """Write a batch in one transaction; returns what has to be tried again."""
         wanted = [one for one in batch if not one.withdrawn]
         try:
-            self._transact(wanted)
+            answer = self._transact(wanted)
         except TaskRefused as error:
             return self._write_apart(wanted) if len(wanted) > 1 else self._refused(wanted, error)
         except (StoreFailed, JournalUnusable) as error:
             return self._refused(wanted, error)
         self._failing = False
-        _answer(wanted, None)
+        _answer(wanted, answer)
         if any(_makes_ready(change) for one in wanted for change in one.changes):
             self._stored()
         return []
@@ -167,14 +170,15 @@ class Writer:
         _answer(batch, error)
         return [one for one in batch if one.future is None]
 
-    def _transact(self, batch: Sequence[Submission]) -> None:
+    def _transact(self, batch: Sequence[Submission]) -> Answer:
         with self._journal.transaction():
             owner = self._owner or self._enter(self._journal)
-            _apply(self._journal, [change for one in batch for change in one.changes], owner)
+            answer = _apply(self._journal, [change for one in batch for change in one.changes], owner)
         self._owner = owner
+        return answer
 
 
-def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> None:
+def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
     """All changes of a batch, one statement per kind: adds first, since what follows is about them."""
     now = time.time()
     if adds := [one.task for one in changes if isinstance(one, Add)]:
@@ -187,6 +191,8 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> None:
         journal.begin(begins, owner, now)
     if settlements := [one.settlement for one in changes if isinstance(one, Settle)]:
         journal.settle(settlements, now)
+    cancels = [one.id for one in changes if isinstance(one, Cancel)]
+    return journal.cancel(cancels, now) if cancels else {}
 
 
 def _late(deadline: float) -> StoreFailed:
@@ -197,26 +203,26 @@ def _makes_ready(change: Change) -> bool:
     return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
 
 
-def _answer(batch: Iterable[Submission], error: Exception | None) -> None:
+def _answer(batch: Iterable[Submission], answer: Answer | Exception) -> None:
     """Tell everybody who waits; one wake-up per event loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Submission]] = defaultdict(list)
     for one in batch:
         if one.loop is not None:
             by_loop[one.loop].append(one)
         elif one.future is not None:
-            _resolve([one], error)
+            _resolve([one], answer)
     for loop, waiting in by_loop.items():
         try:
-            loop.call_soon_threadsafe(_resolve, waiting, error)
+            loop.call_soon_threadsafe(_resolve, waiting, answer)
         except RuntimeError:  # that loop has been closed: nobody is left to be told
             continue
 
 
-def _resolve(waiting: Iterable[Submission], error: Exception | None) -> None:
+def _resolve(waiting: Iterable[Submission], answer: Answer | Exception) -> None:
     for one in waiting:
         if one.future is None or one.future.done():
             continue
-        if error is None:
-            one.future.set_result(None)
+        if isinstance(answer, Exception):
+            one.future.set_exception(answer)
         else:
-            one.future.set_exception(error)
+            one.future.set_result(answer)

@@ -187,7 +187,7 @@ class Box:
             created_at=time.time(),
             origin=self.origin,
             follows=follows,
-            company=plan.company,
+            terms=plan.terms,
             code=plan.code,
         )
 

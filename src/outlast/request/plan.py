@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from outlast.errors import NotStorable
 from outlast.request.boxed import BoxedTask
 from outlast.request.store import Functions
-from outlast.tasks import Lane
+from outlast.tasks import NO_TERMS, Lane, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Plan:
     arguments: str | None
     lane: Lane
     reason: str = ""
-    company: int | None = None
+    terms: Terms = NO_TERMS
     code: str = ""
 
     @property
@@ -29,7 +29,7 @@ class Plan:
 
     def inline(self, reason: str) -> Plan:
         """The same task, run in the web worker."""
-        return replace(self, arguments=None, lane=Lane.INLINE, reason=reason, company=None)
+        return replace(self, arguments=None, lane=Lane.INLINE, reason=reason, terms=NO_TERMS)
 
 
 def plan(task: BoxedTask, functions: Functions) -> Plan:
@@ -43,7 +43,7 @@ def plan(task: BoxedTask, functions: Functions) -> Plan:
     if known.inline_reason:
         return Plan(known.path, None, Lane.INLINE, known.inline_reason)
     arguments = known.codec.encode(task.args, task.kwargs)
-    return Plan(known.path, arguments, known.lane, company=known.company, code=known.code)
+    return Plan(known.path, arguments, known.lane, terms=known.terms, code=known.code)
 
 
 def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:

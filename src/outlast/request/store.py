@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from outlast.engines.contract import Change
 from outlast.settings import Settings
-from outlast.tasks import Lane, TaskIds
+from outlast.tasks import Lane, TaskIds, Terms
 
 
 class Codec(Protocol):
@@ -39,8 +39,8 @@ class TaskFunction(Protocol):
         ...
 
     @property
-    def company(self) -> int | None:
-        """How many attempts there may be in its process, None for any number."""
+    def terms(self) -> Terms:
+        """What its decorator asks of each run."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class Functions(Protocol):
 class Journal(Protocol):
     """What takes changes."""
 
-    async def store(self, changes: Sequence[Change]) -> None:
+    async def store(self, changes: Sequence[Change]) -> object:
         """Wait until `changes`, and all that was submitted before them, are durable.
 
         Raises StoreFailed or JournalUnusable after `settings.store_deadline` at most. Tasks that got in all
@@ -94,6 +94,14 @@ class Store(Journal, Protocol):
     @property
     def functions(self) -> Functions:
         """Looks functions up."""
+        ...
+
+    async def cancel(self, task: int | str) -> bool:
+        """Let a task not run, or not go on."""
+        ...
+
+    def cancel_sync(self, task: int | str) -> bool:
+        """The same for code without an event loop."""
         ...
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

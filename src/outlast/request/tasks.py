@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 from outlast.errors import NotInstalled, NotStorable
+from outlast.events import CANCELLED_BEFORE
 from outlast.request.box import Box
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
-from outlast.request.entry import Entry
+from outlast.request.entry import Entry, Step
 from outlast.request.fate import in_one_line
 from outlast.request.handle import Handle
 from outlast.request.plan import plan
 from outlast.request.site import call_site
+from outlast.request.store import Store
+from outlast.tasks import NO_TERMS, Terms
+from outlast.terms import terms
 
 if TYPE_CHECKING:
     from fastapi import Depends
@@ -29,6 +33,15 @@ class Options:
     """How a task is to be treated. See `Tasks.options`."""
 
     parallel: bool = False
+    timeout: float | None = None
+    memory: int | str | None = None
+
+    def __post_init__(self) -> None:
+        self.terms(NO_TERMS)
+
+    def terms(self, before: Terms) -> Terms:
+        """What the function's decorator asks for, with these in its place. Raises OptionError."""
+        return terms(before, timeout=self.timeout, memory=self.memory)
 
 
 class Batch:
@@ -40,11 +53,17 @@ class Batch:
         self._ready = not box.waits
         self._lost = ""
 
+    @property
+    def outlast(self) -> Store:
+        """What its tasks are stored by."""
+        return self._box.outlast
+
     def add(self, task: BoxedTask, options: Options) -> Entry:
         """Raises NotStorable when the task cannot travel, or when its request is over."""
         if self._box.closed:
             raise NotStorable("this request is over: use `await outlast.enqueue(...)` outside of requests")
         planned = plan(task, self._box.outlast.functions)
+        planned = replace(planned, terms=options.terms(planned.terms))
         entry = Entry(task, self._box.outlast.ids.next(), call_site(), promised=True, parallel=options.parallel)
         entry.ready, entry.lost = self._ready, self._lost
         self._box.set_plan(entry, planned)
@@ -56,8 +75,16 @@ class Batch:
         """The dependency has ended without error."""
         self._ready = True
         for entry in self._entries:
-            entry.ready = True
-            self._box.promise(entry)
+            if not entry.lost:
+                entry.ready = True
+                self._box.promise(entry)
+
+    def withdraw(self, entry: Entry) -> bool:
+        """Give up a task that is not on its way to the journal yet; False when it is."""
+        if entry.step is not Step.SEEN:
+            return False
+        entry.ready, entry.lost = False, CANCELLED_BEFORE
+        return True
 
     def discard(self, error: BaseException) -> None:
         """The dependency has ended with `error`."""
@@ -80,14 +107,18 @@ class Tasks:
         WebSocket it is stored and runs at once. Raises NotStorable, with what to pass instead, when the
         function or an argument cannot travel.
         """
-        return Handle(self._batch.add(BoxedTask(func, *args, **kwargs), self._options).id)
+        entry = self._batch.add(BoxedTask(func, *args, **kwargs), self._options)
+        return Handle(entry.id, self._batch.outlast, lambda: self._batch.withdraw(entry))
 
-    def options(self, *, parallel: bool = False) -> Tasks:
+    def options(
+        self, *, parallel: bool = False, timeout: float | None = None, memory: int | str | None = None
+    ) -> Tasks:
         """The same tasks, to be called as `tasks.options(parallel=True).add_task(...)`.
 
         parallel: the task waits for no other task of its response, and none waits for it.
+        timeout, memory: as of `outlast.task`, in place of what the function's decorator says. Raises OptionError.
         """
-        return Tasks(self._batch, Options(parallel=parallel))
+        return Tasks(self._batch, Options(parallel, timeout, memory))
 
 
 async def _tasks() -> AsyncIterator[Tasks]:

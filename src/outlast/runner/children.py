@@ -16,7 +16,10 @@ from pathlib import Path
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
+from outlast.orders import SIGNAL, give
+from outlast.outcome import Why
 from outlast.runner.channel import Channel
+from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 
@@ -34,6 +37,19 @@ class Generation:
     outputs: tuple[int, int]  # descriptors for stdout and stderr
 
 
+@dataclass(slots=True)
+class Stop:
+    """That an attempt was told to stop, when (monotonic), and how long it had run or blocked by then (s).
+
+    interrupted_at: when that was first tried by force.
+    """
+
+    why: Why
+    at: float
+    seconds: float
+    interrupted_at: float | None = None
+
+
 @dataclass(eq=False)
 class Child:
     """A task process. `attempts` are handed over and not settled, so each of them is a suspect if it dies."""
@@ -42,16 +58,22 @@ class Child:
     generation: Generation
     process: subprocess.Popen[bytes]
     lifeline: socket.socket
+    orders: socket.socket
     crash_file: Path
     role: Role = Role.SPARE
     attempts: dict[int, Claimed] = field(default_factory=dict)
+    begun: dict[int, float] = field(default_factory=dict)
+    deadlines: dict[int, float] = field(default_factory=dict)
+    stops: dict[int, Stop] = field(default_factory=dict)
     taken: Counter[Lane] = field(default_factory=Counter)
     started_at: float = field(default_factory=time.monotonic)
     heard_at: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
+    ready_at: float = 0.0
     is_ready: bool = False
     is_draining: bool = False
     blocked_since: float | None = None
+    blocked_by: int = 0  # task, 0 when it is not known
     broken_because: str = ""
     is_over: bool = False
     channel: Channel = field(init=False)
@@ -72,8 +94,11 @@ class Child:
 
     def seems_stuck(self, now: float) -> bool:
         """Whether its loop is blocked, or it is so busy that not even its watch gets a turn."""
-        silent = bool(self.attempts) and now - self.heard_at > SILENCE
-        return self.blocked_since is not None or silent
+        return self.blocked_since is not None or self.is_silent(now)
+
+    def is_silent(self, now: float) -> bool:
+        """Whether it has attempts and says nothing: not even its watch gets a turn."""
+        return bool(self.attempts) and now - self.heard_at > SILENCE
 
     def free(self, lane: Lane) -> int:
         """How many more attempts of `lane` it can run at once."""
@@ -83,12 +108,14 @@ class Child:
 
     def hand_over(self, claims: Sequence[Claimed], now: float) -> bool:
         """Give it attempts that it has free slots for. False: it has just died, and never saw them."""
-        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane)] for one in claims]
+        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane), one.memory] for one in claims]
         if not self.channel.send({"type": "run", "tasks": tasks}):
             return False
         if not self.attempts:
             self.heard_at = now
         self.attempts.update({one.id: one for one in claims})
+        self.begun.update({one.id: now for one in claims})
+        self.deadlines.update({one.id: now + one.timeout for one in claims if one.timeout is not None})
         self.taken.update(one.lane for one in claims)
         return True
 
@@ -96,10 +123,33 @@ class Child:
         """Take attempts off its list: ended, or handed back."""
         gone = [self.attempts.pop(task_id) for task_id in ids if task_id in self.attempts]
         self.taken.subtract(one.lane for one in gone)
+        for one in gone:
+            for noted in (self.begun, self.deadlines, self.stops):
+                noted.pop(one.id, None)
         if not self.attempts:
             self.idle_since = now
             self.role = Role.SPARE if self.role is Role.ALONE else self.role
         return gone
+
+    def grip_of(self, task: int, now: float) -> Grip:
+        """What an attempt that shall stop does to this process, as far as can be seen from here."""
+        lane = self.attempts[task].lane
+        if self.blocked_since is not None and lane is Lane.LOOP:
+            return Grip.BLOCKS if self.blocked_by == task else Grip.WAITS
+        if self.is_silent(now):
+            return Grip.SILENT
+        return Grip.LOOP if lane is Lane.LOOP else Grip.THREAD
+
+    def tell_to_stop(self, task: int, stop: Stop) -> None:
+        """Tell an attempt to end; what happens if it does not listen is decided later."""
+        self.stops[task] = stop
+        self.channel.send({"type": "stop", "task": task})
+
+    def interrupt(self, task: int, now: float) -> None:
+        """Have an exception raised in an attempt that was told to stop, if its code is what the process runs now."""
+        self.stops[task].interrupted_at = self.stops[task].interrupted_at or now
+        give(self.orders, (task, self.attempts[task].attempt))
+        os.kill(self.pid, SIGNAL)
 
     def drain(self) -> None:
         """Let it finish what it has and leave; one that is not ready yet has nothing."""
@@ -128,6 +178,7 @@ class Child:
         self.channel.drain()
         self.channel.close()
         self.lifeline.close()
+        self.orders.close()
         return status
 
 
@@ -143,15 +194,17 @@ class Handlers:
 def start_child(generation: Generation, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> Child:
     """Start a task process. Raises OSError when the interpreter or the folder is gone, StoreFailed from `enter`."""
     channel, lifeline = socket.socketpair(), socket.socketpair()
-    with channel[1], lifeline[1]:
-        handle = _spawn(generation, [channel[1].fileno(), lifeline[1].fileno()])
+    orders = socket.socketpair(type=socket.SOCK_DGRAM)
+    with channel[1], orders[1], lifeline[1]:
+        handle = _spawn(generation, [one[1].fileno() for one in (channel, orders, lifeline)])
     try:
         process = handlers.enter(handle.pid)
-        child = Child(process, generation, handle, lifeline[0], journal.parent / f"child-{process}.crash")
+        child = Child(process, generation, handle, lifeline[0], orders[0], journal.parent / f"child-{process}.crash")
     except OutlastError:
         kill_group(handle.pid)
         handle.wait()
-        channel[0].close()
+        for one in (channel, orders, lifeline):
+            one[0].close()
         raise
     received, ended = handlers.received, handlers.ended
     lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work

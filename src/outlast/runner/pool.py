@@ -14,14 +14,16 @@ from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.outcome import Cut, Happening, Raised, Returned
-from outlast.runner.children import Child, Generation, Handlers, start_child
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
+from outlast.runner import limits
+from outlast.runner.children import Child, Generation, Handlers, Stop, start_child
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.tasks import Claimed, Lane
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
+STEP = 0.05  # seconds between looks at what has to stop
 OLD_GENERATIONS = 2  # how many may still be finishing what they have
 
 
@@ -48,6 +50,7 @@ class Pool:
         self._next_start = 0.0
         self._back_off = 0.0
         self._complaint = ""
+        self._next_enforcement = 0.0
         self._handed_back: list[Claimed] = []
         self.children: list[Child] = []
         self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
@@ -80,6 +83,38 @@ class Pool:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
         for child in self.children:
             child.channel.send({"type": "check"})
+
+    @property
+    def attentive(self) -> bool:
+        """Whether an attempt has to be stopped, or may have to be soon."""
+        return any(child.stops or child.deadlines for child in self.children)
+
+    def enforce(self, now: float) -> None:
+        """Stop what has taken too long, was cancelled, or blocks its loop for too long."""
+        if now < self._next_enforcement:
+            return
+        self._next_enforcement = now + STEP
+        for child in list(self.children):
+            for attempt, happening in limits.enforce(child, child.generation.environment.settings, now):
+                self._ended(attempt, happening)
+
+    def cancel(self, tasks: Collection[int], now: float) -> None:
+        """Stop these, wherever they run."""
+        for child in self.children:
+            limits.cancel(child, tasks, now)
+        gone = [one for one in self._handed_back if one.id in tasks]
+        self._handed_back = [one for one in self._handed_back if one.id not in tasks]
+        for attempt in gone:
+            self._ended(attempt, Stopped(Why.CANCEL, 0.0))
+
+    def recycle(self) -> None:
+        """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
+        for child in self.children:
+            most = child.generation.environment.settings.max_rss
+            has_worked = child.idle_since > child.ready_at or child.attempts
+            if most and child.stays and has_worked and (size := limits.resident_bytes(child.pid)) > most:
+                log.info("%s", events.recycled(child.pid, size, most))
+                child.drain()
 
     def forget_environment(self) -> None:
         """No web worker is left: hold nothing of the server that has gone, let children finish what they have."""
@@ -220,13 +255,13 @@ class Pool:
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
         reports = {int(task_id): (str(reason), str(traceback)) for task_id, reason, traceback in tasks}
+        stops = dict(child.stops)
         for attempt in child.give_up(reports, child.heard_at):
-            reason, traceback = reports[attempt.id]
-            self._ended(attempt, Raised(reason, traceback) if reason else Returned())
+            self._ended(attempt, _happened(*reports[attempt.id], stops.get(attempt.id)))
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
-        child.idle_since = child.heard_at
+        child.ready_at = child.idle_since = child.heard_at
         self._back_off, self._complaint = 0.0, ""
         log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
         self._woken()
@@ -239,11 +274,14 @@ class Pool:
         if message["function"]:
             self.learned.append((str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
+        child.blocked_by = int(message["task"])
         self._handed_back += child.give_up(unstarted, child.heard_at)
 
     def _free_again(self, child: Child, seconds: float) -> None:
         if child.blocked_since is not None:
             child.blocked_since = None
+            limits.forgive(child, seconds)
+            child.blocked_by = 0
             if child.role is Role.SHARED:
                 log.warning("%s", events.child_free_again(child.pid, seconds))
             self._woken()
@@ -267,6 +305,13 @@ class Pool:
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()
+
+
+def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:
+    """How an attempt ended by itself: what it raised after it was told to stop, it raised because of that."""
+    if not reason:
+        return Returned()
+    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
 
 
 def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:

@@ -77,7 +77,7 @@ class Runner:
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
         self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
-        self._webs = Webs(self._path, self._selector, self._greeted, self._woken)
+        self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
         self._listen_to_signals()
         log.info("%s", events.runner_started(os.getpid(), self._path))
         if count:
@@ -87,6 +87,7 @@ class Runner:
 
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
+        self._pool.enforce(now)
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
@@ -120,7 +121,7 @@ class Runner:
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
-        if self._webs.may_have_died(now) or self._stay is not Stay.SERVE:
+        if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
             return 0.0
@@ -136,10 +137,12 @@ class Runner:
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
+        self._pool.recycle()
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
+            self._pool.cancel(self._journal.cancels_of(self._me), now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
 
@@ -226,6 +229,10 @@ class Runner:
 
     def _woken(self) -> None:
         self._waiting.update(LANES)
+
+    def _asked_to_look(self) -> None:
+        """Somebody has cancelled a task that runs."""
+        self._next_look = 0.0
 
     def _greeted(self, hello: Hello, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.

@@ -23,7 +23,8 @@ DYING_TIME = 5.0  # seconds a process may still live after its connection has en
 class Webs:
     """The listening socket and everyone connected to it.
 
-    `greeted(hello, descriptors)` is called for each hello, `woken()` for each wake-up.
+    `greeted(hello, descriptors)` is called for each hello, `woken()` for each wake-up, `asked_to_look()` when a
+    running task is to be stopped.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Webs:
         selector: selectors.BaseSelector,
         greeted: Callable[[Hello, list[int]], None],
         woken: Callable[[], None],
+        asked_to_look: Callable[[], None],
     ) -> None:
         self._selector = selector
         self._greeted = greeted
         self._woken = woken
+        self._asked_to_look = asked_to_look
         self._connected: set[Channel] = set()
         self._last_end = -DYING_TIME
         self._file = path.parent / SOCKET_NAME
@@ -87,6 +90,8 @@ class Webs:
     def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
             self._woken()
+        elif message.get("type") == "look":
+            self._asked_to_look()
         elif message.get("type") == "hello":
             self._welcome(channel, message)
 

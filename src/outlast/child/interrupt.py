@@ -1,0 +1,41 @@
+"""Stop a task that blocks the event loop: raise an exception in it, on top of the very call that blocks.
+
+Python runs signal handlers in the main thread, where the loop is, between two instructions or when a signal has ended
+a C call. Raised at a wrong moment the exception would wreck the loop for everybody (measured: a task that never
+ends), so it is raised only in user code of exactly the attempt that is meant.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+from outlast import orders
+from outlast.attempt import Stopped, running_attempt
+
+
+class Interrupter:
+    """Obeys the orders that come through a socket. Made in the main thread."""
+
+    def __init__(self, inbox: socket.socket) -> None:
+        self._inbox = inbox
+        self._interrupted: set[orders.Token] = set()
+        signal.signal(orders.SIGNAL, self._interrupt)
+
+    def _interrupt(self, _number: int, frame: FrameType | None) -> None:
+        """Each attempt is interrupted once; the runner repeats an order that came at a wrong moment."""
+        wanted = orders.taken(self._inbox) - self._interrupted
+        attempt = running_attempt.get()
+        if attempt is None or attempt.over or frame is None or not _is_in_user_code(frame):
+            return
+        token = (attempt.task, attempt.number)
+        if token in wanted:
+            self._interrupted.add(token)
+            attempt.stopping = True
+            raise Stopped("it was stopped while it blocked the event loop")
+
+
+def _is_in_user_code(frame: FrameType) -> bool:
+    """Whether the innermost frame is neither the loop's nor ours; a library that user code has called is."""
+    return not f"{frame.f_globals.get('__name__', '')}.".startswith(("asyncio.", "outlast."))

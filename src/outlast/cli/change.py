@@ -1,0 +1,58 @@
+"""`outlast cancel`: what people may change in the journal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from outlast.cli.read import at_url, told_errors
+from outlast.connection import look_now
+from outlast.engines.history import History, Record
+from outlast.engines.place import journal_path
+from outlast.engines.sqlite import SqliteJournal
+from outlast.settings import Settings
+from outlast.tasks import State, number_of
+
+
+@click.command()
+@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
+@at_url
+def cancel(task_ids: tuple[str, ...], url: str | None) -> None:
+    """Let tasks not run, or stop them where they run. ID may be the beginning of one.
+
+    A coroutine gets a CancelledError, a `def` finds out by outlast.current().check(); the process of one that does
+    not listen is ended. Exits with 1 when one of them has ended already, or runs inline in its web worker.
+    """
+    with told_errors():
+        path = journal_path(Settings.load(url=url).url)
+        click.echo(f"journal {path}", err=True)
+        history = History(path)
+        records = [history.task(prefix) for prefix in task_ids]
+        cancelled = _cancelled(path, records)
+    for record in records:
+        click.echo(_sentence(record, cancelled=cancelled[number_of(record.id)]))
+    if not all(cancelled.values()):
+        sys.exit(1)
+
+
+def _cancelled(path: Path, records: list[Record]) -> dict[int, bool]:
+    journal = SqliteJournal(f"sqlite:///{path}")
+    try:
+        with journal.transaction():
+            cancelled = journal.cancel([number_of(record.id) for record in records], time.time())
+    finally:
+        journal.close()
+    look_now(path)
+    return cancelled
+
+
+def _sentence(before: Record, *, cancelled: bool) -> str:
+    if cancelled:
+        is_running = before.state == State.RUNNING.label
+        return f"{before.id}  {'is told to stop' if is_running else 'cancelled'}  {before.function}"
+    if before.lane == "inline":
+        return f"{before.id}  runs inline, in its web worker, and cannot be stopped  {before.function}"
+    return f"{before.id}  has ended already: {before.state}  {before.function}"

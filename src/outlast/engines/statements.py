@@ -1,0 +1,86 @@
+"""The SQL of the journal's verbs."""
+
+from __future__ import annotations
+
+from outlast.tasks import State, origins_of
+
+READY, LIVE = "state = 1 AND state <= 2", "state <= 2"  # `state <= 2` lets SQLite use the partial index
+
+
+def _from(target: State) -> str:
+    """The guard of every move to `target`, made from the table of moves."""
+    return f"state IN ({', '.join(str(int(state)) for state in origins_of(target))})"
+
+
+CLAIM_COLUMNS = "id, attempt, crashes, cuts, function, arguments, calling, timeout, memory"
+ADD = """
+INSERT INTO task
+    (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
+    company, lane)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
+    value ->> 11, value ->> 12, company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
+FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
+            AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
+        THEN 1 ELSE value ->> 9 END AS company
+    FROM json_each(?))"""
+FREE_LATE_FOLLOWERS = f"""
+UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
+WHERE id IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM task AS before WHERE before.id = task.follows AND before.{LIVE})"""  # noqa: S608
+NOTE_RELEASE = """
+INSERT INTO event (at, task, kind, attempt)
+SELECT ?1, id, 'released', 0 FROM task WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0"""
+RELEASE = """
+UPDATE task SET state = 1, owner = NULL, run_at = CASE WHEN follows IS NULL THEN 0 END
+WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"""
+DROP = f"UPDATE task SET state = 6, owner = NULL, ended_at = ?, reason = ? WHERE id = ? AND {_from(State.DROPPED)} RETURNING id"  # noqa: S608, E501
+CANCEL = """
+UPDATE task SET state = 5, owner = NULL, ended_at = ?, reason = ?
+WHERE id IN (SELECT value FROM json_each(?)) AND state IN (0, 1) RETURNING id"""
+MARK = """
+UPDATE task SET cancel_at = ? WHERE id IN (SELECT value FROM json_each(?)) AND state = 2 AND lane != 'inline'
+    AND cancel_at IS NULL RETURNING id, attempt"""
+MARKED = "SELECT 1 FROM task WHERE id = ? AND cancel_at IS NOT NULL"
+WILL_NOT_FINISH = """
+SELECT id, state = 5 OR (state = 2 AND cancel_at IS NOT NULL) FROM task WHERE id IN (SELECT value FROM json_each(?))"""
+CANCELS_OF = f"SELECT id FROM task WHERE {LIVE} AND state = 2 AND owner = ? AND cancel_at IS NOT NULL"  # noqa: S608
+BEGIN = "UPDATE task SET state = 2, attempt = 1, owner = ?, started_at = ? WHERE id = ? AND state = 0 RETURNING id"
+CLAIM = f"""
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
+    SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
+RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
+FIRST_ALONE = f"""
+SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? ORDER BY run_at, id LIMIT 1"""  # noqa: S608
+CLAIM_COMPANY = f"""
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
+    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? AND company = ? ORDER BY run_at, id LIMIT ?)
+RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
+LEARN = """
+INSERT INTO function (path, code, seconds, seen_at) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (path) DO UPDATE SET code = ?2, seconds = max(seconds, ?3), seen_at = ?4"""
+SET_APART = f"""
+UPDATE task SET lane = 'alone', company = 1
+WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
+SETTLE = """
+UPDATE task SET state = ?1, ended_at = ?2, crashes = crashes + ?3, reason = ?4, owner = NULL,
+    run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
+    company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
+WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
+FREE_FOLLOWERS = """
+UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
+WHERE follows IN (SELECT value FROM json_each(?))"""
+NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
+DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
+RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
+HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
+COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
+PRUNE = """
+DELETE FROM task WHERE id IN (
+    SELECT id FROM task
+    WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
+RETURNING id"""
+ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
+LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
+PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
+UNFINISHED = f"SELECT count(*) FROM task WHERE {LIVE}"  # noqa: S608

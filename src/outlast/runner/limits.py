@@ -1,0 +1,118 @@
+"""What a runner allows its children: timeouts, cancels, how long a loop may be blocked, how much memory."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from outlast import events
+from outlast.outcome import Cut, Happening, Stopped, Stuck, Why
+from outlast.runner.children import Child, Stop
+from outlast.runner.ladder import Grip, Rung, Sight, next_rung
+from outlast.runner.staff import Role
+from outlast.settings import Settings
+from outlast.tasks import Claimed
+
+log = logging.getLogger("outlast")
+Ended = list[tuple[Claimed, Happening]]
+TIME_TO_BELIEVE = 0.5  # seconds until a child that is blocked or silent has been found out
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def enforce(child: Child, settings: Settings, now: float) -> Ended:
+    """Tell what has to stop to do so, and go one rung further where it does not; returns what has ended by that."""
+    for task, stop in _due(child, settings, now).items():
+        child.tell_to_stop(task, stop)
+    ended: Ended = []
+    for task, stop in list(child.stops.items()):
+        match _rung(child, task, settings, now):
+            case Rung.INTERRUPT:
+                child.interrupt(task, now)
+            case Rung.RETIRE if not child.is_draining:
+                log.warning("%s", events.stopping(child.pid, task, child.attempts[task].function, stop.why.value))
+                child.drain()
+            case Rung.KILL:
+                return ended + _end_with(child, task, now)
+    if _is_stuck(child, settings, now):
+        return _end_stuck(child, now)
+    return ended
+
+
+def cancel(child: Child, tasks: Collection[int], now: float) -> None:
+    """Somebody has cancelled these tasks; those whose loop another one blocks hear of it when it is free."""
+    for task in child.attempts.keys() & set(tasks) - child.stops.keys():
+        if child.grip_of(task, now) is not Grip.WAITS:
+            child.tell_to_stop(task, Stop(Why.CANCEL, now, now - child.begun[task]))
+
+
+def forgive(child: Child, seconds: float) -> None:
+    """The loop was blocked for `seconds`: those that could not go on meanwhile get that time back."""
+    for task in child.deadlines:
+        if task != child.blocked_by:
+            child.deadlines[task] += seconds
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has now; 0 when it is gone or the kernel does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _due(child: Child, settings: Settings, now: float) -> dict[int, Stop]:
+    """What has to stop from now on. An attempt that cannot hear it, since another blocks the loop, may go on."""
+    over = [task for task, deadline in child.deadlines.items() if deadline <= now and task not in child.stops]
+    due = {task: Stop(Why.TIMEOUT, now, now - child.begun[task]) for task in over}
+    due = {task: stop for task, stop in due.items() if child.grip_of(task, now) is not Grip.WAITS}
+    blocker = child.attempts.get(child.blocked_by)
+    if child.blocked_since is None or blocker is None or blocker.timeout is not None or _has_all_for_itself(child):
+        return due
+    seconds = now - child.blocked_since
+    if seconds >= settings.stall_limit and blocker.id not in child.stops:
+        due[blocker.id] = Stop(Why.STALL, now, seconds)
+    return due
+
+
+def _rung(child: Child, task: int, settings: Settings, now: float) -> Rung:
+    others = bool(child.attempts.keys() - child.stops.keys())
+    stop = child.stops[task]
+    seen = Sight(child.grip_of(task, now), now - stop.at, now - (stop.interrupted_at or now), others)
+    return next_rung(seen, settings.stall_after + TIME_TO_BELIEVE, settings.grace)
+
+
+def _has_all_for_itself(child: Child) -> bool:
+    return child.role is Role.ALONE and len(child.attempts) == 1
+
+
+def _is_stuck(child: Child, settings: Settings, now: float) -> bool:
+    """Whether it has done nothing for too long, and nobody can tell which attempt it is."""
+    if not child.attempts or child.stops or _has_all_for_itself(child):
+        return False
+    silent_since = child.heard_at if child.is_silent(now) else now
+    blocked_since = child.blocked_since if child.blocked_since and child.blocked_by not in child.attempts else now
+    return now - min(silent_since, blocked_since) >= settings.stall_limit
+
+
+def _end_with(child: Child, task: int, now: float) -> Ended:
+    """End the process of an attempt that did not listen. While it was silent, any attempt in it may be to blame."""
+    if child.grip_of(task, now) is Grip.SILENT and len(child.attempts) > 1:
+        return _end_stuck(child, now, cancelled=[one for one, stop in child.stops.items() if stop.why is Why.CANCEL])
+    beside = Cut(events.beside_stopped(task, child.pid))
+    stopped = {one: Stopped(stop.why, stop.seconds, child.pid) for one, stop in child.stops.items()}
+    return _ended(child, {one: stopped.get(one, beside) for one in child.attempts}, now)
+
+
+def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> Ended:
+    silent = now - min(child.heard_at, child.blocked_since or now)
+    suspects = child.attempts.keys() - set(cancelled)
+    stuck = Stuck(child.pid, silent, len(suspects))
+    stopped = {one: Stopped(Why.CANCEL, child.stops[one].seconds, child.pid) for one in cancelled}
+    return _ended(child, {one: stopped.get(one, stuck) for one in child.attempts}, now)
+
+
+def _ended(child: Child, happenings: Mapping[int, Happening], now: float) -> Ended:
+    child.kill()
+    return [(attempt, happenings[attempt.id]) for attempt in child.give_up(list(child.attempts), now)]

@@ -1,0 +1,229 @@
+"""Timeouts, cancels and the limit for a blocked loop stop real code, and only the guilty pays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outlast.engines.history import History, Record
+from tests.kill.test_kills import name_of
+from tests.support.servers import Server, eventually, serving
+
+INNOCENTS = ("beside-one", "beside-two")
+
+
+def cancel(server: Server, name: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("outlast")
+    return subprocess.run(
+        [program, "cancel", record_of(server, name).id], cwd=server.folder, capture_output=True, text=True, check=False
+    )
+
+
+def record_of(server: Server, name: str) -> Record:
+    (found,) = [one for one in server.records() if name_of(one.arguments) == name]
+    return History(server.journal).task(found.id)
+
+
+def ended(server: Server, name: str) -> Record:
+    """Its record, once its task has ended for good."""
+
+    def has_ended() -> bool:
+        states = {one.state for one in server.records() if name_of(one.arguments) == name}
+        return bool(states) and not states & {"held", "waiting", "running"}
+
+    eventually(has_ended, f"{name} ends\n{server.output}", within=30)
+    return record_of(server, name)
+
+
+def add_innocents(server: Server, seconds: float) -> None:
+    for name in INNOCENTS:
+        server.add("sleep_async", name, seconds)
+    for name in INNOCENTS:
+        server.wait_for("began", name)
+
+
+def add_and_begin(server: Server, task: str, seconds: float | None = None) -> None:
+    server.add(task, "guilty", seconds)
+    server.wait_for("began", "guilty")
+
+
+def assert_innocents_finish(server: Server, begun: int) -> None:
+    for name in INNOCENTS:
+        record = ended(server, name)
+        assert (record.state, record.crashes) == ("done", 0), f"{record}\n{server.output}"
+        assert len(server.witnessed("began", name)) == begun, server.output
+
+
+@pytest.mark.parametrize(
+    ("task", "seconds", "innocent_begins"),
+    [
+        ("sleep_async", 60, 1),
+        ("listen", None, 1),
+        ("block", 60, 1),
+        ("block_in_a_subtask", 60, 1),
+        ("backtrack", None, 1),
+        ("swallow", None, 1),
+        ("sleep", 60, 1),
+        ("block_and_swallow", None, 2),
+        ("hog", None, 2),
+    ],
+)
+def test_a_cancelled_task_stops_and_those_beside_it_finish(
+    tmp_path: Path, task: str, seconds: float | None, innocent_begins: int
+) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_innocents(server, 4.0)
+        add_and_begin(server, task, seconds)
+        answer = cancel(server, "guilty")
+        assert (answer.returncode, "is told to stop" in answer.stdout) == (0, True), answer
+        record = ended(server, "guilty")
+        assert (record.state, record.attempt) == ("cancelled", 1), f"{record}\n{server.output}"
+        assert "cancelled after it had run for" in record.reason
+        assert_innocents_finish(server, innocent_begins)
+        assert not server.witnessed("ran", "guilty")
+
+
+@pytest.mark.parametrize("task", ["sleep_async_at_most_1s", "block_at_most_1s", "sleep_at_most_1s"])
+def test_a_task_that_takes_longer_than_its_timeout_fails_and_says_so(tmp_path: Path, task: str) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add(task, "quick", 0.1)
+        add_innocents(server, 3.0)
+        add_and_begin(server, task, 60)
+        record = ended(server, "guilty")
+        assert (record.state, record.attempt, record.events[-1].kind) == ("failed", 1, "timeout"), record
+        assert "it took longer than its timeout of 1 s" in record.reason
+        assert ended(server, "quick").state == "done"
+        assert_innocents_finish(server, begun=1)
+
+
+def test_a_coroutine_that_is_stopped_can_clean_up(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_and_begin(server, "sleep_async_at_most_1s", 60)
+        server.wait_for("cleaned", "guilty")
+        assert "CancelledError" in ended(server, "guilty").events[-1].traceback
+
+
+def test_a_def_that_asks_is_stopped_in_place(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_and_begin(server, "listen")
+        (child,) = {int(line[2]) for line in server.witnessed("began", "guilty")}
+        cancel(server, "guilty")
+        server.wait_for("cleaned", "guilty")
+        assert ended(server, "guilty").state == "cancelled"
+        server.add("ok", "next")
+        assert int(server.wait_for("ran", "next")[2]) == child, "its process goes on"
+
+
+def test_a_task_that_waits_is_cancelled_before_it_runs_and_only_once(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_RUNNER="off") as server:
+        server.add("ok", "never")
+        answer = cancel(server, "never")
+        assert (answer.returncode, "cancelled" in answer.stdout) == (0, True), answer
+        record = record_of(server, "never")
+        assert (record.state, record.reason) == ("cancelled", "cancelled before it ran")
+        assert [event.kind for event in record.events] == ["released", "cancelled"]
+        again = cancel(server, "never")
+        assert (again.returncode, len(record_of(server, "never").events)) == (0, 2)
+
+
+def test_what_has_ended_cannot_be_cancelled_and_what_is_unknown_is_not_found(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("ok", "it")
+        assert ended(server, "it").state == "done"
+        answer = cancel(server, "it")
+        assert (answer.returncode, "has ended already: done" in answer.stdout) == (1, True), answer
+        program = Path(sys.executable).with_name("outlast")
+        unknown = subprocess.run([program, "cancel", "zzzz"], cwd=tmp_path, capture_output=True, check=False)
+        assert unknown.returncode in (2, 3)
+
+
+def test_the_app_cancels_by_id_and_by_handle(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        task = server.get("/handle/until_told/guilty")[1].strip('"')
+        server.wait_for("began", "guilty")
+        assert server.get(f"/cancel/{task}") == (200, "true")
+        assert ended(server, "guilty").state == "cancelled"
+        assert server.get(f"/cancel/{task}") == (200, "true"), "asking twice is the same as once"
+        assert server.get("/regret/same-request") == (200, "true")
+        record = ended(server, "same-request")
+        assert (record.state, record.reason) == ("dropped", "cancelled before it ran")
+        assert server.get("/enqueue-and-regret/at-once") == (200, "[true,true]")
+        assert ended(server, "at-once").state == "cancelled"
+        server.add("ok", "done")
+        assert server.get(f"/cancel/{ended(server, 'done').id}") == (200, "false")
+        assert server.get("/cancel/0000000000000")[0] == 500, "no such task"
+
+
+def test_a_timeout_of_one_call(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.get("/handle/sleep_async/guilty?timeout=0.5")
+        record = ended(server, "guilty")
+        assert (record.state, record.events[-1].kind) == ("failed", "timeout")
+        assert "its timeout of 0.5 s" in record.reason
+
+
+def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        add_and_begin(server, "until_told")
+        (runner,) = server.living("runner")
+        os.kill(runner, 19)  # SIGSTOP: it cannot act on the cancel
+        assert cancel(server, "guilty").returncode == 0
+        server.kill_everything()
+    with serving("uvicorn", tmp_path) as server:
+        record = ended(server, "guilty")
+        assert record.state == "cancelled"
+        assert "cancelled, and cut before it had stopped" in record.reason
+        assert len(server.witnessed("began", "guilty")) == 1
+
+
+def test_a_loop_blocked_beyond_the_limit_is_freed_and_the_blocker_runs_alone_to_its_end(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="2") as server:
+        add_innocents(server, 3.0)
+        add_and_begin(server, "block", 5.0)
+        record = ended(server, "guilty")
+        assert (record.state, record.attempt, record.crashes, record.lane) == ("done", 2, 0, "alone"), record
+        assert any("it had blocked the event loop for" in event.reason for event in record.events)
+        assert_innocents_finish(server, begun=1)
+        assert "has blocked an event loop" in outlast_says(server, "status")
+        assert "learned    main:block has blocked an event loop" in outlast_says(server, f"show {record.id}")
+
+
+def test_a_process_that_is_silent_beyond_the_limit_is_ended_and_the_suspects_run_apart(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="2") as server:
+        add_innocents(server, 3.0)
+        add_and_begin(server, "hog")
+        assert_innocents_finish(server, begun=2)
+        eventually(lambda: record_of(server, "guilty").lane == "alone", "it is set apart", within=30)
+        assert cancel(server, "guilty").returncode == 0
+        assert ended(server, "guilty").state == "cancelled"
+
+
+def outlast_says(server: Server, command: str) -> str:
+    program = Path(sys.executable).with_name("outlast")
+    run = subprocess.run([program, *command.split()], cwd=server.folder, capture_output=True, text=True, check=True)
+    return run.stdout
+
+
+def test_a_task_gets_no_more_memory_than_it_may_have(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("grow", "small", 10)
+        server.add("grow", "large", 300)
+        assert ended(server, "small").state == "done"
+        record = ended(server, "large")
+        assert (record.state, record.lane) == ("failed", "alone")
+        assert record.reason == "MemoryError: it wanted more memory than the 100 MiB that it may have"
+
+
+def test_a_process_that_has_grown_is_replaced_when_it_has_finished(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_MAX_RSS="1M") as server:
+        server.add("sleep", "first", 2.0)
+        first = server.wait_for("began", "first")[2]
+        eventually(lambda: "more than max_rss" in server.output, "it is seen")
+        server.add("ok", "second")
+        assert server.wait_for("ran", "second")[2] != first
+        assert server.wait_for("ran", "first")[2] == first
+        assert ended(server, "first").attempt == 1
