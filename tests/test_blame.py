@@ -12,7 +12,8 @@ from outlast.blame import convicted
 from outlast.outcome import Beside, Cut, Died, Raised, Returned, Suspected, WentDown, outcome
 from outlast.tasks import Claimed, End, Lane, State
 
-KILLED = -9
+KILLED = "was killed by SIGKILL"
+CRASHED = "was killed by SIGSEGV"
 
 
 def claimed(number: int, function: str = "app:send", crashes: int = 0, cuts: int = 0) -> Claimed:
@@ -42,26 +43,26 @@ def test_of_several_all_are_suspects() -> None:
 
 def test_the_stack_of_the_crashed_thread_convicts() -> None:
     text = stack(("/lib/ctypes/__init__.py", "string_at"), ("/srv/app/mail.py", "crash"))
-    found = convicted([claimed(1, "app.mail:crash"), claimed(2, "app.mail:send")], 7, -11, text)
-    assert found == {1: Died(7, -11, text), 2: Beside(7, -11)}
+    found = convicted([claimed(1, "app.mail:crash"), claimed(2, "app.mail:send")], 7, CRASHED, text)
+    assert found == {1: Died(7, CRASHED, text), 2: Beside(7, CRASHED)}
 
 
 def test_the_stack_of_another_thread_convicts_nobody() -> None:
     text = stack(("/lib/threading.py", "run"), other=(("/srv/app/mail.py", "crash"),))
-    found = convicted([claimed(1, "app.mail:crash"), claimed(2, "app.mail:send")], 7, -11, text)
-    assert set(found.values()) == {Suspected(7, -11, among=2)}
+    found = convicted([claimed(1, "app.mail:crash"), claimed(2, "app.mail:send")], 7, CRASHED, text)
+    assert set(found.values()) == {Suspected(7, CRASHED, among=2)}
 
 
 def test_a_function_of_that_name_in_another_file_is_not_meant() -> None:
     text = stack(("/srv/app/other.py", "crash"))
-    found = convicted([claimed(1, "app.mail:crash"), claimed(2)], 7, -11, text)
-    assert set(found.values()) == {Suspected(7, -11, among=2)}
+    found = convicted([claimed(1, "app.mail:crash"), claimed(2)], 7, CRASHED, text)
+    assert set(found.values()) == {Suspected(7, CRASHED, among=2)}
 
 
 def test_several_of_the_function_on_the_stack_are_the_suspects_and_nobody_else() -> None:
     text = stack(("/srv/app/__init__.py", "crash"))
-    found = convicted([claimed(1, "app:crash"), claimed(2, "app:crash"), claimed(3)], 7, -11, text)
-    assert found == {1: Suspected(7, -11, 2), 2: Suspected(7, -11, 2), 3: Beside(7, -11)}
+    found = convicted([claimed(1, "app:crash"), claimed(2, "app:crash"), claimed(3)], 7, CRASHED, text)
+    assert found == {1: Suspected(7, CRASHED, 2), 2: Suspected(7, CRASHED, 2), 3: Beside(7, CRASHED)}
 
 
 def test_what_faulthandler_really_writes_is_understood(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_what_faulthandler_really_writes_is_understood(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, module, tmp_path / "crash"], check=False)
     text = (tmp_path / "crash").read_text()
-    assert isinstance(convicted([claimed(1, "victim:crash"), claimed(2)], 7, -11, text)[1], Died)
+    assert isinstance(convicted([claimed(1, "victim:crash"), claimed(2)], 7, CRASHED, text)[1], Died)
 
 
 def test_only_the_guilty_pays() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
@@ -128,7 +129,7 @@ class Outlast:
             if message["type"] == "lifespan.startup.complete":
                 await self._start()
             elif message["type"].startswith("lifespan.shutdown"):
-                self.close()
+                await asyncio.to_thread(self.close, self.settings.stop_wait)
             await send(message)
 
         self.ask_server()
@@ -140,10 +141,10 @@ class Outlast:
         if not self._app_name:
             self._app_name = app_of_server()
 
-    def close(self) -> None:
-        """Write what waits and say good-bye to the runner."""
+    def close(self, wait: float = 0.0) -> None:
+        """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
         self._writer.close()
-        self._connection.close()
+        self._connection.close(wait)
 
     async def _start(self) -> None:
         """Tasks that an earlier process left run from the start; nothing here delays the server by more than a look."""

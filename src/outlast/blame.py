@@ -13,7 +13,7 @@ _FRAME = re.compile(r'^ *File "(?P<file>.+)", line \d+ in (?P<function>\S+)$', r
 _CURRENT = re.compile(r"^Current thread .*?$(?P<frames>.*?)(?:^\s*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
-def convicted(attempts: Sequence[Claimed], pid: int, status: int, crash: str) -> Mapping[int, Happening]:
+def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Mapping[int, Happening]:
     """What happened to each attempt of a dead process, by task id.
 
     One attempt alone is guilty. Of several, the one whose function was on the stack of the thread that crashed
@@ -23,11 +23,11 @@ def convicted(attempts: Sequence[Claimed], pid: int, status: int, crash: str) ->
     suspects = on_stack(attempts, crash) or list(attempts)
     if len(suspects) == 1:
         guilty = suspects[0]
-        beside: Happening = Beside(pid, status)
-        return {one.id: Died(pid, status, crash) if one is guilty else beside for one in attempts}
-    suspected = Suspected(pid, status, among=len(suspects))
+        beside: Happening = Beside(pid, how)
+        return {one.id: Died(pid, how, crash) if one is guilty else beside for one in attempts}
+    suspected = Suspected(pid, how, among=len(suspects))
     accused = {one.id for one in suspects}
-    return {one.id: suspected if one.id in accused else Beside(pid, status) for one in attempts}
+    return {one.id: suspected if one.id in accused else Beside(pid, how) for one in attempts}
 
 
 def on_stack(attempts: Sequence[Claimed], crash: str) -> list[Claimed]:

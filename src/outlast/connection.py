@@ -24,7 +24,8 @@ LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
-GOOD_BYE = packed({"type": "good-bye"})
+GOOD_BYE = packed({"type": "good-bye", "waits": False})
+GOOD_BYE_AND_WAIT = packed({"type": "good-bye", "waits": True})
 
 
 class Connection:
@@ -51,6 +52,7 @@ class Connection:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = threading.Event()
+        self._let_go = threading.Event()
         self._has_complained = False
 
     def wake(self) -> None:
@@ -79,17 +81,20 @@ class Connection:
                 self._thread = threading.Thread(target=self._run, name="outlast-connection", daemon=True)
                 self._thread.start()
 
-    def close(self) -> None:
-        """Say good-bye: this web worker ends in order."""
+    def close(self, wait: float = 0.0) -> None:
+        """Say good-bye: this web worker ends in order.
+
+        With `wait`, blocks for at most so many seconds until no task runs any more; not if other web workers stay.
+        """
         self._closed.set()
         connection, self._socket = self._socket, None
         if connection is None:
             return
-        try:
-            connection.sendall(GOOD_BYE)
+        with suppress(OSError):  # the runner has gone before us
+            connection.sendall(GOOD_BYE_AND_WAIT if wait else GOOD_BYE)
+            if wait:
+                self._let_go.wait(wait)
             connection.shutdown(socket.SHUT_RDWR)
-        except OSError:  # the runner has gone before us
-            return
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -111,6 +116,7 @@ class Connection:
         for _ in receive_all(connection):  # nothing is said to us: its end is the message
             continue
         self._socket = None
+        self._let_go.set()
 
     def _reach_runner(self) -> socket.socket | None:
         """A connection to a living runner; None when there is none and it is not ours to start one."""

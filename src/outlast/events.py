@@ -74,28 +74,28 @@ def child_free_again(pid: int, seconds: float) -> str:
     return f"the event loop of task process {pid} is free again after {seconds:.1f} s"
 
 
-def child_died(pid: int, status: int, tasks: Sequence[int]) -> str:
+def child_died(pid: int, how: str, tasks: Sequence[int]) -> str:
     """A child died with these tasks in it."""
-    return f"task process {pid} {how_it_ended(status)}; running in it: {_names(tasks)}"
+    return f"task process {pid} {how}; running in it: {_names(tasks)}"
 
 
-def crashed(pid: int, status: int, crashes: int, most: int) -> str:
+def crashed(pid: int, how: str, crashes: int, most: int) -> str:
     """Why an attempt is over: it killed its process."""
-    end = f"it ended its process {pid}, which {how_it_ended(status)}"
+    end = f"it ended its process {pid}, which {how}"
     if crashes < most:
         return f"{end}; it runs again, alone (time {crashes} of at most {most})"
     return f"{end}, time {crashes} of at most {most}: it is not run again"
 
 
-def suspected(pid: int, status: int, among: int, company: int) -> str:
+def suspected(pid: int, how: str, among: int, company: int) -> str:
     """Why an attempt is over although it may not be to blame."""
-    end = f"its process {pid} {how_it_ended(status)} with {among} suspects in it"
+    end = f"its process {pid} {how} with {among} suspects in it"
     return f"{end}; it runs again, unpaid, {_next_time(company)}"
 
 
-def beside(pid: int, status: int) -> str:
+def beside(pid: int, how: str) -> str:
     """Why an attempt is over that is known to be innocent."""
-    return f"its process {pid} {how_it_ended(status)} because of another task; it runs again, unpaid"
+    return f"its process {pid} {how} because of another task; it runs again, unpaid"
 
 
 def went_down(why: str, cuts: int, alone_after: int, most: int) -> str:
@@ -187,8 +187,10 @@ def inline_never_ran(pid: int) -> str:
     return f"its web worker {pid} died before it ran (lane inline): it cannot travel to another process"
 
 
-def how_it_ended(status: int) -> str:
-    """Words for a wait status as `os.waitpid` gives it."""
+def how_it_ended(status: int, *, out_of_memory: bool = False) -> str:
+    """Words for a wait status as `os.waitpid` gives it, and for what the kernel's count of OOM kills says."""
+    if out_of_memory:
+        return "was killed by the kernel since memory had run out (SIGKILL, and the count of OOM kills has risen)"
     if status < 0:
         return f"was killed by {_signal_name(-status)}"
     return "exited in the middle of its work" if status == 0 else f"exited with status {status}"

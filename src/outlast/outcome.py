@@ -26,11 +26,11 @@ class Raised:
 class Died:
     """The attempt's process ended before the attempt did, and the attempt is to blame.
 
-    `status` is negative for a signal; `stack` is what the process wrote in its last moment, or empty.
+    `how` it ended in words; `stack` is what the process wrote in its last moment, or empty.
     """
 
     pid: int
-    status: int
+    how: str
     stack: str = ""
 
 
@@ -39,7 +39,7 @@ class Suspected:
     """The attempt's process died, and this is one of `among` attempts that may be to blame."""
 
     pid: int
-    status: int
+    how: str
     among: int
 
 
@@ -48,7 +48,7 @@ class Beside:
     """The attempt's process died, and it is known that another attempt is to blame."""
 
     pid: int
-    status: int
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +109,11 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = Settlement(attempt.id, attempt.attempt, End.ERROR, State.FAILED, reason, traceback)
         case Died():
             settled = _after_dying(attempt, happened, max_crashes)
-        case Suspected(pid, status, among):
+        case Suspected(pid, how, among):
             company = max(1, among // 2)
-            settled = _again(attempt, events.suspected(pid, status, among, company), company=company)
-        case Beside(pid, status):
-            settled = _again(attempt, events.beside(pid, status))
+            settled = _again(attempt, events.suspected(pid, how, among, company), company=company)
+        case Beside(pid, how):
+            settled = _again(attempt, events.beside(pid, how))
         case Cut(why):
             settled = _again(attempt, events.interrupted(why))
         case Stopped():
@@ -129,7 +129,7 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
 def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:
     crashes = attempt.crashes + 1
     state = State.WAITING if crashes < max_crashes else State.FAILED
-    reason = events.crashed(died.pid, died.status, crashes, max_crashes)
+    reason = events.crashed(died.pid, died.how, crashes, max_crashes)
     return Settlement(attempt.id, attempt.attempt, End.CRASHED, state, reason, died.stack, company=1)
 
 

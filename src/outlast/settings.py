@@ -23,7 +23,7 @@ def _default_children() -> int:
 
 
 _DURATIONS = (
-    *("drain", "linger", "grace", "stall_after", "stall_limit", "store_deadline"),
+    *("drain", "stop_wait", "linger", "grace", "stall_after", "stall_limit", "store_deadline"),
     *("keep_done", "keep_failed"),
 )
 
@@ -36,6 +36,8 @@ class Settings:
     app: the app that children import, `module:name`; empty means: ask the server, then look for it.
     runner: `auto` starts a runner when there is none, `external` leaves that to `outlast worker`, `off` only stores.
     drain: how long running tasks may go on after the last web worker has left.
+    stop_wait: how long the stop of the last web worker waits until the tasks that run have ended; at most `drain`. Has
+        to be shorter than what the server, or what stops it, allows for a graceful stop.
     linger: how long a runner stays for the next web worker.
     max_children: how many task processes there may be. Default: one per core, at least 2.
     loop_slots, thread_slots: how many tasks of each lane run at once in one child.
@@ -60,6 +62,7 @@ class Settings:
     app: str = ""
     runner: str = "auto"
     drain: float = 25.0
+    stop_wait: float = 0.0
     linger: float = 10.0
     max_children: int = _default_children()
     max_alone: int = _default_children()

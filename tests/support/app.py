@@ -161,6 +161,13 @@ async def backtrack(name: str) -> None:
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
+def grow_until_killed(name: str) -> None:
+    witness("began", name, os.getpid())
+    taken = []
+    while True:
+        taken.append(bytearray(os.urandom(1 << 20)))
+
+
 @outlast.task(memory="100M")
 def grow(name: str, megabytes: float) -> None:
     witness("began", name, os.getpid())
@@ -238,7 +245,7 @@ TASKS = {
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
         *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
-        *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow),
+        *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit),
     )
 }

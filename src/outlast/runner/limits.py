@@ -1,11 +1,9 @@
-"""What a runner allows its children: timeouts, cancels, how long a loop may be blocked, how much memory."""
+"""What a runner allows its children: timeouts, cancels, how long a loop may be blocked."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from outlast import events
 from outlast.outcome import Cut, Happening, Stopped, Stuck, Why
@@ -18,7 +16,6 @@ from outlast.tasks import Claimed
 log = logging.getLogger("outlast")
 Ended = list[tuple[Claimed, Happening]]
 TIME_TO_BELIEVE = 0.5  # seconds until a child that is blocked or silent has been found out
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def enforce(child: Child, settings: Settings, now: float) -> Ended:
@@ -52,14 +49,6 @@ def forgive(child: Child, seconds: float) -> None:
     for task in child.deadlines:
         if task != child.blocked_by:
             child.deadlines[task] += seconds
-
-
-def resident_bytes(pid: int) -> int:
-    """The memory that a process has now; 0 when it is gone or the kernel does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 def _due(child: Child, settings: Settings, now: float) -> dict[int, Stop]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from outlast.hello import Environment
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
 from outlast.runner import limits
 from outlast.runner.children import Child, Generation, Handlers, Stop, start_child
+from outlast.runner.memory import OomKills, resident_bytes
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.tasks import Claimed, Lane
 
@@ -51,6 +53,7 @@ class Pool:
         self._back_off = 0.0
         self._complaint = ""
         self._next_enforcement = 0.0
+        self._oom = OomKills()
         self._handed_back: list[Claimed] = []
         self.children: list[Child] = []
         self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
@@ -107,12 +110,13 @@ class Pool:
         for attempt in gone:
             self._ended(attempt, Stopped(Why.CANCEL, 0.0))
 
-    def recycle(self) -> None:
+    def watch_memory(self) -> None:
         """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
+        self._oom.look()
         for child in self.children:
             most = child.generation.environment.settings.max_rss
             has_worked = child.idle_since > child.ready_at or child.attempts
-            if most and child.stays and has_worked and (size := limits.resident_bytes(child.pid)) > most:
+            if most and child.stays and has_worked and (size := resident_bytes(child.pid)) > most:
                 log.info("%s", events.recycled(child.pid, size, most))
                 child.drain()
 
@@ -293,15 +297,16 @@ class Pool:
         child.is_over = True
         status = child.reap()
         self.children.remove(child)
-        how = events.how_it_ended(status) if status or child.attempts else "left"
+        by_oom = status == -signal.SIGKILL and self._oom.has_struck()
+        how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
         self.departed.append((child.id, how))
         now = time.monotonic()
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif child.attempts:
-            log.error("%s", events.child_died(child.pid, status, list(child.attempts)))
+            log.error("%s", events.child_died(child.pid, how, list(child.attempts)))
         attempts = child.give_up(list(child.attempts), now)
-        verdicts = convicted(attempts, child.pid, status, child.last_words())
+        verdicts = convicted(attempts, child.pid, how, child.last_words())
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()

@@ -95,6 +95,8 @@ class Runner:
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
+        if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._settlements)):
+            self._webs.let_go()
 
     def _stay_or_go(self, now: float) -> None:
         """Serve while anyone is there to serve; let finish what runs, then leave, when not."""
@@ -137,7 +139,7 @@ class Runner:
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
-        self._pool.recycle()
+        self._pool.watch_memory()
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]

@@ -40,6 +40,7 @@ class Webs:
         self._woken = woken
         self._asked_to_look = asked_to_look
         self._connected: set[Channel] = set()
+        self._waiting: set[Channel] = set()
         self._last_end = -DYING_TIME
         self._file = path.parent / SOCKET_NAME
         self._listener = self._listen(path.parent)
@@ -48,6 +49,17 @@ class Webs:
     def is_empty(self) -> bool:
         """Whether no web worker is connected."""
         return not self._connected
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether a web worker that stops wants to know when no task runs any more."""
+        return bool(self._waiting)
+
+    def let_go(self) -> None:
+        """Let the web workers stop that have waited."""
+        for channel in list(self._waiting):
+            channel.close()
+            self._ended(channel)
 
     def may_have_died(self, now: float) -> bool:
         """Whether a connection has ended of late: its process ends a moment later, or lives on."""
@@ -58,7 +70,7 @@ class Webs:
         self._selector.unregister(self._listener)
         self._listener.close()
         self._file.unlink(missing_ok=True)
-        for channel in list(self._connected):
+        for channel in [*self._connected, *self._waiting]:
             channel.close()
 
     def _listen(self, folder: Path) -> socket.socket:
@@ -90,6 +102,9 @@ class Webs:
     def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
             self._woken()
+        elif message.get("type") == "good-bye" and message.get("waits") and channel in self._connected:
+            self._connected.discard(channel)
+            self._waiting.add(channel)
         elif message.get("type") == "look":
             self._asked_to_look()
         elif message.get("type") == "hello":
@@ -107,4 +122,5 @@ class Webs:
 
     def _ended(self, channel: Channel) -> None:
         self._connected.discard(channel)
+        self._waiting.discard(channel)
         self._last_end = time.monotonic()
