@@ -29,6 +29,8 @@ class Watch:
         self._stall_after = stall_after
         self._has_work = threading.Event()
         self._beaten_at = time.monotonic()
+        self._step: asyncio.Handle | None = None
+        self._step_seen_at = 0.0
         threading.Thread(target=self._run, name="outlast-watch", daemon=True).start()
 
     def look(self) -> None:
@@ -50,7 +52,10 @@ class Watch:
     def _run(self) -> None:
         while self._has_work.wait():
             time.sleep(BEAT)
-            if time.monotonic() - self._beaten_at > self._stall_after:
+            silent = time.monotonic() - self._beaten_at
+            if silent > 2 * BEAT:
+                self._see_step()
+            if silent > self._stall_after:
                 self._report_stall()
             else:
                 self._outbox.send({"type": "alive"})
@@ -59,7 +64,7 @@ class Watch:
         """Until the loop beats again: say so, and hand back whatever comes in meanwhile."""
         began = self._beaten_at
         while self._beaten_at == began:
-            attempt = attempt_in_step(self._loop_thread) or Attempt()
+            attempt = self._blocker()
             self._outbox.send(
                 {
                     "type": "blocked",
@@ -71,15 +76,28 @@ class Watch:
                 }
             )
             time.sleep(BEAT)
+            self._see_step()
         self._outbox.send({"type": "free", "seconds": self._beaten_at - began})
 
+    def _see_step(self) -> None:
+        step = step_of_loop(self._loop_thread)
+        if step is not self._step:
+            self._step, self._step_seen_at = step, time.monotonic()
 
-def attempt_in_step(thread: int) -> Attempt | None:
-    """The attempt whose code the event loop in `thread` runs now, also in a task or callback that it has made."""
+    def _blocker(self) -> Attempt:
+        """The attempt that the loop has been in for most of the time. A loop with much to do is nobody's fault.
+
+        Seen once would not do: when the one that blocked has ended, many others go on before the loop beats again.
+        """
+        if self._step is None or time.monotonic() - self._step_seen_at < self._stall_after / 3:
+            return Attempt()
+        # the context of the step tells it also for a task or callback that the attempt has made, and on Python 3.11
+        return self._step._context.get(running_attempt) or Attempt()  # type: ignore[attr-defined]
+
+
+def step_of_loop(thread: int) -> asyncio.Handle | None:
+    """What the event loop in `thread` runs now; None when it waits or runs nothing of anybody's."""
     frame = sys._current_frames().get(thread)
     while frame is not None and frame.f_code is not _STEP:
         frame = frame.f_back
-    if frame is None:
-        return None
-    handle = frame.f_locals["self"]  # its context is that of the step, also on Python 3.11, whose tasks do not say
-    return handle._context.get(running_attempt)  # type: ignore[no-any-return]
+    return frame.f_locals["self"] if frame is not None else None

@@ -1,0 +1,60 @@
+"""Thousands of tasks while processes are killed at random; and that the check would find what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.soak.check import Recorded, Seen, violations
+from tests.soak.plan import Asked, planned
+from tests.soak.run import soak
+
+TASKS = 5_000
+SEED = 7
+
+
+def test_nothing_is_lost_or_settled_twice(tmp_path: Path) -> None:
+    report = soak(tmp_path, TASKS, SEED)
+    assert not report.violations, "\n".join(report.violations[:20])
+    assert report.answered > 0.9 * TASKS
+    assert report.kills.total() > 0, "nobody was killed: this proves nothing"
+
+
+def test_a_seed_says_it_all() -> None:
+    assert planned(500, 3) == planned(500, 3)
+    assert planned(500, 3) != planned(500, 4)
+
+
+RELEASED, STARTED, DONE = ("released", 0, ""), ("started", 1, ""), ("done", 1, "")
+GOOD = Recorded("done", 0, (RELEASED, STARTED, DONE))
+SEEN = Seen([Asked(1, "awaits", 0.0)], {1}, {1: 1}, {1: 1}, {1: GOOD})
+CUT = Recorded("done", 0, (STARTED, ("interrupted", 1, "its runner died"), ("started", 2, ""), ("done", 2, "")))
+
+
+def test_what_is_right_is_no_violation() -> None:
+    assert violations(SEEN) == []
+    assert violations(replace(SEEN, recorded={1: CUT}, began={1: 2}, ran={1: 2})) == []
+    assert violations(replace(SEEN, answered=set(), recorded={}, began={}, ran={})) == [], "nobody was promised it"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (replace(SEEN, recorded={}), "was answered and is not in the journal"),
+        (replace(SEEN, recorded={}, answered=set()), "has run and is not in the journal"),
+        (replace(SEEN, recorded={1: replace(GOOD, state="running")}), "is left running"),
+        (replace(SEEN, recorded={1: replace(GOOD, state="failed")}), "ended failed, not done"),
+        (replace(SEEN, ran={}), "has never run to its end"),
+        (replace(SEEN, began={}), "has never begun"),
+        (replace(SEEN, began={1: 2}), "has begun 2 times in 1 attempts"),
+        (replace(SEEN, ran={1: 2}), "has run 2 times, but was cut 0 times"),
+        (replace(SEEN, recorded={1: replace(GOOD, events=(STARTED, DONE, DONE))}), "settled twice"),
+        (replace(SEEN, recorded={1: replace(GOOD, events=(STARTED,))}), "an attempt without an end"),
+        (replace(SEEN, recorded={1: replace(CUT, events=(STARTED, ("interrupted", 1, "")))}), "without a sentence"),
+        (replace(SEEN, recorded={1: replace(GOOD, crashes=1)}), "is innocent and was charged 1 crashes"),
+    ],
+)
+def test_each_violation_is_found(wrong: Seen, words: str) -> None:
+    assert any(words in sentence for sentence in violations(wrong)), violations(wrong)

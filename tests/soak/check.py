@@ -1,0 +1,90 @@
+"""What must hold in the end. Pure: what was answered, seen and recorded in, sentences about what is wrong out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.soak.plan import KILLERS, Asked
+
+ENDS = ("done", "error", "retry", "timeout", "cancelled", "crashed", "interrupted", "snoozed")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the journal has of a task; `events` are (kind, attempt, reason) in their order."""
+
+    state: str
+    crashes: int
+    events: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """`began` and `ran` count the lines in the outside log by number, `recorded` is by number."""
+
+    plan: Sequence[Asked]
+    answered: Collection[int]
+    began: Mapping[int, int]
+    ran: Mapping[int, int]
+    recorded: Mapping[int, Recorded]
+
+
+def violations(seen: Seen) -> list[str]:
+    """One sentence for each thing that must not be."""
+    found = [sentence for asked in seen.plan for sentence in _of_one(asked, seen)]
+    return found + [f"{number} is in the journal twice" for number in _doubled(seen)]
+
+
+def _of_one(asked: Asked, seen: Seen) -> Iterator[str]:
+    name = f"{asked.number} ({asked.kind})"
+    record = seen.recorded.get(asked.number)
+    if record is None:
+        if asked.number in seen.answered:
+            yield f"{name} was answered and is not in the journal"
+        if seen.began.get(asked.number):
+            yield f"{name} has run and is not in the journal"
+        return
+    if record.state in ("held", "waiting", "running"):
+        yield f"{name} is left {record.state}"
+    if asked.number in seen.answered:
+        yield from (f"{name} {what}" for what in _broken_promises(asked, record, seen))
+    yield from (f"{name} {what}" for what in _contradictions(asked, record, seen))
+
+
+def _broken_promises(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]:
+    """Of a task whose request was answered."""
+    wanted = "failed" if asked.kind in (*KILLERS, "raises") else "done"
+    if record.state != wanted:
+        yield f"ended {record.state}, not {wanted}: {record.events[-1:]}"
+    if wanted == "done" and not seen.ran.get(asked.number):
+        yield "was answered and has never run to its end"
+    if not seen.began.get(asked.number):
+        yield "was answered and has never begun"
+
+
+def _contradictions(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]:
+    """Between the outside log and the journal, and within the journal."""
+    starts = Counter(attempt for kind, attempt, _ in record.events if kind == "started")
+    ends = Counter(attempt for kind, attempt, _ in record.events if kind in ENDS and attempt)
+    if seen.began.get(asked.number, 0) > len(starts):
+        yield f"has begun {seen.began[asked.number]} times in {len(starts)} attempts"
+    if seen.ran.get(asked.number, 0) > 1 + _cuts(record):
+        yield f"has run {seen.ran[asked.number]} times, but was cut {_cuts(record)} times"
+    if any(count > 1 for count in (*starts.values(), *ends.values())):
+        yield f"has an attempt that was settled twice: {record.events}"
+    if starts.keys() != ends.keys():
+        yield f"has an attempt without an end: {record.events}"
+    if any(kind in ("crashed", "interrupted") and not reason for kind, _, reason in record.events):
+        yield f"was cut without a sentence: {record.events}"
+    if asked.kind not in KILLERS and record.crashes:
+        yield f"is innocent and was charged {record.crashes} crashes: {record.events}"
+
+
+def _cuts(record: Recorded) -> int:
+    return sum(kind in ("crashed", "interrupted") for kind, _, _ in record.events)
+
+
+def _doubled(seen: Seen) -> list[int]:
+    return [number for number, count in Counter(asked.number for asked in seen.plan).items() if count > 1]
