@@ -22,7 +22,6 @@ def enforce(child: Child, settings: Settings, now: float) -> Ended:
     """Tell what has to stop to do so, and go one rung further where it does not; returns what has ended by that."""
     for task, stop in _due(child, settings, now).items():
         child.tell_to_stop(task, stop)
-    ended: Ended = []
     for task, stop in list(child.stops.items()):
         match _rung(child, task, settings, now):
             case Rung.INTERRUPT:
@@ -31,10 +30,8 @@ def enforce(child: Child, settings: Settings, now: float) -> Ended:
                 log.warning("%s", events.stopping(child.pid, task, child.attempts[task].function, stop.why.value))
                 child.drain()
             case Rung.KILL:
-                return ended + _end_with(child, task, now)
-    if _is_stuck(child, settings, now):
-        return _end_stuck(child, now)
-    return ended
+                return _end_with(child, task, now)
+    return _end_stuck(child, now) if _is_stuck(child, settings, now) else []
 
 
 def cancel(child: Child, tasks: Collection[int], now: float) -> None:
