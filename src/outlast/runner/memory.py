@@ -22,15 +22,16 @@ class OomKills:
 
     def __init__(self) -> None:
         self._file = _counting_file()
-        self._seen = self._count()
+        self._seen = self._seen_before = self._count()
 
     def look(self) -> None:
-        """What has been killed by now was none of our children."""
-        self._seen = self._count()
+        """To be called once a second: what was killed before the last call was none of our children."""
+        self._seen_before, self._seen = self._seen, self._count()
 
     def has_struck(self) -> bool:
-        """Whether something was killed since the last look."""
-        before, self._seen = self._seen, self._count()
+        """Whether something was killed of late: since the last look but one, as a death is heard of a moment later."""
+        before = self._seen_before
+        self._seen = self._seen_before = self._count()
         return self._seen > before
 
     def _count(self) -> int:
