@@ -212,8 +212,8 @@ class Runner:
         return companies
 
     def _prune(self, now: float) -> None:
-        """Forget what is past keeping, a little at a time."""
-        if now >= self._next_prune:
+        """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
+        if self._stay is Stay.SERVE and now >= self._next_prune:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
             gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
             self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY

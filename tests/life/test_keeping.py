@@ -1,0 +1,43 @@
+"""What is past keeping is forgotten by the user's settings, never by the defaults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from outlast.engines.history import History
+from outlast.engines.sqlite import SqliteJournal
+from outlast.liveness import Liveness
+from outlast.tasks import End, Lane, NewTask, Settlement, State
+from tests.support.servers import eventually
+
+LONG_AGO = 3 * 86_400.0  # seconds; `keep_done` is one day unless it is said otherwise
+
+
+def test_a_runner_that_nobody_has_told_the_settings_forgets_nothing(tmp_path: Path) -> None:
+    """Its web worker may die, or stop, before it has said hello."""
+    path = tmp_path / ".outlast" / "journal.db"
+    store_an_old_task(path)
+    log = tmp_path / "runner.log"
+    with log.open("wb") as output:
+        subprocess.run([sys.executable, "-m", "outlast.runner", str(path)], stderr=output, check=True)
+    liveness = Liveness(path.parent)
+    eventually(lambda: "moves the tasks" in log.read_text(), "it listens to signals by then")
+    runner = liveness.runner()
+    assert runner
+    os.kill(runner, signal.SIGTERM)
+    eventually(lambda: liveness.runner() is None, "it has left in order")
+    assert [record.state for record in History(path).tasks()] == ["done"]
+
+
+def store_an_old_task(path: Path) -> None:
+    journal, then = SqliteJournal(f"sqlite:///{path}"), time.time() - LONG_AGO
+    with journal.transaction():
+        journal.add([NewTask(1, "main:ok", "{}", Lane.LOOP, State.WAITING, then, "GET /")], owner=0)
+        (attempt,) = journal.claim(0, Lane.LOOP, 1, then)
+        journal.settle([Settlement(attempt.id, attempt.attempt, End.DONE, State.DONE)], then)
+    journal.close()
