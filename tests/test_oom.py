@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from outlast.runner import memory
-from outlast.runner.memory import OomKills
+from outlast.watch import memory
+from outlast.watch.memory import OomKills
 
 
 @pytest.fixture

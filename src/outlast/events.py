@@ -192,11 +192,12 @@ def how_it_ended(status: int, *, out_of_memory: bool = False) -> str:
     if out_of_memory:
         return "was killed by the kernel since memory had run out (SIGKILL, and the count of OOM kills has risen)"
     if status < 0:
-        return f"was killed by {_signal_name(-status)}"
+        return f"was killed by {signal_name(-status)}"
     return "exited in the middle of its work" if status == 0 else f"exited with status {status}"
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as SIGKILL."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -18,9 +18,9 @@ from outlast.hello import Environment
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
 from outlast.runner import limits
 from outlast.runner.children import Child, Generation, Handlers, Stop, start_child
-from outlast.runner.memory import OomKills, resident_bytes
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.tasks import Claimed, Lane
+from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves

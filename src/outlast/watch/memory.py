@@ -24,6 +24,11 @@ class OomKills:
         self._file = _counting_file()
         self._seen = self._seen_before = self._count()
 
+    @property
+    def count(self) -> int:
+        """The kernel's count now."""
+        return self._count()
+
     def look(self) -> None:
         """To be called once a second: what was killed before the last call was none of our children."""
         self._seen_before, self._seen = self._seen, self._count()
