@@ -165,6 +165,26 @@ def out_of_memory(memory: int) -> str:
     return f"it wanted more memory than the {_mib(memory)} that it may have"
 
 
+def incidents_counted(stalls: int, times: int, deaths: int) -> str:
+    """What happened to processes in the last day."""
+    in_all = f" ({times} times in all)" if times > stalls else ""
+    loops = [f"{stalls} blocked loop{'s' * (stalls != 1)}{in_all}"] if stalls else []
+    ends = [f"{deaths} death{'s' * (deaths != 1)}"] if deaths else []
+    return f"incidents of the last day: {', '.join(loops + ends)}: see `outlast explain`"
+
+
+NOT_THERE_ANY_MORE = "not in the journal any more"
+CUT = "cut"  # what becomes of a request whose process died
+
+
+def became(state: str, attempt: int, when: str, reason: str) -> str:
+    """What is now with a task that was in a process when something happened to it. `when` may be empty."""
+    if state == "running":  # its reason is that of the attempt before
+        return f"running, attempt {attempt}, since {when}"
+    tried = f" on attempt {attempt}" if attempt and state in ("done", "failed") else ""
+    return f"{state}{tried}{when and f' at {when}'}{reason and f': {reason}'}"
+
+
 def _by_force(pid: int) -> str:
     return f", did not stop when it was told, and its process {pid} was ended" if pid else ""
 

@@ -61,7 +61,7 @@ class Settings:
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
     keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
-        kept in the journal, and for how long failed, cancelled and dropped ones.
+        kept in the journal, and for how long failed, cancelled and dropped ones, and incidents.
     """
 
     url: str = "sqlite:///.outlast/journal.db"

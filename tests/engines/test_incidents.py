@@ -163,14 +163,15 @@ def test_incidents_past_keeping_are_forgotten(journal: SqliteJournal) -> None:
 
 
 def test_of_incidents_the_newest_thousand_are_kept(journal: SqliteJournal) -> None:
-    note(journal, *(replace(DEATH, at=float(at)) for at in range(1, 1004)))
-    assert prune(journal, limit=100, now=1004.0, failed=5000.0) == 3
-    assert History(journal.path).incidents(limit=5000)[-1].last_at == 4.0
+    note(journal, *(replace(DEATH, at=float(at)) for at in range(1, 1001)))
+    assert len(History(journal.path).incidents(limit=5000)) == 1000
+    note(journal, *(replace(DEATH, at=float(at)) for at in range(1001, 1004)))
+    assert [one.last_at for one in History(journal.path).incidents(limit=5000)] == list(range(1003, 3, -1))
 
 
-def prune(journal: Journal, limit: int, now: float, failed: float = 10.0) -> int:
+def prune(journal: Journal, limit: int, now: float) -> int:
     with journal.transaction():
-        return journal.prune(Retention(done=1.0, count=1, failed=failed), limit, now)
+        return journal.prune(Retention(done=1.0, count=1, failed=10.0), limit, now)
 
 
 def test_noise_is_stored_short_and_printable(journal: SqliteJournal) -> None:

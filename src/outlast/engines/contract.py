@@ -174,15 +174,12 @@ class Journal(Protocol):
 
         A stall whose culprit is named joins the record of the last day (86 400 s before `now`) with the same cause,
         kind of process, culprit and machine: that counts it, and tells of the newest and of the longest. A death
-        is always a record of its own.
+        is always a record of its own. The newest 1000 records are kept at most.
         """
         ...
 
     def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were.
-
-        Of incidents the newest 1000 are kept at most.
-        """
+        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
         ...
 
     def unfinished(self) -> int:

@@ -86,6 +86,7 @@ def from_row(row: Sequence[Any]) -> IncidentRecord:
     """An incident from its columns, in the order of the record's fields."""
     values = dict(zip(IncidentRecord.__slots__, row, strict=True))
     values |= {name: _one_line(values[name], MOST_SENTENCE) for name in ("process", "machine", "culprit", "sentence")}
+    values |= {name: _seconds(values[name]) for name in ("first_at", "last_at", "seconds")}
     values |= {"stack": printable(values["stack"], MOST_STACK), "flights": _flights(values["flights"])}
     return IncidentRecord(**values)
 

@@ -184,11 +184,15 @@ class SqliteJournal:
         return [(int(process), int(pid)) for process, pid in self._read(sql.PRESENT, (kind,))]
 
     def note(self, incidents: Iterable[Incident], now: float) -> None:
-        """Record what happened to processes; a stall of a culprit of the last day is counted."""
+        """Record what happened to processes; a stall of a culprit of the last day is counted.
+
+        Where no task was ever stored there is no runner to prune, so this keeps no more than the newest by itself.
+        """
         for incident in incidents:
             values = {**to_row(incident, now), "day_ago": now - DAY}
             if not self._opened().execute(sql.JOIN_INCIDENT, values).fetchall():
                 self._opened().execute(sql.ADD_INCIDENT, values)
+        self._opened().execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
 
     def prune(self, keep: Retention, limit: int, now: float) -> int:
         """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
@@ -196,8 +200,8 @@ class SqliteJournal:
         values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
         gone = [row[0] for row in self._opened().execute(sql.PRUNE, values)]
         self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
-        old = (now - keep.failed, MOST_INCIDENTS, limit - len(gone))
-        return len(gone) + len(self._opened().execute(sql.PRUNE_INCIDENTS, old).fetchall())
+        old = self._opened().execute(sql.PRUNE_INCIDENTS, (now - keep.failed, limit - len(gone))).fetchall()
+        return len(gone) + len(old)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""

@@ -94,12 +94,10 @@ ADD_INCIDENT = """
 INSERT INTO incident
     (kind, cause, process, pid, machine, first_at, last_at, times, seconds, culprit, sentence, stack, flights)
 VALUES (:kind, :cause, :process, :pid, :machine, :at, :at, :times, :seconds, :culprit, :sentence, :stack, :flights)"""
+KEEP_NEWEST_INCIDENTS = """
+DELETE FROM incident WHERE id IN (SELECT id FROM incident ORDER BY last_at DESC, id DESC LIMIT -1 OFFSET ?)"""
 PRUNE_INCIDENTS = """
-DELETE FROM incident WHERE id IN (
-    SELECT id FROM incident
-    WHERE last_at < max(?1, coalesce((SELECT last_at FROM incident ORDER BY last_at DESC LIMIT 1 OFFSET ?2 - 1), 0))
-    ORDER BY last_at LIMIT ?3)
-RETURNING id"""
+DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE last_at < ? ORDER BY last_at LIMIT ?) RETURNING id"""
 ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
 LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
