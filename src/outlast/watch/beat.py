@@ -15,7 +15,7 @@ from typing import Protocol
 
 from outlast.watch.looks import Looks, site_in, stack_in
 from outlast.watch.processor import Reading, ThreadMeter
-from outlast.watch.sample import Identify, Sample, sample_of_loop
+from outlast.watch.sample import Identify, LoopView
 from outlast.watch.stall import Silence, Stall, cause_of
 from outlast.watch.timer import new_timer
 
@@ -59,11 +59,10 @@ class Beat:
 
     def __init__(self, stall_after: float, witness: Witness, identify: Identify) -> None:
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
         self._stall_after = stall_after
         self._patience = stall_after * FIRST_LOOK
         self._witness = witness
-        self._identify = identify
+        self._view = LoopView(identify)
         self._timer = new_timer()
         self._meter = ThreadMeter(threading.get_native_id())
         self._is_closed = False
@@ -97,7 +96,7 @@ class Beat:
             before = own_meter.read()
             self._timer.wait()
             woken_at, heard = time.monotonic(), self._heard
-            first = self._sample(with_others=True)  # before anything that lets go of the interpreter's lock
+            first = self._view.sample(with_others=True)  # before anything that lets go of the interpreter's lock
             if not self._is_closed:
                 waited = own_meter.read().since(before).waited
                 self._attend(heard, Looks(first, woken_at), woken_at - heard.at - self._patience - waited)
@@ -113,7 +112,7 @@ class Beat:
         while self._is_silent_since(heard):
             time.sleep(LOOK)
             now = time.monotonic()
-            looks.add(self._sample(), now)
+            looks.add(self._view.sample(), now)
             if self._is_silent_since(heard):
                 told = self._tell(looks, heard, late, told)
         if told is not None:
@@ -136,7 +135,7 @@ class Beat:
             self._witness.stalled(Stall(cause, heard.after, None, None, "", is_over=True))
 
     def _is_silent_since(self, heard: Heard) -> bool:
-        return self._heard is heard and not self._is_closed and self._loop.is_running()
+        return self._heard is heard and not self._is_closed and self._view.is_running
 
     def _stall(self, looks: Looks, heard: Heard, late: float, now: float) -> Stall | None:
         spent = self._meter.read().since(heard.reading)
@@ -149,6 +148,3 @@ class Beat:
             return Stall(cause, silence.seconds, None, None, "")
         flight = seen.flight.seen(now) if seen.flight is not None else None
         return Stall(cause, silence.seconds, site_in(seen), flight, stack_in(seen))
-
-    def _sample(self, *, with_others: bool = False) -> Sample:
-        return sample_of_loop(self._loop, self._thread, self._identify, with_others=with_others)

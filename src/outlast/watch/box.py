@@ -111,7 +111,7 @@ class Box:
     def __init__(self, path: Path, owner: Owner) -> None:
         """Raises OSError when there is no room, no folder, or already such a file."""
         self.path = path
-        self.crash_file = path.with_suffix(".crash").open("xb", buffering=0)
+        self.crash_file = os.fdopen(_made(path.with_suffix(".crash")), "wb", buffering=0)
         try:
             self._map = _mapped(path)
             _reserve(self.crash_file.fileno(), CRASH_ROOM)
@@ -204,9 +204,13 @@ class Box:
             self._map[at : at + len(data)] = data
 
 
+def _made(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
 def _mapped(path: Path) -> mmap.mmap:
     """The file with its space and its lock. The descriptor stays open: to close it would drop the lock."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = _made(path)
     fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     _reserve(descriptor, SIZE)
     return mmap.mmap(descriptor, SIZE)

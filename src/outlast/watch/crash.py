@@ -12,10 +12,8 @@ from outlast.watch.site import Site, is_users, shown_file
 _THREAD = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+.*$", re.MULTILINE)
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>\S+)$', re.MULTILINE)
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>.+)$", re.MULTILINE)
-_LOOP = frozenset(
-    {("events", "_run"), ("runners", "run")}
-    | {("base_events", name) for name in ("run_forever", "run_until_complete", "_run_once")}
-)
+_LOOP = re.compile(r"/(asyncio|gunicorn|uvicorn|uvicorn_worker)/([a-z_]+/)*[a-z_]+\.py$")
+_RUNS = frozenset({"_run", "run", "run_forever", "run_until_complete", "_run_once"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,8 @@ def _frames(text: str) -> list[Frame]:
 
 
 def _above_the_loop(frames: Sequence[Frame]) -> Sequence[Frame]:
-    lowest = next((at for at, one in enumerate(frames) if (PurePath(one.file).stem, one.function) in _LOOP), None)
+    """What a step of the loop has called, by the names of what runs loops."""
+    lowest = next((at for at, one in enumerate(frames) if one.function in _RUNS and _LOOP.search(one.file)), None)
     return frames[:lowest]
 
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from itertools import takewhile
 
 from outlast.watch.flights import InFlight
 from outlast.watch.site import Site, is_users, shown_file
@@ -19,10 +21,6 @@ Identify = Callable[[Context], InFlight | None]
 _HOSTS = frozenset(
     {"asyncio", "uvicorn", "uvicorn_worker", "gunicorn", "starlette", "fastapi", "anyio", "uvloop", "outlast"}
     | {"threading", "concurrent", "selectors", "contextlib"}
-)
-_LOOPS = frozenset(
-    {("asyncio.events", "_run"), ("asyncio.runners", "run")}
-    | {("asyncio.base_events", name) for name in ("run_forever", "run_until_complete", "_run_once")}
 )
 
 
@@ -46,18 +44,46 @@ class Sample:
         return site_of(self.above) or _site_of_callback(self.step)
 
 
-def sample_of_loop(
-    loop: asyncio.AbstractEventLoop, thread: int, identify: Identify, *, with_others: bool = False
-) -> Sample:
-    """What the event loop in `thread` does now. Lets nobody else run before it has seen it."""
-    stack = stack_of(thread)
-    others = stacks_but({thread, threading.get_ident()}) if with_others else ()
-    task = _task_of(loop)
-    above = _above_the_loop(stack)
-    handle = next((one.handle for one in reversed(stack) if one.handle is not None), None)
-    step = handle or task or (above[0].frame if above else None)
-    flight = next((one.flight for one in reversed(above) if one.flight is not None), None)
-    return Sample(step, stack, above, flight or _flight_by_context(handle, task, identify), others)
+class LoopView:
+    """How to look at the event loop that runs in the calling thread. Made in one of its coroutines.
+
+    What is below that coroutine on the stack is below every other step of the loop, too. `identify` tells whose code
+    runs in a context.
+    """
+
+    def __init__(self, identify: Identify) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._identify = identify
+        self._below = [one.code for one in takewhile(_is_plain, stack_of(self._thread))]
+
+    def sample(self, *, with_others: bool = False) -> Sample:
+        """What the loop does now. Lets nobody else run before it has seen it."""
+        stack = stack_of(self._thread)
+        others = stacks_but({self._thread, threading.get_ident()}) if with_others else ()
+        return self._read(stack, _task_of(self._loop), others)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the loop has not come to its end."""
+        return self._loop.is_running()
+
+    def _read(self, stack: Stack, task: asyncio.Task[object] | None, others: Sequence[Stack]) -> Sample:
+        above = self._above(stack)
+        handle = next((one.handle for one in reversed(stack) if one.handle is not None), None)
+        step = handle or task or (above[0].frame if above else None)
+        flight = next((one.flight for one in reversed(above) if one.flight is not None), None)
+        return Sample(step, stack, above, flight or _flight_by_context(handle, task, self._identify), others)
+
+    def _above(self, stack: Stack) -> Stack:
+        """What a step of the loop has called: empty when the loop waits. uvloop's own frames are not Python's."""
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1].code, zip(self._below, stack, strict=False)))
+        above = stack[shared:]
+        return [] if above and above[0].module == "selectors" else above
+
+
+def _is_plain(stood: Stood) -> bool:
+    return not stood.code.co_flags & (CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR)
 
 
 def only_busy(stacks: Sequence[Stack]) -> Stack | None:
@@ -82,14 +108,6 @@ def _is_users(stood: Stood) -> bool:
 
 def _is_hosts(stood: Stood) -> bool:
     return stood.module.partition(".")[0] in _HOSTS
-
-
-def _above_the_loop(stack: Stack) -> Stack:
-    """What a step of the loop has called: empty when the loop waits. uvloop's own frames are not Python's."""
-    lowest = max((index for index, one in enumerate(stack) if (one.module, one.code.co_name) in _LOOPS), default=-1)
-    above = stack[lowest + 1 :]
-    waits = bool(above) and above[0].module == "selectors"
-    return [] if waits or lowest < 0 else above
 
 
 def _site_of_callback(step: object) -> Site | None:
