@@ -15,9 +15,11 @@ from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.hello import VERSION, Environment, Hello
+from outlast.incidents import Incident
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
+from outlast.runner.deaths import Deaths
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
@@ -48,6 +50,8 @@ class Runner:
         self._me = 0
         self._settlements: list[Settlement] = []
         self._dead_webs: list[int] = []
+        self._incidents: list[Incident] = []
+        self._deaths = Deaths(path.parent)
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
@@ -130,7 +134,7 @@ class Runner:
         return WATCHFUL if self._pool.running else POLL
 
     def _has_something_to_write(self, now: float) -> bool:
-        if self._settlements or self._dead_webs or self._pool.departed or self._pool.learned:
+        if self._settlements or self._dead_webs or self._incidents or self._pool.departed or self._pool.learned:
             return True
         if self._stay is not Stay.SERVE:
             return False
@@ -140,6 +144,7 @@ class Runner:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
         self._pool.watch_memory()
+        self._incidents += self._deaths.look(now)
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
@@ -158,20 +163,21 @@ class Runner:
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
         settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
-        learned = list(self._pool.learned)
+        learned, incidents = list(self._pool.learned), list(self._incidents)
         try:
             with self._journal.transaction():
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
                 for function, code, seconds in learned:
                     self._journal.learn(function, code, seconds, time.time())
+                self._journal.note(incidents, time.time())
                 claims, companies = self._claim(now), self._claim_companies(now)
                 self._prune(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
         del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
-        del self._pool.learned[: len(learned)]
+        del self._pool.learned[: len(learned)], self._incidents[: len(incidents)]
         self._last_write = now
         self._complaint = ""
         self._pool.hand_over(claims, now)
@@ -236,11 +242,12 @@ class Runner:
         """Somebody has cancelled a task that runs."""
         self._next_look = 0.0
 
-    def _greeted(self, hello: Hello, outputs: list[int]) -> None:
+    def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
 
         One of another outlast needs another runner: leave for it.
         """
+        self._deaths.expect(pid)
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals = max(1, self._stop_signals)
@@ -264,6 +271,7 @@ class Runner:
                 self._journal.leave(self._me, "left", time.time())
         finally:
             self._webs.close()
+            self._deaths.close()
             self._journal.close()
 
     def _listen_to_signals(self) -> None:

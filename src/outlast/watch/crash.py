@@ -39,11 +39,10 @@ def threads_in(text: str) -> list[Thread]:
     ends = [head.start() for head in heads[1:]] + [len(text)]
     found = [
         Thread(head["current"] == "Current thread", tuple(_frames(text[head.end() : end])))
-        for head, end in zip(heads, ends, strict=True)
+        for head, end in zip(heads, ends, strict=False)
     ]
-    last_current = max((index for index, one in enumerate(found) if one.is_current), default=0)
-    first = max((index + 1 for index, one in enumerate(found[:last_current]) if one.is_current), default=0)
-    return found[first:]
+    currents = [index for index, one in enumerate(found) if one.is_current]
+    return found[currents[-2] + 1 :] if len(currents) > 1 else found
 
 
 def fatal_error(text: str) -> str:

@@ -20,7 +20,7 @@ def stall(process: str, pid: int, seen: Stall) -> str:
     call = seen.site.call if seen.site is not None else ""
     by = by_whom(seen.culprit, call, seen.flight)
     tense = "was" if seen.is_over else "has been"
-    what = _STALLS[seen.cause].format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE)
+    what = _STALLS[seen.cause].format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
     then = " and is free again" if seen.is_over else f": {_meanwhile(process)}"
     return f"the event loop of {process} {pid} {tense} {what}{then}"
 
@@ -30,7 +30,7 @@ _STALLS = {
     Cause.BLOCKED: "blocked {seconds}{by}",
     Cause.HELD: "blocked {seconds}, since C code held the interpreter's lock,{by}",
     Cause.FROZEN: "silent {seconds}, since the whole process stood still: it was stopped from outside, or C code slept"
-    " with the interpreter's lock; then it went on{by}",
+    " with the interpreter's lock; the next to run was {who}",
     Cause.SATURATED: "busy {seconds} with many short steps, none of which is to blame alone",
     Cause.STARVED: "silent {seconds}, since the machine had no processor for it (starved, not blocked)",
 }
