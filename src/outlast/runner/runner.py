@@ -20,6 +20,7 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
 from outlast.runner.deaths import Deaths
+from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
@@ -52,6 +53,7 @@ class Runner:
         self._dead_webs: list[int] = []
         self._incidents: list[Incident] = []
         self._deaths = Deaths(path.parent)
+        self._pokes = Pokes(path.parent, self._deaths.descriptor_of)
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
@@ -145,6 +147,7 @@ class Runner:
         self._next_look = now + POLL
         self._pool.watch_memory()
         self._incidents += self._deaths.look(now)
+        self._pokes.look(now)
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]

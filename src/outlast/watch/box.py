@@ -45,6 +45,7 @@ class State(IntEnum):
     STARTING = 0
     SERVING = 1
     STOPPING = 2
+    RESTING = 3  # it has nothing to do, so its loop does not beat
 
 
 @dataclass(frozen=True, slots=True)

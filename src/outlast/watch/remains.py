@@ -78,7 +78,7 @@ class Found:
 def of_the_dead(folder: Path, prefix: str, own: str = "") -> Found:
     """Take the boxes, named `prefix`…, whose owners are dead. Those named `own`… are the caller's: it must not open
     them a second time, which would drop its lock."""
-    paths = sorted((one for one in _boxes(folder, prefix) if not own or not one.name.startswith(own)), key=_age)
+    paths = sorted((one for one in boxes_in(folder, prefix) if not own or not one.name.startswith(own)), key=_age)
     won = [claimed for path in paths if (claimed := _claimed(path)) is not None]
     readable = [one for path in won[:MOST_READ] if (one := read(path)) is not None]
     for path in won:
@@ -125,7 +125,8 @@ def remove(path: Path) -> None:
             file.unlink()
 
 
-def _boxes(folder: Path, prefix: str) -> list[Path]:
+def boxes_in(folder: Path, prefix: str = "") -> list[Path]:
+    """The boxes in a folder, of the living and the dead."""
     try:
         names = [entry.name for entry in os.scandir(folder)]
     except OSError:

@@ -41,6 +41,14 @@ def repeated(sentence: str, times: int) -> str:
     return f"{sentence} ({times} times by now)" if times > 1 else sentence
 
 
+def nothing_runs(process: str, pid: int, seconds: float, site: Site | None) -> str:
+    """Neither the loop nor any other thread."""
+    where = f", in {site}" if site is not None else "; its stacks name no code of yours, or that of several threads"
+    return (
+        f"no thread of {process} {pid} has run Python for {seconds:.1f} s: C code holds the interpreter's lock{where}"
+    )
+
+
 def by_whom(culprit: str, call: str, flight: Flight | None) -> str:
     """Such as ` by send_report (report.py:88) in requests.get(url), for GET /report`; empty if nobody is known."""
     if not culprit:
