@@ -45,7 +45,35 @@ def runner_drains(running: int, seconds: float, *, told: bool) -> str:
 def child_ready(pid: int, app: str, seconds: float) -> str:
     """A child can take tasks."""
     what = f"has imported {app} and entered its lifespan" if app else "imports only the modules of its tasks' functions"
-    return f"task process {pid} is ready after {seconds:.1f} s: it {what}"
+    return f"task process {pid} is ready after {seconds:.2f} s: it {what}"
+
+
+def template_ready(pid: int, app: str, seconds: float) -> str:
+    """Children can be copied."""
+    what = f"has imported {app or 'nothing, as no app is known,'}"
+    return f"process {pid} {what} after {seconds:.1f} s: task processes are copied from it"
+
+
+def not_copied(why: str) -> str:
+    """Children are started as fresh interpreters although the setting says otherwise."""
+    return f"task processes start as fresh interpreters, not as copies (child_start=fork): {why}"
+
+
+def no_fork(system: str) -> str:
+    """Why children cannot be copied on another system, to be put behind `not_copied`."""
+    return f"that works on Linux only, and this is {system}"
+
+
+def has_threads(app: str, names: Sequence[str], count: int) -> str:
+    """Why children cannot be copied from a process that has `count` threads besides its main one."""
+    which = f": {', '.join(names)}" if names else ""
+    threads = f"{count} thread{'s' * (count != 1)}{which}"
+    return f"importing {app} has started {threads}; a process with threads cannot be copied safely"
+
+
+def no_copy_came(pid: int, seconds: float) -> str:
+    """Why children cannot be copied from a process that does not answer."""
+    return f"process {pid} was asked for one and has not answered for {seconds:g} s"
 
 
 def no_app_found() -> str:

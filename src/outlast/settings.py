@@ -17,9 +17,13 @@ PREFIX = "OUTLAST_"
 RUNNER_MODES = ("auto", "external", "off")
 STORE_ERROR_MODES = ("refuse", "inline")
 YES_OR_NO = ("true", "false")
-
-
-_MODES = {"runner": RUNNER_MODES, "on_store_error": STORE_ERROR_MODES, "watch": YES_OR_NO}
+CHILD_STARTS = ("spawn", "fork")
+_MODES = {
+    "runner": RUNNER_MODES,
+    "on_store_error": STORE_ERROR_MODES,
+    "watch": YES_OR_NO,
+    "child_start": CHILD_STARTS,
+}
 
 
 def _default_children() -> int:
@@ -58,6 +62,9 @@ class Settings:
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
     watch: `true` watches the event loop of web workers and keeps a black box of each, `false` does not. Task processes
         are always watched.
+    child_start: `spawn` starts each task process as a fresh interpreter; `fork` copies it from one that has imported
+        the app, which takes milliseconds and shares what is made at import (on Linux, for an app that starts no
+        thread at import; else it is `spawn`).
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
     keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
@@ -83,6 +90,7 @@ class Settings:
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
     watch: str = "true"
+    child_start: str = "spawn"
     child_lifespan: str = "true"
     keep_done: float = 86_400.0
     keep_done_count: int = 100_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from outlast.frames import Message, Unpacker, packed
 
@@ -48,6 +48,18 @@ class Channel:
     def send(self, message: Message) -> bool:
         """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""
         self._unsent += packed(message)
+        return self._push()
+
+    def send_with(self, message: Message, descriptors: Sequence[int]) -> bool:
+        """The same, with files, which go now or never. For a channel on which little is said."""
+        if not self._push() or self._unsent:
+            return False
+        data = packed(message)
+        try:
+            sent = socket.send_fds(self._socket, [data], descriptors)
+        except OSError:  # full, or the other side is gone
+            return False
+        self._unsent += data[sent:]
         return self._push()
 
     def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""One task process as the runner sees it: start it, hand attempts over, hear of their ends, reap it."""
+"""One task process as the runner sees it: hand attempts over, hear of their ends, reap it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from outlast.errors import OutlastError
-from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
@@ -23,9 +21,21 @@ from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 
-_PIDFD = hasattr(os, "pidfd_open")
 LONGEST_LAST_WORDS = 16_384  # characters
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
+
+
+class Handle(Protocol):
+    """A living or dead child of this process, whose pid is kept until it has been waited for."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    def wait(self) -> int:
+        """Its exit status (negative: signal), once it has ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ class Child:
 
     id: int
     generation: Generation
-    process: subprocess.Popen[bytes]
+    process: Handle
     lifeline: socket.socket
     orders: socket.socket
     crash_file: Path
@@ -174,59 +184,12 @@ class Child:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
         self.kill()  # before its pid is given back, and may be somebody else's
         status = self.process.wait()
-        _reap_orphans(self.pid)
+        reap_orphans(self.pid)
         self.channel.drain()
         self.channel.close()
         self.lifeline.close()
         self.orders.close()
         return status
-
-
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the runner does when a child has been started (gives it an id, a row), speaks, or ends."""
-
-    enter: Callable[[int], int]
-    received: Callable[[Child, Message], None]
-    ended: Callable[[Child], None]
-
-
-def start_child(generation: Generation, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> Child:
-    """Start a task process. Raises OSError when the interpreter or the folder is gone, StoreFailed from `enter`."""
-    channel, lifeline = socket.socketpair(), socket.socketpair()
-    orders = socket.socketpair(type=socket.SOCK_DGRAM)
-    with channel[1], orders[1], lifeline[1]:
-        handle = _spawn(generation, [one[1].fileno() for one in (channel, orders, lifeline)])
-    try:
-        process = handlers.enter(handle.pid)
-        child = Child(process, generation, handle, lifeline[0], orders[0], journal.parent / f"child-{process}.crash")
-    except OutlastError:
-        kill_group(handle.pid)
-        handle.wait()
-        for one in (channel, orders, lifeline):
-            one[0].close()
-        raise
-    received, ended = handlers.received, handlers.ended
-    lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
-    child.channel = Channel(channel[0], selector, lambda message: received(child, message), lost)
-    child.channel.send(_start_message(child, journal))
-    if _PIDFD:
-        _watch_for_death(child, selector, ended)
-    return child
-
-
-def _spawn(generation: Generation, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-    environment = generation.environment
-    return subprocess.Popen(
-        [environment.executable, "-P", "-m", "outlast.child", *map(str, descriptors)],
-        stdin=subprocess.DEVNULL,
-        stdout=generation.outputs[0],
-        stderr=generation.outputs[1],
-        cwd=environment.folder,
-        env=dict(environment.variables),
-        pass_fds=descriptors,
-        start_new_session=True,
-    )
 
 
 def kill_group(pid: int) -> None:
@@ -237,30 +200,19 @@ def kill_group(pid: int) -> None:
         return
 
 
-def _start_message(child: Child, journal: Path) -> Message:
-    environment = asdict(child.generation.environment) | {"variables": {}}  # those it has already
-    return {
-        "type": "start",
-        "process": child.id,
-        "environment": environment,
-        "journal": str(journal),
-        "crash_file": str(child.crash_file),
-    }
-
-
-def _watch_for_death(child: Child, selector: selectors.BaseSelector, ended: Callable[[Child], None]) -> None:
-    """Learn of its death from the kernel. Without pidfd (macOS) the end of its channel has to do."""
-    descriptor = os.pidfd_open(child.pid)
+def watch_for_death(pid: int, selector: selectors.BaseSelector, ended: Callable[[], None]) -> None:
+    """Learn of the death of a child of this process from the kernel."""
+    descriptor = os.pidfd_open(pid)
 
     def died() -> None:
         selector.unregister(descriptor)
         os.close(descriptor)
-        ended(child)
+        ended()
 
     selector.register(descriptor, selectors.EVENT_READ, died)
 
 
-def _reap_orphans(group: int) -> None:
+def reap_orphans(group: int) -> None:
     """Collect what a dead child had started: the runner is their subreaper."""
     try:
         while os.waitpid(-group, os.WNOHANG)[0]:

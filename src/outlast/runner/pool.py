@@ -17,8 +17,10 @@ from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
 from outlast.runner import limits
-from outlast.runner.children import Child, Generation, Handlers, Stop, start_child
+from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.staff import Move, Role, Staff, next_move
+from outlast.runner.starter import Handlers, Starter
+from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
 from outlast.watch.memory import OomKills, resident_bytes
 
@@ -43,11 +45,10 @@ class Pool:
         ended: Callable[[Claimed, Happening], None],
         woken: Callable[[], None],
     ) -> None:
-        self._journal = journal
-        self._selector = selector
         self._ended = ended
         self._woken = woken
-        self._handlers = Handlers(enter, self._received, self._over)
+        handlers = Handlers(enter, self._began, self._received, self._over, self._failed)
+        self._starter = Starter(journal, selector, handlers)
         self._generation: Generation | None = None
         self._next_start = 0.0
         self._back_off = 0.0
@@ -76,6 +77,7 @@ class Pool:
             close(outputs)
             self.check_code()
         else:
+            self._starter.end()
             self._generation = Generation(old.number + 1 if old else 1, environment, outputs)
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
@@ -84,8 +86,14 @@ class Pool:
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
+        self._starter.check_code()
         for child in self.children:
             child.channel.send({"type": "check"})
+
+    def reap_strays(self) -> None:
+        """Collect processes that are nobody's: their parents have died, and this is the subreaper of all below it."""
+        if not self._starter.coming:  # else one of them may be a task process that we have not heard of yet
+            reap_strays({child.pid for child in self.children} | self._starter.pids)
 
     @property
     def attentive(self) -> bool:
@@ -122,6 +130,7 @@ class Pool:
 
     def forget_environment(self) -> None:
         """No web worker is left: hold nothing of the server that has gone, let children finish what they have."""
+        self._starter.end()
         if self._generation is not None:
             close(self._generation.outputs)
             self._generation = None
@@ -163,7 +172,8 @@ class Pool:
         if move is Move.PROMOTE:
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
-            self._start(now)
+            self._start(self._generation, now)
+        self._starter.keep(now)
         self._dismiss_surplus(now, settings.spares)
         if self._handed_back and self._ready(Role.SHARED, now):
             handed_back, self._handed_back = self._handed_back, []
@@ -178,7 +188,7 @@ class Pool:
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
             alone=len(self._in_role(Role.ALONE)),
             ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)),
+            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
 
@@ -190,6 +200,7 @@ class Pool:
 
     def end_all(self, why: str) -> None:
         """Kill every child; what runs in them is cut and nobody is to blame."""
+        self._starter.end()
         for child in list(self.children):
             for attempt in child.give_up(list(child.attempts), time.monotonic()):
                 self._ended(attempt, Cut(why))
@@ -199,15 +210,19 @@ class Pool:
         for attempt in handed_back:
             self._ended(attempt, Cut(why))
 
-    def _start(self, now: float) -> None:
-        assert self._generation is not None  # noqa: S101 - asked by keep()
+    def _start(self, generation: Generation, now: float) -> None:
         try:
-            child = start_child(self._generation, self._journal, self._selector, self._handlers)
+            self._starter.start(generation)
         except (OSError, OutlastError) as error:
             self._complain(str(error), now)
             return
-        self.children.append(child)
         self._next_start = now + self._back_off
+
+    def _began(self, child: Child) -> None:
+        self.children.append(child)
+
+    def _failed(self, why: str) -> None:
+        self._complain(why, time.monotonic())
 
     def _complain(self, why: str, now: float) -> None:
         """A child could not start: say it once, and wait longer each time."""
@@ -252,6 +267,7 @@ class Pool:
             case "free":
                 self._free_again(child, float(message["seconds"]))
             case "stale":
+                self._starter.new_code()
                 child.drain()
             case "wake":
                 self._woken()

@@ -148,6 +148,7 @@ class Runner:
         self._pool.watch_memory()
         self._incidents += self._deaths.look(now)
         self._pokes.look(now)
+        self._pool.reap_strays()
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
