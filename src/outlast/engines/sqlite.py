@@ -26,6 +26,7 @@ from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
 
 _TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_LANES = json.dumps(list(Lane))
 _FOR_GOOD = (apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError)
 
 
@@ -160,7 +161,7 @@ class SqliteJournal:
 
     def due(self, now: float) -> list[Lane]:
         """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return [Lane(lane) for (lane,) in self._read(sql.DUE, (now,))]
+        return [Lane(lane) for (lane,) in self._read(sql.DUE, (_LANES, now))]
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""

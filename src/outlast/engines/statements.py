@@ -71,7 +71,9 @@ FREE_FOLLOWERS = """
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE follows IN (SELECT value FROM json_each(?))"""
 NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
-DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
+DUE = f"""
+SELECT value FROM json_each(?)
+WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"

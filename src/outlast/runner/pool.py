@@ -56,6 +56,7 @@ class Pool:
         self._next_enforcement = 0.0
         self._oom = OomKills()
         self._handed_back: list[Claimed] = []
+        self.is_restless = False  # whether there may be more to start or promote at once
         self.children: list[Child] = []
         self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
         self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
@@ -159,6 +160,7 @@ class Pool:
         """Give attempts a process with nothing else in it."""
         child = self._ready(Role.SPARE, now)[0]
         child.role = Role.ALONE
+        self.is_restless = True
         if not child.hand_over(company, now):
             for attempt in company:
                 self._ended(attempt, Cut("its process had died before it began"))
@@ -169,6 +171,7 @@ class Pool:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
+        self.is_restless = move is Move.PROMOTE
         if move is Move.PROMOTE:
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
@@ -212,7 +215,7 @@ class Pool:
 
     def _start(self, generation: Generation, now: float) -> None:
         try:
-            self._starter.start(generation)
+            self.is_restless = self._starter.start(generation)
         except (OSError, OutlastError) as error:
             self._complain(str(error), now)
             return

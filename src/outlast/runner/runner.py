@@ -97,6 +97,7 @@ class Runner:
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
+            self._make_sure_of_alone(now)
             self._pool.keep(now, self._waiting)
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
@@ -129,6 +130,8 @@ class Runner:
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
+        if self._pool.is_restless:
+            return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
@@ -154,6 +157,16 @@ class Runner:
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
+        except (StoreFailed, JournalUnusable) as error:
+            self._refused(error)
+
+    def _make_sure_of_alone(self, now: float) -> None:
+        """No process is started for lane `alone` because a task may wait in it, only because one does."""
+        if Lane.ALONE not in self._waiting or now < self._next_try:
+            return
+        try:
+            if Lane.ALONE not in self._journal.due(time.time()):
+                self._waiting.discard(Lane.ALONE)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
 

@@ -70,13 +70,16 @@ class Starter:
         """Of the processes that are here to start others."""
         return {self._template.pid} if self._template else set()
 
-    def start(self, generation: Generation) -> None:
-        """Start a task process, or ask for one. Raises OSError when the interpreter or folder is gone, OutlastError."""
+    def start(self, generation: Generation) -> bool:
+        """Start a task process, or ask for one. Raises OSError when the interpreter or folder is gone, OutlastError.
+
+        False: what would be asked takes no request, since it ends, and is replaced.
+        """
         if not self._copies(generation):
-            self._start_fresh(generation)
-            return
+            self._enrolled(generation, *_fresh(generation))
+            return True
         self._template = self._template or Template(generation, self._selector, self._listener)
-        self._template.ask()  # one that takes no more, since it ends, is replaced
+        return self._template.ask()
 
     def keep(self, now: float) -> None:
         """Give up the process to be copied if it answers no more."""
@@ -110,10 +113,6 @@ class Starter:
     def _cannot_copy(self, generation: Generation, why: str) -> None:
         self._unfit = generation
         log.warning("%s", events.not_copied(why))
-
-    def _start_fresh(self, generation: Generation) -> None:
-        lines = Lines.new()
-        self._enrolled(generation, spawn(generation, "outlast.child", lines.pairs), lines)
 
     def _enrolled(self, generation: Generation, handle: Handle, lines: Lines) -> Child:
         """A process is there and waits for its first message. Raises StoreFailed, and then it is ended."""
@@ -158,6 +157,11 @@ class Starter:
             self._cannot_copy(template.generation, template.why)
         elif template.verdict is Verdict.NONE and template.coming:
             self._handlers.failed(template.why or f"a new task process {events.how_it_ended(status)}")
+
+
+def _fresh(generation: Generation) -> tuple[Handle, Lines]:
+    lines = Lines.new()
+    return spawn(generation, "outlast.child", lines.pairs), lines
 
 
 def _start_message(child: Child, journal: Path) -> Message:
