@@ -89,22 +89,9 @@ def child_broken(why: str, wait: float) -> str:
     return f"task processes cannot start, tasks stay waiting, uncharged; next try in {wait:g} s: {why}"
 
 
-def child_blocked(pid: int, seconds: float, tasks: Sequence[int]) -> str:
-    """The event loop of a child is blocked."""
-    return (
-        f"the event loop of task process {pid} is blocked for {seconds:.1f} s, new tasks go to another one; "
-        f"running in it: {_names(tasks)}"
-    )
-
-
-def child_free_again(pid: int, seconds: float) -> str:
-    """A blocked child is back."""
-    return f"the event loop of task process {pid} is free again after {seconds:.1f} s"
-
-
-def child_died(pid: int, how: str, tasks: Sequence[int]) -> str:
-    """A child died with these tasks in it."""
-    return f"task process {pid} {how}; running in it: {_names(tasks)}"
+def child_blocked(sentence: str, tasks: Sequence[int]) -> str:
+    """The event loop of a child is blocked, as `sentence` says."""
+    return f"{sentence}; new tasks go to another process; running in this one: {_names(tasks)}"
 
 
 def crashed(pid: int, how: str, crashes: int, most: int) -> str:
@@ -176,6 +163,11 @@ def stuck(pid: int, seconds: float, among: int, company: int) -> str:
 def beside_stopped(task: int, pid: int) -> str:
     """Why a process was ended that an attempt was in, to be put behind `cut since`."""
     return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
+
+
+def silent(seconds: float) -> str:
+    """Why a process was ended in which nothing ran."""
+    return f"it was silent for {seconds:.1f} s, since something in it held the interpreter's lock"
 
 
 def stopping(pid: int, task: int, function: str, why: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -66,3 +68,22 @@ class Incident:
     stack: str = ""
     flights: tuple[Flight, ...] = ()
     times: int = 1
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Incident:
+        """From another process, as `asdict` makes it. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(
+            kind=Kind(given["kind"]),
+            cause=Cause(given["cause"]),
+            process=str(given["process"]),
+            pid=int(given["pid"]),
+            at=float(given["at"]),
+            seconds=float(given["seconds"]),
+            culprit=str(given["culprit"]),
+            sentence=str(given["sentence"]),
+            stack=str(given["stack"]),
+            flights=tuple(
+                Flight(str(one["name"]), float(one["seconds"]), int(one["task"]), str(one["lane"]))
+                for one in given["flights"]
+            ),
+        )

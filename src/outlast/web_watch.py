@@ -15,7 +15,7 @@ from outlast.kernel import start_of_this_process
 from outlast.request.current import current_box
 from outlast.settings import Settings
 from outlast.watch import sentences
-from outlast.watch.autopsy import Witnessed, incident_of
+from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
 from outlast.watch.box import State
 from outlast.watch.flights import Flights, InFlight
 from outlast.watch.memory import OomKills
@@ -84,7 +84,8 @@ class WebWatch:
             return
         found = of_the_dead(self._folder, PREFIX, self._own)
         for remains in found.remains:
-            self._note(incident_of(remains, Witnessed(at_once=False, oom_kills=OomKills().count)))
+            memory = has_run_out(remains, OomKills().count)
+            self._note(incident_of(remains, Witnessed(at_once=False, out_of_memory=memory)))
         if found.unread:
             log.warning("%s", sentences.old_boxes(found.unread, self._folder))
 

@@ -9,7 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +20,9 @@ from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
+from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
-LONGEST_LAST_WORDS = 16_384  # characters
+TASK_PROCESS = "task process"
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
 
@@ -69,7 +70,7 @@ class Child:
     process: Handle
     lifeline: socket.socket
     orders: socket.socket
-    crash_file: Path
+    box: Path
     role: Role = Role.SPARE
     attempts: dict[int, Claimed] = field(default_factory=dict)
     begun: dict[int, float] = field(default_factory=dict)
@@ -85,6 +86,8 @@ class Child:
     blocked_since: float | None = None
     blocked_by: int = 0  # task, 0 when it is not known
     broken_because: str = ""
+    ended_because: str = ""  # what the runner has ended it for
+    ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
     channel: Channel = field(init=False)
 
@@ -167,18 +170,24 @@ class Child:
             self.is_draining = True
             self.channel.send({"type": "drain"})
 
+    def end(self, why: str) -> None:
+        """End it and everything it started, now; `why` is for its verdict."""
+        self.ended_because = self.ended_because or why
+        self.ended_with = self.ended_with or self._in_flight()
+        self.kill()
+
     def kill(self) -> None:
         """End it and everything it started, now."""
         kill_group(self.pid)
 
-    def last_words(self) -> str:
-        """What it wrote when it crashed, such as the stack of each thread; empty if nothing."""
-        try:
-            return self.crash_file.read_text(encoding="utf-8", errors="replace")[:LONGEST_LAST_WORDS]
-        except OSError:
-            return ""
-        finally:
-            self.crash_file.unlink(missing_ok=True)
+    def remains(self) -> Remains:
+        """What it has left: its black box, and the attempts that were in it. The box is gone then."""
+        found = read(self.box) or bare_remains(TASK_PROCESS, self.pid)
+        remove(self.box)
+        return replace(found, in_flight=self.ended_with or self._in_flight())
+
+    def _in_flight(self) -> tuple[InBox, ...]:
+        return tuple(InBox(one.function, one.id, self.begun[one.id]) for one in self.attempts.values())
 
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from outlast.incidents import Incident
 from outlast.watch import sentences
-from outlast.watch.autopsy import Witnessed, incident_of
+from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
 from outlast.watch.exits import exit_status, watch_exit
 from outlast.watch.memory import OomKills
 from outlast.watch.remains import Remains, of_the_dead
@@ -63,10 +64,16 @@ class Deaths:
             os.close(one.descriptor)
         self._known.clear()
 
-    def descriptor_of(self, pid: int) -> int | None:
-        """The pidfd of a web worker that has said hello."""
+    def send(self, pid: int, number: int) -> bool:
+        """Send a signal to a web worker that has said hello and lives; False if there is none."""
         known = self._known.get(pid)
-        return known.descriptor if known is not None and known.gone_at is None else None
+        if known is None:
+            return False
+        try:
+            signal.pidfd_send_signal(known.descriptor, number)
+        except OSError:  # it has just ended
+            return False
+        return True
 
     def _judged(self, now: float) -> Iterator[Incident]:
         pending, self._pending = self._pending, []
@@ -75,7 +82,8 @@ class Deaths:
             if status is None and now - heard_at < PATIENCE:
                 self._pending.append((remains, heard_at))
             else:
-                yield incident_of(remains, Witnessed(heard_at > 0.0, self._oom.count, status))
+                memory = has_run_out(remains, self._oom.count)
+                yield incident_of(remains, Witnessed(heard_at > 0.0, memory, status))
 
     def _status_of(self, pid: int) -> int | None:
         known = self._known.get(pid)

@@ -9,10 +9,7 @@ line for a processor meanwhile.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +36,11 @@ class Silent:
 
 
 class Pokes:
-    """`descriptor_of` gives the pidfd of a process that this runner may send a signal to; None for all others."""
+    """`send(pid, signal)` sends a signal to a process that this runner knows; False for all others."""
 
-    def __init__(self, folder: Path, descriptor_of: Callable[[int], int | None]) -> None:
+    def __init__(self, folder: Path, send: Callable[[int, int], bool]) -> None:
         self._folder = folder
-        self._descriptor_of = descriptor_of
+        self._send = send
         self._silent: dict[Path, Silent] = {}
 
     def look(self, now: float) -> None:
@@ -64,18 +61,10 @@ class Pokes:
             return seen
         seen.is_asked, seen.is_told = before.is_asked, before.is_told
         if not seen.is_asked and seen.waited - before.waited < FAIR * (now - before.seen_at):
-            seen.is_asked = self._ask(pid, owner.poke)
+            seen.is_asked = bool(owner.poke) and _is_awake(pid) and self._send(pid, owner.poke)
         elif seen.is_asked and not seen.is_told:
             seen.is_told = _tell(path, now)
         return seen
-
-    def _ask(self, pid: int, number: int) -> bool:
-        descriptor = self._descriptor_of(pid) if number and _is_awake(pid) else None
-        if descriptor is None:
-            return False
-        with suppress(OSError):
-            signal.pidfd_send_signal(descriptor, number)
-        return True
 
 
 def is_silent(vitals: Vitals, now: float) -> bool:
@@ -107,4 +96,4 @@ def _is_awake(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
     except (OSError, IndexError):
         return False
-    return state in ("R", "S") and hasattr(os, "pidfd_open")
+    return state in ("R", "S")

@@ -15,13 +15,15 @@ from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
+from outlast.incidents import Incident
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
-from outlast.runner.children import Child, Generation, Stop
+from outlast.runner.children import TASK_PROCESS, Child, Generation, Stop
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
+from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
@@ -58,6 +60,7 @@ class Pool:
         self._handed_back: list[Claimed] = []
         self.is_restless = False  # whether there may be more to start or promote at once
         self.children: list[Child] = []
+        self.incidents: list[Incident] = []
         self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
         self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
 
@@ -109,6 +112,13 @@ class Pool:
         for child in list(self.children):
             for attempt, happening in limits.enforce(child, child.generation.environment.settings, now):
                 self._ended(attempt, happening)
+
+    def send_signal(self, pid: int, number: int) -> bool:
+        """Send a signal to a child; False if there is none of this pid."""
+        if all(child.pid != pid for child in self.children):
+            return False
+        os.kill(pid, number)
+        return True
 
     def cancel(self, tasks: Collection[int], now: float) -> None:
         """Stop these, wherever they run."""
@@ -207,7 +217,7 @@ class Pool:
         for child in list(self.children):
             for attempt in child.give_up(list(child.attempts), time.monotonic()):
                 self._ended(attempt, Cut(why))
-            child.kill()
+            child.end(why)
             self._over(child)
         handed_back, self._handed_back = self._handed_back, []
         for attempt in handed_back:
@@ -234,6 +244,7 @@ class Pool:
         if why != self._complaint:
             self._complaint = why
             log.error("%s", events.child_broken(why, self._back_off))
+            self.incidents.append(incident_of_start(TASK_PROCESS, why, time.time()))
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
@@ -246,7 +257,7 @@ class Pool:
     def _cut(self, child: Child, why: str) -> None:
         for attempt in child.give_up(list(child.attempts), time.monotonic()):
             self._ended(attempt, Cut(why))
-        child.kill()
+        child.end(why)
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
         """One shared process and the spares stay however long they are idle."""
@@ -268,7 +279,7 @@ class Pool:
             case "blocked":
                 self._blocked(child, message)
             case "free":
-                self._free_again(child, float(message["seconds"]))
+                self._free_again(child, float(message["seconds"]), Incident.read(message["incident"]))
             case "stale":
                 self._starter.new_code()
                 child.drain()
@@ -293,20 +304,21 @@ class Pool:
         seconds, unstarted = float(message["seconds"]), message["unstarted"]
         if child.role is Role.SHARED and child.blocked_since is None:
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
-            log.warning("%s", events.child_blocked(child.pid, seconds, busy))
+            log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
         if message["function"]:
             self.learned.append((str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
         self._handed_back += child.give_up(unstarted, child.heard_at)
 
-    def _free_again(self, child: Child, seconds: float) -> None:
+    def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
+        if child.role is Role.SHARED:
+            log.warning("%s", incident.sentence)
+            self.incidents.append(incident)
         if child.blocked_since is not None:
             child.blocked_since = None
             limits.forgive(child, seconds)
             child.blocked_by = 0
-            if child.role is Role.SHARED:
-                log.warning("%s", events.child_free_again(child.pid, seconds))
             self._woken()
 
     def _over(self, child: Child) -> None:
@@ -319,13 +331,15 @@ class Pool:
         by_oom = status == -signal.SIGKILL and self._oom.has_struck()
         how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
         self.departed.append((child.id, how))
-        now = time.monotonic()
+        remains, now = child.remains(), time.monotonic()
+        attempts = child.give_up(list(child.attempts), now)
+        verdicts = convicted(attempts, child.pid, how, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
-        elif child.attempts:
-            log.error("%s", events.child_died(child.pid, how, list(child.attempts)))
-        attempts = child.give_up(list(child.attempts), now)
-        verdicts = convicted(attempts, child.pid, how, child.last_words())
+        elif attempts or status:
+            fates = {task: fate_of(happening) for task, happening in verdicts.items()}
+            seen = Witnessed(True, by_oom, status, child.ended_because, fates)
+            self.incidents.append(incident_of(remains, seen))
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()

@@ -15,7 +15,6 @@ from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.hello import VERSION, Environment, Hello
-from outlast.incidents import Incident
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
@@ -51,9 +50,8 @@ class Runner:
         self._me = 0
         self._settlements: list[Settlement] = []
         self._dead_webs: list[int] = []
-        self._incidents: list[Incident] = []
         self._deaths = Deaths(path.parent)
-        self._pokes = Pokes(path.parent, self._deaths.descriptor_of)
+        self._pokes = Pokes(path.parent, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
@@ -139,7 +137,7 @@ class Runner:
         return WATCHFUL if self._pool.running else POLL
 
     def _has_something_to_write(self, now: float) -> bool:
-        if self._settlements or self._dead_webs or self._incidents or self._pool.departed or self._pool.learned:
+        if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
             return True
         if self._stay is not Stay.SERVE:
             return False
@@ -149,7 +147,7 @@ class Runner:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
         self._pool.watch_memory()
-        self._incidents += self._deaths.look(now)
+        self._pool.incidents += self._deaths.look(now)
         self._pokes.look(now)
         self._pool.reap_strays()
         try:
@@ -180,7 +178,7 @@ class Runner:
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
         settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
-        learned, incidents = list(self._pool.learned), list(self._incidents)
+        learned, incidents = list(self._pool.learned), list(self._pool.incidents)
         try:
             with self._journal.transaction():
                 self._journal.settle(settlements, time.time())
@@ -194,7 +192,7 @@ class Runner:
             self._refused(error)
             return
         del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
-        del self._pool.learned[: len(learned)], self._incidents[: len(incidents)]
+        del self._pool.learned[: len(learned)], self._pool.incidents[: len(incidents)]
         self._last_write = now
         self._complaint = ""
         self._pool.hand_over(claims, now)
@@ -240,6 +238,9 @@ class Runner:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
             gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
             self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
+
+    def _send_signal(self, pid: int, number: int) -> bool:
+        return self._pool.send_signal(pid, number) or self._deaths.send(pid, number)
 
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""

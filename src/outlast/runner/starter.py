@@ -123,8 +123,8 @@ class Starter:
             handle.wait()
             lines.close()
             raise
-        crash_file = self._journal.parent / f"child-{number}.crash"
-        child = Child(number, generation, handle, lines.lifeline[0], lines.orders[0], crash_file)
+        box = self._journal.parent / f"child-{number}.box"
+        child = Child(number, generation, handle, lines.lifeline[0], lines.orders[0], box)
         received, ended = self._handlers.received, self._handlers.ended
         lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
         child.channel = Channel(lines.channel[0], self._selector, lambda message: received(child, message), lost)
@@ -170,5 +170,5 @@ def _start_message(child: Child, journal: Path) -> Message:
         "process": child.id,
         "environment": told(child.generation.environment),
         "journal": str(journal),
-        "crash_file": str(child.crash_file),
+        "box": str(child.box),
     }

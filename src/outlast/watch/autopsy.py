@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from outlast.incidents import Incident
+from outlast.incidents import Cause, Incident, Kind
 from outlast.kernel import boot_id
 from outlast.watch.remains import Remains
 from outlast.watch.verdict import Evidence, judge
@@ -21,12 +21,12 @@ FRESH = 30.0  # seconds for which a count of OOM kills that has risen may be abo
 class Witnessed:
     """What a survivor has seen of a death. `at_once`: it has heard of it within a moment.
 
-    status: the exit status, negative for a signal; None if nobody tells. oom_kills: the kernel's count now.
-    by_us: why outlast has ended it, else empty. fates: what becomes of its tasks, by id.
+    status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel has killed for want
+    of memory about then. by_us: why outlast has ended it, else empty. fates: what becomes of its tasks, by id.
     """
 
     at_once: bool
-    oom_kills: int
+    out_of_memory: bool
     status: int | None = None
     by_us: str = ""
     fates: Mapping[int, str] = field(default_factory=dict)
@@ -39,6 +39,22 @@ def incident_of(remains: Remains, seen: Witnessed) -> Incident:
     return incident
 
 
+def incident_of_start(process: str, why: str, at: float) -> Incident:
+    """Of processes that cannot start: the log has said it."""
+    sentence, _, stack = why.partition("\n")
+    return Incident(
+        Kind.DEATH, Cause.START, process, 0, at, 0.0, "", f"a new {process} cannot start: {sentence}", stack
+    )
+
+
+def has_run_out(remains: Remains, oom_kills: int) -> bool:
+    """Whether the kernel's count of OOM kills has risen to `oom_kills` since the process last looked, a moment ago."""
+    last = max(remains.vitals.loop_beat, remains.vitals.watch_beat)
+    if remains.owner.machine != socket.gethostname() or not _is_of_this_boot(remains):
+        return False
+    return time.monotonic() - last < FRESH and oom_kills > (remains.vitals.oom_kills or remains.owner.oom_kills)
+
+
 def _evidence(remains: Remains, seen: Witnessed) -> Evidence:
     died_at = _died_at(remains, seen)
     last = max(remains.vitals.loop_beat, remains.vitals.watch_beat)
@@ -48,8 +64,9 @@ def _evidence(remains: Remains, seen: Witnessed) -> Evidence:
         at=time.time() - age,
         died_at=died_at,
         status=seen.status,
-        out_of_memory=_has_run_out(remains, seen, age),
+        out_of_memory=seen.out_of_memory,
         ended_by_us=seen.by_us,
+        is_rebooted=not _is_of_this_boot(remains),
         fates=seen.fates,
     )
 
@@ -61,12 +78,6 @@ def _died_at(remains: Remains, seen: Witnessed) -> float | None:
     if seen.at_once:
         return time.monotonic()
     return time.monotonic() - (time.time() - remains.crash_at) if remains.crash else None
-
-
-def _has_run_out(remains: Remains, seen: Witnessed, age: float) -> bool:
-    before = remains.vitals.oom_kills or remains.owner.oom_kills
-    is_same_count = remains.owner.machine == socket.gethostname() and _is_of_this_boot(remains)
-    return is_same_count and age < FRESH and seen.oom_kills > before
 
 
 def _is_of_this_boot(remains: Remains) -> bool:

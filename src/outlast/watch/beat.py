@@ -13,13 +13,13 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from outlast.watch.looks import Looks, site_in, stack_in
+from outlast.watch.looks import Looks
 from outlast.watch.processor import Reading, ThreadMeter
 from outlast.watch.sample import Identify, LoopView
 from outlast.watch.stall import Silence, Stall, cause_of
 from outlast.watch.timer import new_timer
 
-EVERY = 0.25  # seconds between two beats
+EVERY = 0.25  # seconds between two beats, at most a quarter of `stall_after`
 LOOK = 0.1  # seconds between two looks at a loop that does not beat
 NOTHING = Reading(0.0, 0.0, 0.0)
 FIRST_LOOK = 0.6  # of `stall_after`: early enough to have seen the culprit twice when that is over
@@ -60,25 +60,38 @@ class Beat:
     def __init__(self, stall_after: float, witness: Witness, identify: Identify) -> None:
         self._loop = asyncio.get_running_loop()
         self._stall_after = stall_after
-        self._patience = stall_after * FIRST_LOOK
+        self._every = min(EVERY, stall_after / 4)
+        self._patience = min(stall_after, 1.0) * FIRST_LOOK
         self._witness = witness
         self._view = LoopView(identify)
         self._timer = new_timer()
         self._meter = ThreadMeter(threading.get_native_id())
-        self._is_closed = False
+        self._is_closed = self._is_paused = False
         self._next: asyncio.TimerHandle | None = None
         self._heard = Heard(time.monotonic(), self._meter.read())
 
     def start(self) -> None:
         """Beat from now on."""
         threading.Thread(target=self._watch, name="outlast-watch", daemon=True).start()
-        self._beat()
+        self.resume()
 
-    def close(self) -> None:
-        """Stop beating; the thread ends. On the loop."""
-        self._is_closed = True
+    def resume(self) -> None:
+        """Beat again after a pause. From any thread: the loop may be blocked by now."""
+        self._heard = Heard(time.monotonic(), self._meter.read())
+        self._timer.wind(self._patience)
+        self._loop.call_soon_threadsafe(self._beat)
+
+    def pause(self) -> None:
+        """Stop beating, until `resume`. On the loop, also in the middle of a beat."""
+        self._is_paused = True
         if self._next is not None:
             self._next.cancel()
+        self._timer.stop()
+
+    def close(self) -> None:
+        """Stop beating for good; the thread ends. On the loop."""
+        self.pause()
+        self._is_closed = True
         self._timer.wind(0.0)
 
     def _beat(self) -> None:
@@ -86,9 +99,10 @@ class Beat:
         before, reading = self._heard, self._meter.read()
         self._heard = Heard(now, reading, now - before.at, reading.since(before.reading))
         self._timer.wind(self._patience)
+        self._is_paused = self._is_closed
         self._witness.beat(now)
-        if not self._is_closed:
-            self._next = self._loop.call_later(EVERY, self._beat)
+        if not self._is_paused:
+            self._next = self._loop.call_later(self._every, self._beat)
 
     def _watch(self) -> None:
         own_meter = ThreadMeter(threading.get_native_id())
@@ -105,7 +119,7 @@ class Beat:
 
     def _attend(self, heard: Heard, looks: Looks, late: float) -> None:
         """Look at a loop that has missed its beat, until it beats again. `late`: how much too late that began (s)."""
-        if late < -EVERY:
+        if late < -self._every:
             self._tell_missed(heard)
             return
         told = self._tell(looks, heard, late, None)
@@ -143,8 +157,6 @@ class Beat:
         cause = cause_of(silence, self._stall_after)
         if cause is None:
             return None
-        seen = looks.blamed(cause)
-        if seen is None:
-            return Stall(cause, silence.seconds, None, None, "")
-        flight = seen.flight.seen(now) if seen.flight is not None else None
-        return Stall(cause, silence.seconds, site_in(seen), flight, stack_in(seen))
+        blamed = looks.blamed(cause)
+        flight = blamed.flight.seen(now) if blamed.flight is not None else None
+        return Stall(cause, silence.seconds, blamed.site, flight, blamed.stack)

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from outlast.incidents import Cause
-from outlast.watch.sample import Sample, only_busy, site_of
+from outlast.watch.flights import InFlight
+from outlast.watch.sample import Sample, flight_in, only_busy, site_of
 from outlast.watch.site import Site
 from outlast.watch.stacks import text_of
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """Where the code is, whose it is, and the stack as Python prints it; None and empty for nobody."""
+
+    site: Site | None
+    flight: InFlight | None
+    stack: str
 
 
 class Looks:
@@ -24,25 +36,15 @@ class Looks:
         if at - self._step_since > self.same_step:
             self._longest, self.same_step = sample, at - self._step_since
 
-    def blamed(self, cause: Cause) -> Sample | None:
-        """The one that shows who is to blame, None where nobody is.
-
-        The interpreter's lock is handed over in the very call that has held it, so the first look shows that.
-        """
+    def blamed(self, cause: Cause) -> Blamed:
+        """Who is to blame. The interpreter's lock is handed over in the very call that has held it, so the first look
+        shows that: the loop's own thread, or if that waited, the only other one in user code."""
         if cause is Cause.BLOCKED:
-            return self._longest
-        return self._first if cause in (Cause.HELD, Cause.FROZEN) else None
-
-
-def site_in(sample: Sample) -> Site | None:
-    """The loop's own thread, or if that waited, the only other one in user code."""
-    if sample.step is not None:
-        return sample.site
-    other = only_busy(sample.others)
-    return site_of(other) if other is not None else None
-
-
-def stack_in(sample: Sample) -> str:
-    """Of the thread to blame, as Python prints it."""
-    other = only_busy(sample.others) if sample.step is None else None
-    return text_of(other or sample.stack)
+            return Blamed(self._longest.site, self._longest.flight, text_of(self._longest.stack))
+        if cause not in (Cause.HELD, Cause.FROZEN):
+            return Blamed(None, None, "")
+        first = self._first
+        other = only_busy(first.others) if first.step is None else None
+        if other is None:
+            return Blamed(first.site, first.flight, text_of(first.stack))
+        return Blamed(site_of(other), flight_in(other), text_of(other))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import struct
+import time
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from outlast.incidents import Cause, Flight
+from outlast.kernel import boot_id
 from outlast.watch.box import (
     MARK,
     SIZE,
@@ -84,6 +87,13 @@ def of_the_dead(folder: Path, prefix: str, own: str = "") -> Found:
     for path in won:
         remove(path)
     return Found(readable, len(won) - len(readable))
+
+
+def bare_remains(kind: str, pid: int) -> Remains:
+    """Of a process of this machine that has left no box."""
+    owner = Owner(kind, pid, time.time(), socket.gethostname(), boot_id())
+    now = time.monotonic()
+    return Remains(owner, Vitals(now, now, State.SERVING, now, 0, 0), (), None, "")
 
 
 def read(path: Path) -> Remains | None:

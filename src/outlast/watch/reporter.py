@@ -48,10 +48,7 @@ class Reporter:
         if self._said is not None:
             self._say(stall, self._times.get(_key(stall), 1))
         self._is_open, self._said = False, None
-        sentence = sentences.stall(self._process, self._pid, stall)
-        who = (Kind.STALL, stall.cause, self._process, self._pid)
-        culprit = stall.culprit or NOBODY.get(stall.cause, "not known")
-        self._note(Incident(*who, time.time(), stall.seconds, culprit, sentence, stall.stack, tuple(self._flights())))
+        self._note(incident_of_stall(self._process, self._pid, stall, self._flights()))
 
     def _say(self, stall: Stall, times: int) -> None:
         sentence = sentences.stall(self._process, self._pid, stall)
@@ -64,6 +61,22 @@ class Reporter:
         if len(self._times) > MOST_CULPRITS:
             self._times.popitem(last=False)
         return times
+
+
+def incident_of_stall(process: str, pid: int, stall: Stall, flights: Sequence[Flight]) -> Incident:
+    """As the journal keeps it."""
+    return Incident(
+        kind=Kind.STALL,
+        cause=stall.cause,
+        process=process,
+        pid=pid,
+        at=time.time(),
+        seconds=stall.seconds,
+        culprit=stall.culprit or NOBODY.get(stall.cause, "not known"),
+        sentence=sentences.stall(process, pid, stall),
+        stack=stall.stack,
+        flights=tuple(flights),
+    )
 
 
 def _key(stall: Stall) -> str:

@@ -72,8 +72,7 @@ class LoopView:
         above = self._above(stack)
         handle = next((one.handle for one in reversed(stack) if one.handle is not None), None)
         step = handle or task or (above[0].frame if above else None)
-        flight = next((one.flight for one in reversed(above) if one.flight is not None), None)
-        return Sample(step, stack, above, flight or _flight_by_context(handle, task, self._identify), others)
+        return Sample(step, stack, above, flight_in(above) or _flight_by_context(handle, task, self._identify), others)
 
     def _above(self, stack: Stack) -> Stack:
         """What a step of the loop has called: empty when the loop waits. uvloop's own frames are not Python's."""
@@ -84,6 +83,11 @@ class LoopView:
 
 def _is_plain(stood: Stood) -> bool:
     return not stood.code.co_flags & (CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR)
+
+
+def flight_in(stack: Stack) -> InFlight | None:
+    """The innermost mark."""
+    return next((one.flight for one in reversed(stack) if one.flight is not None), None)
 
 
 def only_busy(stacks: Sequence[Stack]) -> Stack | None:

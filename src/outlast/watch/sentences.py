@@ -122,6 +122,11 @@ def not_known() -> str:
     )
 
 
+def went_down_too() -> str:
+    """On an earlier boot."""
+    return "ended without a good-bye when its machine or container went down, which has started anew since"
+
+
 def blocked_then(seconds: float, culprit: str, call: str, flight: Flight | None) -> str:
     """What else is to be said of a process that died."""
     return f"; its event loop had been blocked for {seconds:.1f} s{by_whom(culprit, call, flight)}"

@@ -19,6 +19,10 @@ class Timer(Protocol):
         """Start anew. From any thread."""
         ...
 
+    def stop(self) -> None:
+        """Do not run out before it is wound again."""
+        ...
+
     def wait(self) -> None:
         """Until it has run out."""
         ...
@@ -38,6 +42,10 @@ class KernelTimer:
         """Start anew: one system call."""
         _set(self._descriptor, max(seconds, 1e-6))
 
+    def stop(self) -> None:
+        """Disarm it."""
+        _set(self._descriptor, 0.0)
+
     def wait(self) -> None:
         """Until it has run out."""
         os.read(self._descriptor, 8)
@@ -51,11 +59,15 @@ class SleepingTimer:
     """The same with a thread that sleeps until the moment it was last wound for."""
 
     def __init__(self) -> None:
-        self._over_at = time.monotonic()
+        self._over_at = float("inf")
 
     def wind(self, seconds: float) -> None:
         """Start anew. One that is wound for an earlier moment is noticed after a quarter of a second."""
         self._over_at = time.monotonic() + seconds
+
+    def stop(self) -> None:
+        """Sleep on."""
+        self._over_at = float("inf")
 
     def wait(self) -> None:
         """Until it has run out."""

@@ -23,7 +23,7 @@ class Evidence:
 
     status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel's count of OOM
     kills has risen about then. ended_by_us: why outlast itself has ended it, else empty. died_at is None when the death
-    was long ago, or on another boot. fates: what becomes of tasks that were in it, by id.
+    was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it, by id.
     """
 
     remains: Remains
@@ -32,6 +32,7 @@ class Evidence:
     status: int | None = None
     out_of_memory: bool = False
     ended_by_us: str = ""
+    is_rebooted: bool = False
     fates: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -155,7 +156,7 @@ def _sentence(found: Evidence, cause: Cause, silence: Silence) -> str:
         Cause.START: lambda: sentences.ended_at_start(found.status),
         Cause.SIGNAL: lambda: sentences.killed_from_outside(found.status),
         Cause.EXIT: lambda: sentences.left(found.status),
-        Cause.UNKNOWN: sentences.not_known,
+        Cause.UNKNOWN: lambda: sentences.went_down_too() if found.is_rebooted else sentences.not_known(),
     }[cause]()
     blocked = ""
     if silence.seconds and cause not in (Cause.TIMEOUT, Cause.CRASH):

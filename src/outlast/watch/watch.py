@@ -34,14 +34,16 @@ Tell = Callable[[Stall], None]
 class Duty:
     """What a watch is told when it begins on a loop.
 
-    tell: hears of each stall, in the watching thread, again and again until it is over. on_beat: called on the loop.
-    identify: tells whose code runs in a context. is_stopping: whether the server has told this process to stop.
+    tell: hears of each stall, in the watching thread, again and again until it is over. identify: tells whose code runs
+    in a context. on_beat: called on the loop. on_look: called in the watching thread while the loop is silent, before
+    that is a stall. is_stopping: whether the server has told this process to stop.
     """
 
     stall_after: float
     tell: Tell
     identify: Identify
     on_beat: Callable[[], None] = lambda: None
+    on_look: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
 
 
@@ -93,11 +95,17 @@ class Watch:
         self._beat = Beat(duty.stall_after, self, duty.identify)
         self._beat.start()
 
-    def pause(self) -> None:
-        """Watch no more, until `begin`. On the loop."""
-        beat, self._beat = self._beat, None
-        if beat is not None:
-            beat.close()
+    def rest(self) -> None:
+        """There is nothing to do: do not watch until `wake`. On the loop."""
+        if self._beat is not None:
+            self._beat.pause()
+        self.enter(State.RESTING)
+
+    def wake(self) -> None:
+        """There is something to do. From any thread."""
+        self.enter(State.SERVING)
+        if self._beat is not None:
+            self._beat.resume()
 
     def enter(self, state: State) -> None:
         """The process has come so far."""
@@ -106,7 +114,8 @@ class Watch:
 
     def close(self) -> None:
         """A good-bye: this process ends in order. On the loop, if one is watched."""
-        self.pause()
+        if self._beat is not None:
+            self._beat.close()
         box, self._box = self._box, None
         if box is None:
             return
@@ -134,6 +143,8 @@ class Watch:
 
     def look(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
         """The loop is silent."""
+        if self._duty is not None:
+            self._duty.on_look()
         if self._box is not None:
             self._box.beat_watch()
 
