@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import time
+from pathlib import Path
 
 from fastapi import BackgroundTasks, FastAPI
 
@@ -53,7 +54,7 @@ def in_an_exit() -> None:
 def in_too_much_memory() -> None:
     taken = []
     while True:
-        taken.append(bytearray(os.urandom(1 << 20)))
+        taken.append(b"x" * (8 << 20))
 
 
 WAYS = {
@@ -67,8 +68,7 @@ WAYS = {
 
 def here(word: str) -> None:
     """A file that tells the test that this point is reached."""
-    with open(f"{word}.here", "w") as file:
-        file.write(str(os.getpid()))
+    Path(f"{word}.here").write_text(str(os.getpid()))
 
 
 async def culprit(way: str) -> None:

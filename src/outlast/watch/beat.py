@@ -159,4 +159,4 @@ class Beat:
             return None
         blamed = looks.blamed(cause)
         flight = blamed.flight.seen(now) if blamed.flight is not None else None
-        return Stall(cause, silence.seconds, blamed.site, flight, blamed.stack)
+        return Stall(cause, silence.seconds, blamed.site, flight, blamed.stack, looks.seen_in)

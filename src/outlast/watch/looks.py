@@ -36,6 +36,11 @@ class Looks:
         if at - self._step_since > self.same_step:
             self._longest, self.same_step = sample, at - self._step_since
 
+    @property
+    def seen_in(self) -> Site | None:
+        """Where the loop was for most of the time, as far as it was seen."""
+        return self._longest.site
+
     def blamed(self, cause: Cause) -> Blamed:
         """Who is to blame. The interpreter's lock is handed over in the very call that has held it, so the first look
         shows that: the loop's own thread, or if that waited, the only other one in user code."""

@@ -62,14 +62,19 @@ def death(process: str, pid: int, how: str, flights: Sequence[Flight], fates: Ma
     return f"{process} {pid} {how}{_in_flight(process, flights, fates)}"
 
 
-def timed_out(server: Server, status: int | None, seconds: float, by: str, *, is_whole: bool) -> str:
+def timed_out(server: Server, status: int | None, silence: str) -> str:
     """Its server has lost patience."""
     signalled = f" with {signal_name(-status)}" if status is not None else ""
+    return f"was killed by {server.name}{signalled}, whose timeout is {server.patience:g} s: {silence}"
+
+
+def silence(seconds: float, by: str, *, is_whole: bool, is_starved: bool) -> str:
+    """What its event loop did when it died."""
+    if is_starved:
+        inside = f", in{by[3:]}" if by else ""
+        return f"its event loop had been silent for {seconds:.1f} s, since the machine had no processor for it{inside}"
     what = "the interpreter's lock had been held" if is_whole else "its event loop had been blocked"
-    return (
-        f"was killed by {server.name}{signalled}, whose timeout is {server.patience:g} s: {what} for {seconds:.1f} s"
-        f"{by or ', nobody could see by what'}"
-    )
+    return f"{what} for {seconds:.1f} s{by or ', nobody could see by what'}"
 
 
 def stopped_too_long(server: Server, seconds: float | None, status: int | None) -> str:
@@ -125,11 +130,6 @@ def not_known() -> str:
 def went_down_too() -> str:
     """On an earlier boot."""
     return "ended without a good-bye when its machine or container went down, which has started anew since"
-
-
-def blocked_then(seconds: float, culprit: str, call: str, flight: Flight | None) -> str:
-    """What else is to be said of a process that died."""
-    return f"; its event loop had been blocked for {seconds:.1f} s{by_whom(culprit, call, flight)}"
 
 
 def old_boxes(count: int, folder: object) -> str:

@@ -33,7 +33,8 @@ class Silence:
 class Stall:
     """A loop that stands still, or did. `seconds` until now, or in all once it `is_over`.
 
-    site: the code that is to blame, None where it is not known. flight: the request or task whose code that is.
+    site: the code that is to blame, None where it is not known. seen_in: where it was seen longest. flight: the
+    request or task whose code that is.
     stack: of the thread, as Python prints it.
     """
 
@@ -42,6 +43,7 @@ class Stall:
     site: Site | None
     flight: Flight | None
     stack: str
+    seen_in: Site | None = None
     is_over: bool = False
 
     @property

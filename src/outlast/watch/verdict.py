@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.watch import sentences
-from outlast.watch.box import Server, State
+from outlast.watch.box import State
 from outlast.watch.crash import fatal_error, is_waiting, site_in_crash
 from outlast.watch.remains import Remains
 
@@ -42,6 +42,7 @@ class Silence:
 
     seconds: float
     is_whole: bool
+    is_starved: bool = False
     culprit: str = ""
     call: str = ""
     flight: Flight | None = None
@@ -120,9 +121,9 @@ def _silence(found: Evidence) -> Silence:
     if seconds < SILENT:
         return Silence(0.0, is_whole=False)
     if note is not None and not note.is_over and not is_whole:
-        return Silence(seconds, is_whole, note.culprit, note.call, note.flight)
+        return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
     site = site_in_crash(found.remains.crash)
-    return Silence(seconds, is_whole, str(site) if site else "")
+    return Silence(seconds, is_whole, culprit=str(site) if site else "")
 
 
 def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
@@ -145,28 +146,43 @@ def _flights(found: Evidence) -> tuple[Flight, ...]:
 
 
 def _sentence(found: Evidence, cause: Cause, silence: Silence) -> str:
-    owner, vitals = found.remains.owner, found.remains.vitals
-    site = site_in_crash(found.remains.crash)
-    how = {
-        Cause.STOPPED: lambda: sentences.ended_by_outlast(found.ended_by_us),
-        Cause.MEMORY: lambda: sentences.out_of_memory(vitals.memory),
-        Cause.CRASH: lambda: sentences.broke(found.status, fatal_error(found.remains.crash), site),
-        Cause.TIMEOUT: lambda: _timed_out(owner.server, found.status, silence),
-        Cause.DRAIN: lambda: sentences.stopped_too_long(owner.server, _since(found, vitals.state_since), found.status),
-        Cause.START: lambda: sentences.ended_at_start(found.status),
-        Cause.SIGNAL: lambda: sentences.killed_from_outside(found.status),
-        Cause.EXIT: lambda: sentences.left(found.status),
-        Cause.UNKNOWN: lambda: sentences.went_down_too() if found.is_rebooted else sentences.not_known(),
-    }[cause]()
-    blocked = ""
-    if silence.seconds and cause not in (Cause.TIMEOUT, Cause.CRASH):
-        blocked = sentences.blocked_then(silence.seconds, silence.culprit, silence.call, silence.flight)
-    return sentences.death(owner.kind, owner.pid, how + blocked, _flights(found), found.fates)
+    owner = found.remains.owner
+    also = f"; {_described(silence)}" if silence.seconds and cause not in (Cause.TIMEOUT, Cause.CRASH) else ""
+    return sentences.death(owner.kind, owner.pid, _how(found, cause, silence) + also, _flights(found), found.fates)
 
 
-def _timed_out(server: Server, status: int | None, silence: Silence) -> str:
+def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
+    server, vitals, crash = found.remains.owner.server, found.remains.vitals, found.remains.crash
+    match cause:
+        case Cause.STOPPED:
+            return sentences.ended_by_outlast(found.ended_by_us)
+        case Cause.MEMORY:
+            return sentences.out_of_memory(vitals.memory)
+        case Cause.CRASH:
+            return sentences.broke(found.status, fatal_error(crash), site_in_crash(crash))
+        case Cause.TIMEOUT:
+            return sentences.timed_out(server, found.status, _described(silence))
+        case Cause.DRAIN:
+            return sentences.stopped_too_long(server, _since(found, vitals.state_since), found.status)
+        case _:
+            return _how_plainly(found, cause)
+
+
+def _how_plainly(found: Evidence, cause: Cause) -> str:
+    match cause:
+        case Cause.START:
+            return sentences.ended_at_start(found.status)
+        case Cause.SIGNAL:
+            return sentences.killed_from_outside(found.status)
+        case Cause.EXIT:
+            return sentences.left(found.status)
+        case _:
+            return sentences.went_down_too() if found.is_rebooted else sentences.not_known()
+
+
+def _described(silence: Silence) -> str:
     by_whom = sentences.by_whom(silence.culprit, silence.call, silence.flight)
-    return sentences.timed_out(server, status, silence.seconds, by_whom, is_whole=silence.is_whole)
+    return sentences.silence(silence.seconds, by_whom, is_whole=silence.is_whole, is_starved=silence.is_starved)
 
 
 def _since(found: Evidence, moment: float) -> float | None:

@@ -184,6 +184,7 @@ class Watch:
 
 
 def _note(stall: Stall) -> StallNote:
-    call = stall.site.call if stall.site is not None else ""
+    site = stall.site or stall.seen_in
+    culprit, call = (str(site), site.call) if site is not None else ("", "")
     began = time.monotonic() - stall.seconds
-    return StallNote(stall.cause, began, stall.culprit, call, stall.stack, stall.flight, stall.is_over)
+    return StallNote(stall.cause, began, culprit, call, stall.stack, stall.flight, stall.is_over)
