@@ -15,7 +15,7 @@ from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.incidents import Incident
+from outlast.incidents import Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
 from outlast.runner.children import TASK_PROCESS, Child, Generation, Stop
@@ -301,8 +301,9 @@ class Pool:
         self._woken()
 
     def _blocked(self, child: Child, message: Message) -> None:
-        seconds, unstarted = float(message["seconds"]), message["unstarted"]
-        if child.role is Role.SHARED and child.blocked_since is None:
+        seconds, unstarted, cause = float(message["seconds"]), message["unstarted"], Cause(message["cause"])
+        if child.role is Role.SHARED and child.blocked_why in (None, Cause.STARVED) and child.blocked_why is not cause:
+            child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
             log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
         if message["function"]:
@@ -316,7 +317,7 @@ class Pool:
             log.warning("%s", incident.sentence)
             self.incidents.append(incident)
         if child.blocked_since is not None:
-            child.blocked_since = None
+            child.blocked_since = child.blocked_why = None
             limits.forgive(child, seconds)
             child.blocked_by = 0
             self._woken()
