@@ -30,7 +30,7 @@ INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, unpaid\)"
 def server(tmp_path: Path) -> Iterator[Server]:
     """A new one each time: a function that has blocked once runs alone from then on."""
     shutil.copy(APP, tmp_path / "main.py")
-    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="4", OUTLAST_MAX_CRASHES="1") as server:
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6", OUTLAST_MAX_CRASHES="1") as server:
         yield server
 
 

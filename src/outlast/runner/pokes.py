@@ -20,7 +20,7 @@ from outlast.watch.remains import boxes_in, read, vitals_of
 
 log = logging.getLogger("outlast")
 SILENT = 1.0  # seconds
-BETWEEN = 0.5  # seconds between two looks at a process
+BETWEEN = 0.5  # seconds between two looks
 FAIR = 0.2  # share of the time between two looks that a thread may have stood in line, or has to have run
 
 
@@ -46,9 +46,13 @@ class Pokes:
         self._folder = folder
         self._send = send
         self._silent: dict[Path, Silent] = {}
+        self._next_look = 0.0
 
     def look(self, now: float) -> None:
         """Ask who is silent for the second time, tell what was answered to the last question."""
+        if now < self._next_look:
+            return
+        self._next_look = now + BETWEEN
         before, self._silent = self._silent, {}
         for path in boxes_in(self._folder):
             vitals = vitals_of(path)
@@ -56,8 +60,6 @@ class Pokes:
                 self._silent[path] = self._follow(path, vitals, before.get(path), now)
 
     def _follow(self, path: Path, vitals: Vitals, before: Silent | None, now: float) -> Silent:
-        if before is not None and now - before.seen_at < BETWEEN:
-            return before
         owner = getattr(read(path), "owner", None)
         pid = owner.pid if owner is not None else 0
         seen = Silent(vitals.loop_beat, now, *_processor_time(pid))

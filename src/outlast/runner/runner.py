@@ -92,6 +92,7 @@ class Runner:
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
         self._pool.enforce(now)
+        self._pokes.look(now)
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
@@ -148,7 +149,6 @@ class Runner:
         self._next_look = now + POLL
         self._pool.watch_memory()
         self._pool.incidents += self._deaths.look(now)
-        self._pokes.look(now)
         self._pool.reap_strays()
         try:
             present = [process for process, _ in self._journal.present("web")]
