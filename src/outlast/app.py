@@ -188,13 +188,16 @@ class Outlast:
             code=described.code,
         )
 
-    def _enter(self, journal: Journal) -> int:
-        """In the writer's first transaction: this process gets its id, and the lock that shows it alive."""
+    def _enter(self, journal: Journal, known: int) -> int:
+        """In the writer's first transaction: this process gets its id, and the lock that shows it alive.
+
+        Again, with the id that is known, when another journal has come to the path.
+        """
         if this.is_child:
             return this.child_id
         for doubt in doubts_about(self.path):
             log.warning("%s", doubt)
-        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()))
+        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         self._liveness = self._liveness or Liveness(self.path.parent)
         self._liveness.hold(self._process)
         return self._process

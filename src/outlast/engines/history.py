@@ -10,7 +10,9 @@ from typing import Any
 
 import apsw
 
-from outlast.engines.sqlite import SCHEMA_VERSION, connect
+from outlast import events
+from outlast.engines.opening import connect
+from outlast.engines.sqlite import SCHEMA_VERSION
 from outlast.errors import JournalUnusable, TaskNotFound
 from outlast.tasks import State, id_range, shown
 
@@ -87,7 +89,7 @@ class History:
             self._connection = connect(path, patience=1.0, read_only=True)
             version = int(self._connection.pragma("user_version"))
         if version != SCHEMA_VERSION:
-            raise JournalUnusable(f"the journal {path} has version {version}, this outlast reads {SCHEMA_VERSION}")
+            raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
         self._path = path
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:

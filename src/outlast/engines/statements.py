@@ -80,7 +80,16 @@ DELETE FROM task WHERE id IN (
     SELECT id FROM task
     WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
 RETURNING id"""
-ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
+UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task WHERE id = value)"
+ADOPT = """
+INSERT INTO task
+    (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, created_at, started_at,
+    function, arguments, origin)
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+ENTER = """
+INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL
+RETURNING id"""
 LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
 UNFINISHED = f"SELECT count(*) FROM task WHERE {LIVE}"  # noqa: S608

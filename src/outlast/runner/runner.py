@@ -46,7 +46,9 @@ class Runner:
         self._journal = SqliteJournal(f"sqlite:///{path}", patience=30.0, checkpoints=True)
         self._selector = selectors.DefaultSelector()
         self._me = 0
+        self._file: object = None
         self._settlements: list[Settlement] = []
+        self._settled: list[Claimed] = []  # the attempts of those, in their order
         self._dead_webs: list[int] = []
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
@@ -74,6 +76,7 @@ class Runner:
     def _prepare(self) -> None:
         recovery.end_children_of_the_last(self._journal, self._liveness)
         self._me = self._enter("runner", os.getpid())
+        self._file = self._journal.file
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
         self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
@@ -132,6 +135,8 @@ class Runner:
     def _has_something_to_write(self, now: float) -> bool:
         if self._settlements or self._dead_webs or self._pool.departed or self._pool.learned:
             return True
+        if self._journal.file != self._file:
+            return True
         if self._stay is not Stay.SERVE:
             return False
         return any(self._pool.free(lane, now) for lane in self._waiting)
@@ -161,6 +166,7 @@ class Runner:
         learned = list(self._pool.learned)
         try:
             with self._journal.transaction():
+                taken_along = self._introduce()
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
                 for function, code, seconds in learned:
@@ -170,13 +176,22 @@ class Runner:
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
-        del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
-        del self._pool.learned[: len(learned)]
-        self._last_write = now
+        del self._settlements[: len(settlements)], self._settled[: len(settlements)], self._dead_webs[: len(webs)]
+        del self._pool.departed[: len(departed)], self._pool.learned[: len(learned)]
+        self._last_write, self._file = now, self._journal.file
         self._complaint = ""
+        if taken_along:
+            log.warning("%s", events.taken_along(taken_along))
         self._pool.hand_over(claims, now)
         for company in companies:
             self._pool.set_apart(company, now)
+
+    def _introduce(self) -> int:
+        """Another journal has come to the path: it may know neither us nor what we have in hand."""
+        if self._journal.file == self._file:
+            return 0
+        children = [(child.id, child.pid) for child in self._pool.children]
+        return recovery.introduce(self._journal, self._me, children, [*self._settled, *self._pool.in_hand])
 
     def _bury(self, webs: list[int], departed: list[tuple[int, str]]) -> None:
         pids = dict(self._journal.present("web")) if webs else {}
@@ -227,6 +242,7 @@ class Runner:
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
         self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
+        self._settled.append(attempt)
         self._waiting.update(LANES)
 
     def _woken(self) -> None:
