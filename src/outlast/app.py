@@ -17,6 +17,7 @@ from outlast import events
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, ProcessEntry
+from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Answer, Writer
@@ -198,8 +199,9 @@ class Outlast:
         for doubt in doubts_about(self.path):
             log.warning("%s", doubt)
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
-        self._liveness = self._liveness or Liveness(self.path.parent)
-        self._liveness.hold(self._process)
+        with reached(self.path):
+            self._liveness = self._liveness or Liveness(self.path.parent)
+            self._liveness.hold(self._process)
         return self._process
 
     def _stored(self) -> None:

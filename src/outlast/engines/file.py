@@ -18,6 +18,7 @@ from pathlib import Path
 import apsw
 
 from outlast import events
+from outlast.engines.opening import shows_damage
 from outlast.engines.place import prepare_folder
 from outlast.tasks import TaskIds
 
@@ -91,7 +92,9 @@ def _locked(lost: apsw.Connection) -> Iterator[bool]:
     """Whether it can be read, and if so, with nobody else writing to it."""
     try:
         lost.execute("BEGIN IMMEDIATE")
-    except (apsw.CorruptError, apsw.NotADBError):
+    except apsw.Error as error:
+        if not shows_damage(error):
+            raise
         yield False
         return
     try:
@@ -129,7 +132,11 @@ def _copied(lost: apsw.Connection, draft: Path) -> bool:
                 rows = lost.execute(f"SELECT * FROM {table}")  # noqa: S608 - a name of our schema
                 marks = ", ".join("?" for _ in lost.execute(f"PRAGMA table_info({table})"))
                 copy.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
-    except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.ConstraintError, UnicodeDecodeError):
+    except (apsw.SQLError, apsw.ConstraintError, UnicodeDecodeError):
+        return False
+    except apsw.Error as error:
+        if not shows_damage(error):
+            raise
         return False
     finally:
         copy.close()

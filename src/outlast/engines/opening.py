@@ -36,6 +36,9 @@ def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Con
     if read_only:
         connection.pragma("query_only", True)
         return connection
+    if connection.readonly("main"):  # SQLite has settled for that, and would stay with it when the file can be written
+        connection.close()
+        raise JournalUnusable(events.journal_closed(path, "it can only be read"))
     switch_to_wal(connection, patience)
     connection.pragma("synchronous", "full")
     connection.pragma("fullfsync", True)  # macOS: fsync alone does not reach the disk there
@@ -62,12 +65,19 @@ def begins_as_a_journal(connection: apsw.Connection) -> bool:
     return connection.read("main", 0, 0, len(MAGIC)) == (True, MAGIC)
 
 
+def shows_damage(error: apsw.Error) -> bool:
+    """Whether SQLite says by it that a file is not what it has been, for example shorter."""
+    return isinstance(error, _DAMAGED) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """SQLite's errors as StoreFailed (for now), JournalUnusable (until somebody does something) or TaskRefused."""
     try:
         yield
     except _TRANSIENT as error:
+        if shows_damage(error):
+            raise JournalUnusable(events.journal_damaged(path, error)) from error
         raise StoreFailed(events.journal_not_written(path, error)) from error
     except _DAMAGED as error:
         raise JournalUnusable(events.journal_damaged(path, error)) from error

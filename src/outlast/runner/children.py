@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -163,12 +164,11 @@ class Child:
 
     def last_words(self) -> str:
         """What it wrote when it crashed, such as the stack of each thread; empty if nothing."""
-        try:
-            return self.crash_file.read_text(encoding="utf-8", errors="replace")[:LONGEST_LAST_WORDS]
-        except OSError:
-            return ""
-        finally:
-            self.crash_file.unlink(missing_ok=True)
+        words = ""
+        with suppress(OSError):  # it had no room for any, or the folder was made read-only
+            words = self.crash_file.read_text(encoding="utf-8", errors="replace")[:LONGEST_LAST_WORDS]
+            self.crash_file.unlink()
+        return words
 
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
