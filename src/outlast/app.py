@@ -166,6 +166,7 @@ class Outlast:
         journal = self._new_journal()
         try:
             with journal.transaction():
+                self.ids.rise_above(journal.newest())
                 return journal.unfinished()
         finally:
             journal.close()
@@ -198,6 +199,7 @@ class Outlast:
             return this.child_id
         for doubt in doubts_about(self.path):
             log.warning("%s", doubt)
+        self.ids.rise_above(journal.newest())
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         with reached(self.path):
             self._liveness = self._liveness or Liveness(self.path.parent)

@@ -185,6 +185,10 @@ class Journal(Protocol):
         """How many tasks are held, waiting or running."""
         ...
 
+    def newest(self) -> int:
+        """The largest id of a task, 0 when there is none."""
+        ...
+
     def close(self) -> None:
         """Give back what is open. A closed journal can be used again."""
         ...

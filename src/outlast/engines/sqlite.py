@@ -253,6 +253,10 @@ class SqliteJournal:
         """How many tasks are held, waiting or running."""
         return _number(self._opened().execute(sql.UNFINISHED))
 
+    def newest(self) -> int:
+        """The largest id of a task, 0 when there is none."""
+        return _number(self._opened().execute(sql.NEWEST))
+
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
         return self._connection

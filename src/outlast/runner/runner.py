@@ -18,6 +18,7 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
+from outlast.runner.clock import PatientClock
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
@@ -47,6 +48,7 @@ class Runner:
         self._selector = selectors.DefaultSelector()
         self._me = 0
         self._file: object = None
+        self._clock = PatientClock()
         self._settlements: list[Settlement] = []
         self._settled: list[Claimed] = []  # the attempts of those, in their order
         self._dead_webs: list[int] = []
@@ -230,7 +232,7 @@ class Runner:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
         if self._stay is Stay.SERVE and now >= self._next_prune:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
-            gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
+            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now())
             self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
 
     def _refused(self, error: Exception) -> None:
