@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.journals import SIDES, answer_to_a_task, files_of, is_sound, overwrite, takes_tasks, truncate
+from tests.support.journals import (
+    SIDES,
+    Clients,
+    answer_to_a_task,
+    files_of,
+    is_sound,
+    overwrite,
+    takes_tasks,
+    truncate,
+)
 from tests.support.processes import RUNNER, kill, living_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -35,6 +45,14 @@ def state_of(server: Server, name: str) -> list[str]:
     return [one.state for one in server.records() if f'"{name}"' in one.arguments]
 
 
+def put_back(server: Server) -> int:
+    return server.output.count("has been put back")
+
+
+def was_put_back_again(server: Server, times: int) -> bool:
+    return put_back(server) > times
+
+
 def ran_once(server: Server, *names: str) -> bool:
     return all(len(server.witnessed("ran", name)) == 1 for name in names)
 
@@ -56,6 +74,25 @@ def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
     assert len(server.records()) == 4
     assert processes(server) == before
     assert is_sound(server.journal)
+
+
+@pytest.mark.parametrize("sides", [("",), SIDES], ids=" and ".join)
+def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_nothing(
+    tmp_path: Path, sides: Sequence[str]
+) -> None:
+    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4") as server:
+        clients = Clients(server, "n")
+        with clients.at_work():
+            for _ in range(6):
+                eventually(partial(clients.have_been_answered, 40), server.output)
+                times = put_back(server)
+                for file in files_of(server.journal, sides):
+                    file.unlink(missing_ok=True)
+                eventually(partial(was_put_back_again, server, times), f"it is put back; {server.output[-3000:]}")
+        eventually(server.all_settled, f"all have ended; {server.output[-3000:]}")
+        assert sorted(clients.accepted) == sorted(name for _, name, _ in server.witnessed("ran"))
+        assert "answered 503" not in server.output
+        assert is_sound(server.journal)
 
 
 @pytest.mark.parametrize("sides", [("",), FILE_AND_LOG], ids=" and ".join)

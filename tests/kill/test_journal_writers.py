@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +13,7 @@ import pytest
 
 from outlast.engines.opening import LARGEST_LOG
 from outlast.engines.sqlite import PAGES_IN_LOG
-from tests.support.journals import answer_to_a_task, is_sound
+from tests.support.journals import Clients, is_sound
 from tests.support.processes import kill
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -74,44 +72,6 @@ def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> No
         eventually(server.all_settled, "all have run")
         assert {record.state for record in server.records()} == {"done"}
         assert is_sound(server.journal)
-
-
-class Clients:
-    """Clients that add tasks as fast as they can, whoever dies meanwhile; `accepted` are those answered 200."""
-
-    def __init__(self, server: Server, prefix: str) -> None:
-        self.accepted: list[str] = []
-        self._server = server
-        self._prefix = prefix
-        self._counted = 0
-        self._over = threading.Event()
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._add, args=(f"{self._prefix}-{number}",)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in threads:
-                thread.join()
-
-    def have_been_answered(self, more: int) -> bool:
-        """Whether so many more tasks have been accepted since this was last true."""
-        if len(self.accepted) - self._counted < more:
-            return False
-        self._counted = len(self.accepted)
-        return True
-
-    def _add(self, name: str) -> None:
-        number = 0
-        while not self._over.is_set():
-            number += 1
-            with suppress(OSError, http.client.HTTPException):
-                if answer_to_a_task(self._server, f"{name}-{number}")[0] == 200:
-                    self.accepted.append(f"{name}-{number}")
 
 
 @pytest.mark.parametrize("kind", ["web", "runner"])

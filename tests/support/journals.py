@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import os
-from collections.abc import Sequence
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -49,3 +50,41 @@ def is_sound(journal: Path) -> bool:
     """Whether SQLite finds nothing wrong with a journal."""
     with closing(apsw.Connection(str(journal), flags=apsw.SQLITE_OPEN_READONLY)) as connection:
         return str(connection.pragma("integrity_check")) == "ok"
+
+
+class Clients:
+    """Clients that add tasks as fast as they can, whoever dies meanwhile; `accepted` are those answered 200."""
+
+    def __init__(self, server: Server, prefix: str) -> None:
+        self.accepted: list[str] = []
+        self._server = server
+        self._prefix = prefix
+        self._counted = 0
+        self._over = threading.Event()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self._add, args=(f"{self._prefix}-{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for thread in threads:
+                thread.join()
+
+    def have_been_answered(self, more: int) -> bool:
+        """Whether so many more tasks have been accepted since this was last true."""
+        if len(self.accepted) - self._counted < more:
+            return False
+        self._counted = len(self.accepted)
+        return True
+
+    def _add(self, name: str) -> None:
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            with suppress(OSError, http.client.HTTPException):
+                if takes_tasks(self._server, f"{name}-{number}"):
+                    self.accepted.append(f"{name}-{number}")

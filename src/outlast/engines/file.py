@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ import apsw
 from outlast import events
 from outlast.engines.opening import shows_damage
 from outlast.engines.place import prepare_folder
+from outlast.errors import StoreFailed
 from outlast.tasks import TaskIds
 
 log = logging.getLogger("outlast")
 SIDES = ("", "-wal", "-shm")  # SQLite's names: the file, its write-ahead log, the index of that
+LOOK = 0.01  # seconds between looks for a file that somebody else puts back
 Inode = tuple[int, int]
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 
@@ -54,11 +57,46 @@ def _inode(name: str) -> Inode | None:
     return found.st_dev, found.st_ino
 
 
+class Presence:
+    """That this process has the journal at `path` open, for whoever finds no file there and would make an empty one.
+
+    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises StoreFailed when the file stays
+    away for `patience` seconds although somebody has it open, who puts it back as soon as he looks.
+    """
+
+    def __init__(self, path: Path, patience: float, make: Callable[[], None]) -> None:
+        self._file = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.close = weakref.finalize(self, os.close, self._file)
+        try:
+            self._enter(path, patience, make)
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, path: Path, patience: float, make: Callable[[], None]) -> None:
+        deadline = time.monotonic() + patience
+        while not path.exists():
+            if self._is_the_only_one():
+                if not path.exists():
+                    make()
+            elif time.monotonic() > deadline:
+                raise StoreFailed(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
+            else:
+                time.sleep(LOOK)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def _is_the_only_one(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
 def make_journal(path: Path, prepare: Callable[[apsw.Connection], None]) -> None:
-    """Make an empty journal at `path`, whose folder is there, unless there is one. `prepare` writes its schema."""
+    """Make an empty journal at `path`, where there is none and nobody has one open. `prepare` writes its schema."""
     with _alone(path):
-        if not path.exists():
-            _place(path, _draft(path, prepare))
+        _place(path, _draft(path, prepare), keeps=True)
 
 
 def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]) -> None:
@@ -75,16 +113,19 @@ def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Cal
         copied = readable and _copied(lost, draft)
         if readable and not copied:
             draft = _draft(path, prepare)
-        aside = _place(path, draft)
+        aside = _place(path, draft, keeps=not copied)
     log.error("%s", events.journal_put_back(path, aside) if copied else events.journal_begun_anew(path, aside))
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time. A file of its own, since closing a journal's file would drop SQLite's locks on it."""
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    """One process at a time, by a lock on the folder: to close a journal's file would drop SQLite's locks on it."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -143,10 +184,13 @@ def _copied(lost: apsw.Connection, draft: Path) -> bool:
     return True
 
 
-def _place(path: Path, draft: Path) -> list[Path]:
-    """Let `draft` be the journal at `path`; returns where the files are now that lay there, if any did."""
+def _place(path: Path, draft: Path, *, keeps: bool) -> list[Path]:
+    """Let `draft` be the journal at `path`; returns where the files are kept that lay there, if any did."""
     lost = f"{path}.lost-{time.time_ns()}"
-    aside = [Path(f"{path}{side}").rename(f"{lost}{side}") for side in SIDES if Path(f"{path}{side}").exists()]
+    left = [side for side in SIDES if Path(f"{path}{side}").exists()]
+    aside = [Path(f"{path}{side}").rename(f"{lost}{side}") for side in left if keeps]
+    for side in left:
+        Path(f"{path}{side}").unlink(missing_ok=True)
     draft.rename(path)
     _sync(path.parent)
     return aside

@@ -14,7 +14,7 @@ import apsw
 from outlast import events
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
-from outlast.engines.file import NOWHERE, Identity, make_journal, put_back
+from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.opening import begins_as_a_journal, connect, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.errors import JournalUnusable, StoreFailed
@@ -37,6 +37,7 @@ class SqliteJournal:
         self._patience = patience
         self._checkpoints = checkpoints
         self._connection: apsw.Connection | None = None
+        self._presence: Presence | None = None
         self._identity = NOWHERE
 
     @property
@@ -51,14 +52,22 @@ class SqliteJournal:
 
     def _open(self) -> apsw.Connection:
         prepare_folder(self.path)
-        if not self.path.exists():
-            make_journal(self.path, self._prepare)
+        presence = Presence(self.path, self._patience, lambda: make_journal(self.path, self._prepare))
+        try:
+            self._connection = self._connected()
+        except BaseException:
+            presence.close()
+            raise
+        self._presence = presence
+        return self._connection
+
+    def _connected(self) -> apsw.Connection:
         before = Identity.at(self.path)
         connection = connect(self.path, self._patience)
         connection.pragma("wal_autocheckpoint", PAGES_IN_LOG if self._checkpoints else 0)
         migrate(connection, self.path)
         now = Identity.at(self.path)
-        self._connection, self._identity = connection, now if now.file == before.file else NOWHERE
+        self._identity = now if now.file == before.file else NOWHERE
         return connection
 
     def _prepare(self, draft: apsw.Connection) -> None:
@@ -68,13 +77,13 @@ class SqliteJournal:
     def close(self) -> None:
         """Give back the file. It is opened again when used again."""
         connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        if self._checkpoints and self._identity == Identity.at(self.path):
-            connection.set_busy_handler(None)  # who still reads keeps the log; nobody waits for that
-            with suppress(apsw.Error):
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        connection.close()
+        presence, self._presence = self._presence, None
+        if connection is not None:
+            if self._checkpoints and self._identity == Identity.at(self.path):
+                _write_back(connection)
+            connection.close()
+        if presence is not None:
+            presence.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
@@ -274,6 +283,13 @@ class SqliteJournal:
     def _free_followers(self, ended: Sequence[int]) -> None:
         if ended:
             self._opened().execute(sql.FREE_FOLLOWERS, (json.dumps(ended),))
+
+
+def _write_back(connection: apsw.Connection) -> None:
+    """Let the file alone be the whole journal, unless somebody still reads: nobody waits for that."""
+    connection.set_busy_handler(None)
+    with suppress(apsw.Error):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def migrate(connection: apsw.Connection, path: Path) -> None:
