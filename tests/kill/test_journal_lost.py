@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.support.journals import (
 from tests.support.processes import RUNNER, kill, living_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
+OUTLAST = str(Path(sys.executable).with_name("outlast"))
 ONE_AT_ONCE = {"OUTLAST_THREAD_SLOTS": "1", "OUTLAST_MAX_CHILDREN": "1"}
 FILE_AND_LOG = ("", "-wal")
 
@@ -91,7 +94,6 @@ def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_
                 eventually(partial(was_put_back_again, server, times), f"it is put back; {server.output[-3000:]}")
         eventually(server.all_settled, f"all have ended; {server.output[-3000:]}")
         assert sorted(clients.accepted) == sorted(name for _, name, _ in server.witnessed("ran"))
-        assert "answered 503" not in server.output
         assert is_sound(server.journal)
 
 
@@ -122,23 +124,28 @@ def test_a_damaged_journal_is_refused_until_it_is_moved_away(
     assert is_sound(server.journal)
 
 
+@pytest.mark.parametrize("victims", [["worker"], ["runner"], ["worker", "runner"]], ids=" and ".join)
 @pytest.mark.parametrize("damage", [overwrite, truncate])
 def test_processes_that_start_on_a_damaged_journal_refuse_and_do_not_die(
-    server: Server, damage: Callable[[Path], None]
+    server: Server, damage: Callable[[Path], None], victims: Sequence[str]
 ) -> None:
-    worker, runners = processes(server)
+    worker, (runner,) = processes(server)
+    pids = {"worker": int(worker), "runner": runner}
     for file in files_of(server.journal, FILE_AND_LOG):
         damage(file)
-    for pid in [int(worker), *runners]:
-        kill(pid)
-    eventually(lambda: server.answers() and not is_alive(int(worker)), "another worker answers")
-    successor = server.get("/ping")[1]
+    for victim in victims:
+        kill(pids[victim])
+    eventually(lambda: not any(is_alive(pids[victim]) for victim in victims) and server.answers(), "it answers again")
+    web = server.get("/ping")[1]
     assert answer_to_a_task(server, "refused")[0] == 503
     assert "is damaged" in server.output
+    reading = subprocess.run([OUTLAST, "status"], cwd=server.folder, capture_output=True, text=True, check=False)
+    assert "Traceback" not in reading.stderr
     for file in files_of(server.journal):
         file.rename(f"{file}.damaged")
     eventually(lambda: takes_tasks(server, "after"), f"tasks are accepted; {server.output}")
+    server.tell("running")
     server.wait_for("ran", "after")
-    assert server.get("/ping")[1] == successor
+    assert server.get("/ping")[1] == web, "no web worker has died of it"
     assert not server.witnessed("ran", "refused")
     assert is_sound(server.journal)

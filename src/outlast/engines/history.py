@@ -153,5 +153,5 @@ def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise JournalUnusable(f"the journal {path} cannot be read: {error}") from error
