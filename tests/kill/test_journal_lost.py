@@ -83,7 +83,7 @@ def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
 def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_nothing(
     tmp_path: Path, sides: Sequence[str]
 ) -> None:
-    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4") as server:
+    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4", **PATIENT) as server:
         clients = Clients(server, "n")
         with clients.at_work():
             for _ in range(6):

@@ -13,6 +13,7 @@ import apsw
 
 from tests.support.servers import Server
 
+PATIENT = {"OUTLAST_STORE_DEADLINE": "9"}  # seconds: where a slow machine shall not be taken for a journal in trouble
 SIDES = ("", "-wal", "-shm")
 
 
