@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.journals import (
+    PATIENT,
     SIDES,
     Clients,
     answer_to_a_task,
