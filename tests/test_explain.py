@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from outlast.engines.contract import Change, Note, ProcessEntry
-from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.engines.opening import connect
+from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
@@ -74,7 +75,9 @@ class Place:
     def note(self, *incidents: Incident) -> None:
         """As a process does that has seen them."""
         entry = ProcessEntry("web", 1, "here", 1.0)
-        writer = Writer(SqliteJournal(f"sqlite:///{self.journal}"), lambda opened: opened.enter(entry), lambda: None)
+        writer = Writer(
+            SqliteJournal(f"sqlite:///{self.journal}"), lambda opened, known: opened.enter(entry, known), lambda: None
+        )
         changes: list[Change] = [Note(one) for one in incidents]
         writer.store_now(changes, deadline=10.0)
         writer.close()

@@ -14,6 +14,60 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
+def journal_not_written(path: object, why: object) -> str:
+    """The journal takes nothing for now: full, locked, read-only."""
+    return f"the journal {path} cannot be written now: {why}"
+
+
+def journal_closed(path: object, why: object) -> str:
+    """The journal's files cannot be opened."""
+    return f"the journal {path} cannot be opened: {why}. Its folder and its files have to be writable for this user"
+
+
+def journal_damaged(path: object, why: object) -> str:
+    """The journal cannot be read."""
+    return (
+        f"the journal {path} is damaged: {why}. Move it away, with its -wal and -shm, while the server runs: a new one "
+        "is begun, and what is still in memory is stored there. Or stop the server and restore a copy"
+    )
+
+
+def journal_newer(path: object, found: int, known: int) -> str:
+    """Another outlast has written the journal."""
+    return (
+        f"the journal {path} has version {found}, this outlast knows {known}: "
+        "upgrade outlast, or set OUTLAST_URL to another path"
+    )
+
+
+def journal_put_back(path: object, aside: Sequence[object]) -> str:
+    """The journal was deleted or moved away while it was open."""
+    return (
+        f"the journal {path} was deleted or moved away while it was in use: all that was in it has been put back"
+        f"{_left_aside(aside)}. To begin a new one, stop the server first"
+    )
+
+
+def journal_begun_anew(path: object, aside: Sequence[object]) -> str:
+    """The journal was damaged, and somebody has moved it away."""
+    return (
+        f"the journal {path} was damaged and is gone: a new one is begun, with what is still in memory"
+        f"{_left_aside(aside)}"
+    )
+
+
+def _left_aside(aside: Sequence[object]) -> str:
+    return f"; what lay there is now {', '.join(map(str, aside))}" if aside else ""
+
+
+def taken_along(tasks: int) -> str:
+    """A runner has told a new journal what it has in hand."""
+    return f"{_tasks(tasks)} that had been running or had ended were still in memory and are in the new journal"
+
+
+UNKNOWN_TO_JOURNAL = "its journal was damaged and is gone: all that is known of it was in memory"
+
+
 def runner_started(pid: int, path: object) -> str:
     """A runner has taken the journal."""
     return f"runner {pid} moves the tasks of {path}"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from outlast.engines.history import History, IncidentCounts
+from outlast.engines.opening import connect
 from outlast.engines.schema import SCHEMA_VERSION, version_of
-from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import IncidentNotFound, JournalUnusable
 
 OLD_TASK = 4711
@@ -19,7 +20,7 @@ MIGRATES = """
 import sys, time
 from pathlib import Path
 from outlast.engines.schema import migrate
-from outlast.engines.sqlite import connect
+from outlast.engines.opening import connect
 
 def wait(tries):
     if tries == 0:

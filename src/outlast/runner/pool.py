@@ -67,7 +67,12 @@ class Pool:
     @property
     def running(self) -> int:
         """How many attempts are handed over and not settled."""
-        return sum(len(child.attempts) for child in self.children) + len(self._handed_back)
+        return len(self.in_hand)
+
+    @property
+    def in_hand(self) -> list[Claimed]:
+        """The attempts that are handed over and not settled."""
+        return [*(one for child in self.children for one in child.attempts.values()), *self._handed_back]
 
     @property
     def has_environment(self) -> bool:
