@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+import apsw
 import pytest
 
 from outlast.engines.contract import Change, Note, ProcessEntry
-from outlast.engines.opening import connect
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
 from outlast.incidents import Cause, Flight, Incident, Kind
@@ -219,7 +219,7 @@ def test_show_names_the_incidents_that_a_task_was_in(place: Place) -> None:
 
 def test_a_journal_of_version_1_is_read_as_one_without_incidents(place: Place, tmp_path: Path) -> None:
     old = tmp_path / "old.db"
-    connection = connect(old, patience=1.0)
+    connection = apsw.Connection(str(old))
     connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
     connection.execute(
         "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "

@@ -7,6 +7,7 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import apsw
 import pytest
 
 from outlast.engines.history import History, IncidentCounts
@@ -40,7 +41,7 @@ print(connection.pragma("user_version"), flush=True)
 def old(tmp_path: Path) -> Path:
     """A journal as version 1 made it, with a task that waits."""
     path = tmp_path / "journal.db"
-    connection = connect(path, patience=1.0)
+    connection = apsw.Connection(str(path))
     connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
     connection.execute(
         "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "
