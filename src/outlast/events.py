@@ -104,8 +104,13 @@ def child_ready(pid: int, app: str, seconds: float) -> str:
 
 def template_ready(pid: int, app: str, seconds: float) -> str:
     """Children can be copied."""
-    what = f"has imported {app or 'nothing, as no app is known,'}"
-    return f"process {pid} {what} after {seconds:.1f} s: task processes are copied from it"
+    what = f"has imported {app}" if app else "imports nothing, as no app is known"
+    return f"process {pid} {what} ({seconds:.1f} s): task processes are copied from it"
+
+
+def template_died(pid: int, how: str) -> str:
+    """The process that children are copied from is gone; another one is started when a copy is needed."""
+    return f"process {pid}, which task processes are copied from, {how}"
 
 
 def not_copied(why: str) -> str:
@@ -118,11 +123,11 @@ def no_fork(system: str) -> str:
     return f"that works on Linux only, and this is {system}"
 
 
-def has_threads(app: str, names: Sequence[str], count: int) -> str:
+def has_threads(what: str, names: Sequence[str], count: int) -> str:
     """Why children cannot be copied from a process that has `count` threads besides its main one."""
     which = f": {', '.join(names)}" if names else ""
     threads = f"{count} thread{'s' * (count != 1)}{which}"
-    return f"importing {app} has started {threads}; a process with threads cannot be copied safely"
+    return f"importing {what} has started {threads}; a process with threads cannot be copied safely"
 
 
 def no_copy_came(pid: int, seconds: float) -> str:

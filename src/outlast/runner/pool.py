@@ -182,12 +182,13 @@ class Pool:
 
     def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
         """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
+        self.is_restless = False
         if self._generation is None:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
-        self.is_restless = move is Move.PROMOTE
         if move is Move.PROMOTE:
+            self.is_restless = True
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
             self._start(self._generation, now)

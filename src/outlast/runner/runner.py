@@ -134,7 +134,7 @@ class Runner:
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
-        if self._pool.is_restless:
+        if self._stay is Stay.SERVE and self._pool.is_restless:
             return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE

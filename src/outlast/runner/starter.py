@@ -155,8 +155,9 @@ class Starter:
         status = template.end()
         if template.verdict is Verdict.UNFIT:
             self._cannot_copy(template.generation, template.why)
-        elif template.verdict is Verdict.NONE and template.coming:
-            self._handlers.failed(template.why or f"a new task process {events.how_it_ended(status)}")
+        elif template.verdict is Verdict.NONE:
+            died = template.why or events.template_died(template.pid, events.how_it_ended(status))
+            self._handlers.failed(died) if template.coming else log.warning("%s", died)
 
 
 def _fresh(generation: Generation) -> tuple[Handle, Lines]:
