@@ -139,7 +139,7 @@ class Pool:
         self._oom.look()
         for child in self.children:
             most = child.generation.environment.settings.max_rss
-            has_worked = child.idle_since > child.ready_at or child.attempts
+            has_worked = child.is_ready and (child.idle_since > child.ready_at or child.attempts)
             if most and child.stays and has_worked and (size := resident_bytes(child.pid)) > most:
                 log.info("%s", events.recycled(child.pid, size, most))
                 child.drain()
