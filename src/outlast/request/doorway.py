@@ -66,9 +66,12 @@ class Call:
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Call the app, then say what becomes of its tasks. What the app raises passes through."""
-        with self.box.outlast.flights.flying(self.box.origin) as flight:
-            self.box.flight = scope[SCOPE_KEY] = flight
+        flights = self.box.outlast.flights
+        self.box.flight = scope[SCOPE_KEY] = flight = flights.begin(self.box.origin)
+        try:
             await self._run(app, scope)
+        finally:
+            flights.end(flight)
         surface(self.box.errors)
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:

@@ -36,7 +36,9 @@ SHORT_STACK = 2_500  # characters that fit whatever they are
 CRASH_ROOM = 65_536  # bytes reserved for what faulthandler writes
 _RECORD = struct.Struct("<II")  # checksum, length
 _VITALS = struct.Struct("<qqqqqq")
-_SLOT = struct.Struct("<IHHqq")  # checksum, length, is used, task, began (ns)
+_SLOT = struct.Struct("<qd")  # task, began (monotonic seconds); behind two bytes with the length, before the name
+_LONGEST_NAME = SLOT - 2 - _SLOT.size  # bytes
+_LENGTHS = [length.to_bytes(2, "little") for length in range(SLOT)]
 
 
 class State(IntEnum):
@@ -107,7 +109,7 @@ class StallNote:
 
 
 class Box:
-    """The owner's side. Made once per process; every write is cheap and none can fail."""
+    """The owner's side. Every write is cheap and none can fail. Not for a forked process: it has the same map."""
 
     def __init__(self, path: Path, owner: Owner) -> None:
         """Raises OSError when there is no room, no folder, or already such a file."""
@@ -119,8 +121,7 @@ class Box:
         except OSError:
             self._remove()
             raise
-        self._pid = os.getpid()
-        self._free = deque(range(SLOTS))
+        self._free = deque(range(SLOTS_AT, SLOTS_AT + SLOTS * SLOT, SLOT))
         self._vitals = [0, 0, int(State.STARTING), _now(), 0, 0]
         self.beat_loop()
         self.introduce(owner)
@@ -164,30 +165,27 @@ class Box:
         self._write_record(STALL_AT, body)
 
     def take_off(self, flight: InFlight) -> int:
-        """Something has begun; returns its slot, -1 if none is free."""
+        """Something has begun; returns where that is noted, -1 if there is no room. On the way of each request."""
         try:
-            slot = self._free.popleft()
+            at = self._free.popleft()
         except IndexError:
             return -1
-        name = flight.name.encode()[: SLOT - _SLOT.size]
-        rest = _SLOT.pack(0, len(name), 1, flight.task, int(flight.began * 1e9))[4:] + name
-        self._write(SLOTS_AT + slot * SLOT, struct.pack("<I", zlib.crc32(rest)) + rest)
-        return slot
+        body = _SLOT.pack(flight.task, flight.began) + flight.name.encode(errors="replace")[:_LONGEST_NAME]
+        length = len(body)
+        box = self._map
+        box[at + 2 : at + 2 + length] = body
+        box[at : at + 2] = _LENGTHS[length]  # only now it counts, whenever this process dies
+        return at
 
-    def land(self, slot: int) -> None:
+    def land(self, at: int) -> None:
         """It is over."""
-        if slot >= 0:
-            self._write(SLOTS_AT + slot * SLOT, bytes(_SLOT.size))
-            self._free.append(slot)
+        if at >= 0:
+            self._map[at : at + 2] = _LENGTHS[0]
+            self._free.append(at)
 
     def close(self) -> None:
         """Say good-bye: nobody shall wonder how this process ended."""
-        if self._is_ours():
-            self._remove()
-
-    def _is_ours(self) -> bool:
-        """A forked child has the same map, and has to leave it alone."""
-        return os.getpid() == self._pid
+        self._remove()
 
     def _remove(self) -> None:
         for file in (self.path, self.path.with_suffix(".crash")):
@@ -201,8 +199,7 @@ class Box:
         self._write(at, _RECORD.pack(zlib.crc32(body), len(body)) + body)
 
     def _write(self, at: int, data: bytes) -> None:
-        if self._is_ours():
-            self._map[at : at + len(data)] = data
+        self._map[at : at + len(data)] = data
 
 
 def _made(path: Path) -> int:

@@ -18,7 +18,7 @@ SCOPE_KEY = "outlast.flight"
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """One that has begun. `began` is monotonic seconds, `slot` where the black box has it, -1 for nowhere.
+    """One that has begun. `began` is monotonic seconds, `place` where the black box has it, -1 for nowhere.
 
     A frame that has it as its local `flight`, or a `scope` with it, is how a sampled stack tells whose it is.
     """
@@ -27,7 +27,7 @@ class InFlight:
     task: int
     lane: str
     began: float
-    slot: int = -1
+    place: int = -1
 
     def seen(self, now: float) -> Flight:
         """As an incident tells it; `now` is monotonic seconds."""
@@ -50,14 +50,14 @@ class Flights:
         flight = InFlight(name, task, lane, time.monotonic())
         self._all[id(flight)] = flight
         if self._box is not None:
-            flight.slot = self._box.take_off(flight)
+            flight.place = self._box.take_off(flight)
         return flight
 
     def end(self, flight: InFlight) -> None:
         """It is over, however it ended."""
         self._all.pop(id(flight), None)
         if self._box is not None:
-            self._box.land(flight.slot)
+            self._box.land(flight.place)
 
     @contextmanager
     def flying(self, name: str, task: int = 0, lane: str = "") -> Iterator[InFlight]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import socket
 import struct
@@ -35,7 +36,8 @@ from outlast.watch.box import (
 
 SUFFIX = ".box"
 MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
-_RECORD, _VITALS, _SLOT = struct.Struct("<II"), struct.Struct("<qqqqqq"), struct.Struct("<IHHqq")
+_RECORD, _VITALS = struct.Struct("<II"), struct.Struct("<qqqqqq")
+_SLOT = struct.Struct("<qd")
 _LONGEST_CRASH = 16_384  # characters
 
 
@@ -219,12 +221,14 @@ def _slots(data: bytes) -> tuple[InBox, ...]:
 
 
 def _slot(data: bytes) -> InBox | None:
-    """One that is being written right now is left out: it does not match its checksum."""
-    checksum, length, is_used, task, began = _SLOT.unpack_from(data)
-    body = data[4 : _SLOT.size + length]
-    if not is_used or zlib.crc32(body) != checksum:
+    """One that was being written is left out: its length is written last."""
+    length = int.from_bytes(data[:2], "little")
+    if not _SLOT.size <= length <= SLOT - 2:
         return None
-    return InBox(body[_SLOT.size - 4 :].decode(errors="replace"), task, began / 1e9)
+    task, began = _SLOT.unpack_from(data, 2)
+    if not math.isfinite(began):
+        return None
+    return InBox(data[2 + _SLOT.size : 2 + length].decode(errors="replace"), task, began)
 
 
 def _stall(found: Mapping[str, Any]) -> StallNote | None:

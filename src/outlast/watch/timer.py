@@ -105,12 +105,17 @@ else:
             ("nanoseconds", ctypes.c_long),
         )
 
+    _LIBC = ctypes.CDLL(None, use_errno=True)
+    _SPECS: dict[float, _Spec] = {}  # to make one each time would cost more than the call
+
     def _create() -> int:
-        descriptor: int = ctypes.CDLL(None, use_errno=True).timerfd_create(_CLOCK_MONOTONIC, _CLOSE_ON_EXEC)
+        descriptor: int = _LIBC.timerfd_create(_CLOCK_MONOTONIC, _CLOSE_ON_EXEC)
         if descriptor < 0:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         return descriptor
 
     def _set(descriptor: int, seconds: float) -> None:
-        spec = _Spec(0, 0, int(seconds), int(seconds % 1 * 1e9))
-        ctypes.CDLL(None).timerfd_settime(descriptor, 0, ctypes.byref(spec), None)
+        spec = _SPECS.get(seconds)
+        if spec is None:
+            spec = _SPECS[seconds] = _Spec(0, 0, int(seconds), int(seconds % 1 * 1e9))
+        _LIBC.timerfd_settime(descriptor, 0, ctypes.byref(spec), None)
