@@ -39,19 +39,21 @@ class Codec:
 
     Build it once per function: it makes a pydantic model from the signature, which takes about a millisecond.
     Only arguments that were given are stored: defaults are taken when the task runs, from the code that runs.
+    `hints` has the type of what is bound to each parameter of `signature`.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         name = f"{function.__module__}:{function.__qualname__}"
-        self._signature = _signature(function, name)
-        hints, required = _hints(function, self._signature), _required(self._signature)
+        self.signature = _signature(function, name)
+        hints, required = _hints(function, self.signature), _required(self.signature)
         try:
             self._model = _model(hints, required)
         except _UNUSABLE:
             hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
             self._model = _model(hints, required)
         self._parameters = dict(zip(self._model.model_fields, hints, strict=True))
-        self._refusals = Refusals(name, hints)
+        self.refusals = Refusals(name, hints)
+        self.hints = hints
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -65,7 +67,7 @@ class Codec:
         text = self._plainly(given) or self._carefully(given)
         size = len(text.encode())
         if size > LARGEST:
-            raise self._refusals.too_large(size, LARGEST)
+            raise self.refusals.too_large(size, LARGEST)
         return text
 
     def decode(self, text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -76,8 +78,8 @@ class Codec:
         try:
             given = self._given(self._model.model_validate_json(text))
         except ValidationError as error:
-            raise self._refusals.outdated(error) from None
-        bound = inspect.BoundArguments(self._signature, OrderedDict(given))
+            raise self.refusals.outdated(error) from None
+        bound = inspect.BoundArguments(self.signature, OrderedDict(given))
         return bound.args, bound.kwargs
 
     def _plainly(self, given: Mapping[str, Any]) -> str:
@@ -99,23 +101,23 @@ class Codec:
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return self._signature.bind(*args, **kwargs).arguments
+            return self.signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise self._refusals.unbindable(self._signature, error) from None
+            raise self.refusals.unbindable(self.signature, error) from None
 
     def _refuse_iterators(self, given: Mapping[str, Any]) -> None:
         """Before anything reads one: it has to be whole still when the task runs inline instead."""
         for name, value in given.items():
             if hasattr(value, "__next__") and (kind := kind_of(value)) is not None:
-                raise self._refusals.of_kind(name, (), kind)
+                raise self.refusals.of_kind(name, (), kind)
 
     def _validated(self, given: Mapping[str, Any]) -> BaseModel:
         try:
             return self._model.model_validate(given)
         except ValidationError as error:
-            raise self._refusals.unfit(given, error) from None
+            raise self.refusals.unfit(given, error) from None
         except FAILURES as error:
-            raise self._refusals.uncheckable(error) from error
+            raise self.refusals.uncheckable(error) from error
 
     def _proven(self, given: Mapping[str, Any], model: BaseModel, *, only_set: bool) -> str:
         """The JSON text of `model`, which was seen to give back what was given.
@@ -130,7 +132,7 @@ class Codec:
             return text
         if only_set:
             return self._proven(given, model, only_set=False)
-        raise self._refusals.changed(given, back, place)
+        raise self.refusals.changed(given, back, place)
 
     def _written(self, model: BaseModel, *, only_set: bool) -> str:
         try:
@@ -143,22 +145,22 @@ class Codec:
             try:
                 _json(model, {field}, only_set=True)
             except FAILURES:
-                return self._refusals.unwritable(self._parameters[field], getattr(model, field), error)
-        return self._refusals.uncheckable(error)
+                return self.refusals.unwritable(self._parameters[field], getattr(model, field), error)
+        return self.refusals.uncheckable(error)
 
     def _read_back(self, given: Mapping[str, Any], text: str) -> dict[str, Any]:
         try:
             return self._given(self._model.model_validate_json(text))
         except ValidationError as error:
-            raise self._refusals.unreadable(given, error) from None
+            raise self.refusals.unreadable(given, error) from None
         except FAILURES as error:
-            raise self._refusals.uncheckable(error) from error
+            raise self.refusals.uncheckable(error) from error
 
     def _difference(self, given: Mapping[str, Any], back: Mapping[str, Any]) -> Place | None:
         try:
             return difference(given, back)
         except FAILURES as error:
-            raise self._refusals.uncheckable(error) from error
+            raise self.refusals.uncheckable(error) from error
 
     def _given(self, model: BaseModel) -> dict[str, Any]:
         return {self._parameters[field]: getattr(model, field) for field in model.model_fields_set}

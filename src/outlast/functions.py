@@ -27,6 +27,9 @@ Function = Callable[..., Any]
 
 OPTIONS = "__outlast_options__"
 _MODULE_LEVEL = "move it to the top level of a module"
+IS_PARTIAL = "cannot be stored: pass the function itself, and the arguments beside it"
+IS_LAMBDA = "has no name that other processes could find: write it as a function of a module"
+IS_LOCAL = f"is inside another function, where other processes cannot find it: {_MODULE_LEVEL}"
 
 
 def task(
@@ -111,6 +114,12 @@ def resolve(path: str) -> Function:
     return found  # type: ignore[no-any-return]
 
 
+def is_bound_to(cls: str) -> str:
+    """Why a method of an instance of the class with this name cannot be stored."""
+    remedy = "pass a function of a module, and what it needs to make that object"
+    return f"belongs to an instance of {cls}, which cannot be stored: {remedy}"
+
+
 def is_async(function: Function) -> bool:
     """Whether a call gives a coroutine: of an `async def`, a partial of one, or an async `__call__`."""
     while isinstance(function, partial):
@@ -179,19 +188,16 @@ def _code_bytes(code: CodeType) -> bytes:
 def _unnamed(function: Function) -> str:
     """Why `function` cannot have a name that leads to it; empty when it may have one."""
     if isinstance(function, partial):
-        return "cannot be stored: pass the function itself, and the arguments beside it"
+        return IS_PARTIAL
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, (type, ModuleType)):
-        remedy = "pass a function of a module, and what it needs to make that object"
-        return f"belongs to an instance of {type(owner).__qualname__}, which cannot be stored: {remedy}"
+        return is_bound_to(type(owner).__qualname__)
     qualname = getattr(function, "__qualname__", None)
     if qualname is None or getattr(function, "__module__", None) is None:
         return "is an object that can be called, and has no name: pass a function of a module that calls it"
     if "<lambda>" in qualname:
-        return "has no name that other processes could find: write it as a function of a module"
-    if "<locals>" in qualname:
-        return f"is inside another function, where other processes cannot find it: {_MODULE_LEVEL}"
-    return ""
+        return IS_LAMBDA
+    return IS_LOCAL if "<locals>" in qualname else ""
 
 
 def _module_name(function: Function) -> str:

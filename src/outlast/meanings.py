@@ -108,7 +108,7 @@ class Body:
         self._nodes = [inner for statement in node.body for inner in ast.walk(statement)]
         self._names = names
         self._sources = sources
-        self._known = {**_imports(self._nodes, names), **_first_parameter(node, receiver)}
+        self._known = {**imports(self._nodes, names), **_first_parameter(node, receiver)}
         self._rebound = {name for each in self._nodes if isinstance(each, ast.Global) for name in each.names}
         self._locals = set(_bound([*ast.walk(node.args), *self._nodes])) - self._rebound
 
@@ -116,7 +116,7 @@ class Body:
         """What the function reads of its module and of other modules of the project."""
         for node in self._nodes:
             if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
-                meaning = self._meaning(node)
+                meaning = self.meaning(node)
                 if meaning is not None and meaning.exact:
                     yield Use(node.lineno, meaning)
 
@@ -126,6 +126,10 @@ class Body:
             change = self._change(node)
             if change is not None:
                 yield change
+
+    def binds(self, name: str) -> bool:
+        """Whether `name` is its own: a parameter, or bound somewhere in it."""
+        return name in self._locals
 
     def _change(self, node: ast.AST) -> Change | None:
         if isinstance(node, ast.Call):
@@ -142,7 +146,7 @@ class Body:
         return Change(f"the global `{node.id}`", node.lineno, self._names.get(node.id))
 
     def _change_inside(self, node: ast.Attribute | ast.Subscript) -> Change | None:
-        meaning = self._meaning(node.value)
+        meaning = self.meaning(node.value)
         if meaning is None or not self._is_state(meaning.value):
             return None
         if isinstance(node, ast.Attribute):
@@ -152,7 +156,7 @@ class Body:
     def _change_by_call(self, node: ast.Call) -> Change | None:
         if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
             return None
-        meaning = self._meaning(node.func.value)
+        meaning = self.meaning(node.func.value)
         if meaning is None or not is_container(meaning.value):
             return None
         if isinstance(_member(meaning.value, node.func.attr), FunctionType) and self._is_own(meaning.value):
@@ -180,12 +184,13 @@ class Body:
         tests = (node.test for node in self._nodes if isinstance(node, (ast.If, ast.IfExp)))
         return {_text(tested) for test in tests for tested in _tested_in(test)}
 
-    def _meaning(self, node: ast.expr) -> Meaning | None:
+    def meaning(self, node: ast.expr) -> Meaning | None:
+        """What a name, attribute or item in the function leads to; None for what is local or not known."""
         if isinstance(node, ast.Name):
             return self._meaning_of_name(node.id)
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
             return None
-        base = self._meaning(node.value)
+        base = self.meaning(node.value)
         if base is None:
             return None
         return base.attribute(node.attr) if isinstance(node, ast.Attribute) else base.item()
@@ -227,8 +232,8 @@ def _bound(nodes: list[ast.AST]) -> Iterator[str]:
             yield node.name or ""
 
 
-def _imports(nodes: list[ast.AST], names: Mapping[str, Any]) -> dict[str, Any]:
-    """What the imports inside a function bind, as far as it is imported already."""
+def imports(nodes: list[ast.AST], names: Mapping[str, Any]) -> dict[str, Any]:
+    """What the imports among `nodes` bind, as far as it is imported already; `names` are those of their module."""
     found: dict[str, Any] = {}
     for node in nodes:
         if isinstance(node, ast.Import):

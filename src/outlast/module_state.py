@@ -11,6 +11,7 @@ import inspect
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -20,10 +21,19 @@ from outlast.sources import Source, Sources
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
 
-_OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
+OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
 _WRAPPERS = 5  # decorators around one function, at most
 _Call = tuple[object, object]  # a function, and the object whose method it is or None
+
+
+@dataclass(frozen=True, slots=True)
+class SharedState:
+    """Which state a function shares with the web process, in one sentence, and the line that changes or reads it."""
+
+    sentence: str
+    file: str
+    line: int
 
 
 def shares_state(function: Callable[..., Any], sources: Sources | None = None) -> str:
@@ -31,14 +41,21 @@ def shares_state(function: Callable[..., Any], sources: Sources | None = None) -
 
     `sources` remembers parsed files between calls.
     """
+    shared = shared_state(function, sources)
+    return f"{shared.sentence}; {OVERRIDE}" if shared else ""
+
+
+def shared_state(function: Callable[..., Any], sources: Sources | None = None) -> SharedState | None:
+    """The same as a record, without what to do about it."""
     search = _Search(sources or Sources())
     name = f"{function.__module__}:{function.__qualname__}"
     for body in search.bodies(function):
-        shared = search.shared_in(body)
-        if shared:
+        found = search.shared_in(body)
+        if found is not None:
+            what, line = found
             through = "" if body.name == function.__name__ else f", through {body.name}(),"
-            return f"{name}{through} {shared}; {_OVERRIDE}"
-    return ""
+            return SharedState(f"{name}{through} {what}", body.file, line)
+    return None
 
 
 class _Search:
@@ -59,17 +76,18 @@ class _Search:
             yield body
             waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
 
-    def shared_in(self, body: Body) -> str:
-        """What `body` changes or reads of the state that it shares."""
+    def shared_in(self, body: Body) -> tuple[str, int] | None:
+        """What `body` changes or reads of the state that it shares, and on which line."""
         for change in body.changes():
-            return f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
+            what = f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
+            return what, change.line
         for use in body.uses():
             changer = self._changer(use.meaning) if is_container(use.meaning.value) else None
             if changer is not None:
                 other, change = changer
                 where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
-                return f"reads `{use.meaning.text}` ({where}) in the web process"
-        return ""
+                return f"reads `{use.meaning.text}` ({where}) in the web process", use.line
+        return None
 
     def _body(self, function: object, receiver: object) -> Body | None:
         found = self._sources.function(function)

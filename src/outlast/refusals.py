@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,9 +90,9 @@ _KINDS: Mapping[str, Kind] = {
     "pydantic.types._SecretBase": Kind("a secret", "pass what tells the function where to find it"),
     "builtins.BaseException": Kind("an exception", "pass its text, `str(error)`"),
 }
-_GENERATOR = Kind("a generator or iterator", "pass a list of what it gives")
-_AWAITABLE = Kind("a coroutine or awaitable", "await it before and pass its result")
-_CALLABLE = Kind("a function or other callable", "pass what tells the function which one to call")
+GENERATOR = Kind("a generator or iterator", "pass a list of what it gives")
+AWAITABLE = Kind("a coroutine or awaitable", "await it before and pass its result")
+CALLABLE = Kind("a function or other callable", "pass what tells the function which one to call")
 _CLASS = Kind("a class", "pass what tells the function which one to use")
 _MODULE = Kind("a module", _IMPORT_INSIDE)
 _ORM_ROW = Kind("a SQLAlchemy object", "pass its primary key and load it inside the function")
@@ -104,23 +104,32 @@ _BYTES = Kind(
 
 def kind_of(value: object) -> Kind | None:
     """The kind of things that cannot travel which `value` belongs to, if any."""
-    for cls in type(value).__mro__:
-        kind = _KINDS.get(f"{cls.__module__}.{cls.__qualname__}")
-        if kind is not None:
-            return kind
-    return _ORM_ROW if hasattr(type(value), "_sa_class_manager") else _kind_by_ability(value)
-
-
-def _kind_by_ability(value: object) -> Kind | None:
-    if isinstance(value, (Iterator, AsyncIterator)):
-        return _GENERATOR
-    if isinstance(value, Awaitable):
-        return _AWAITABLE
     if isinstance(value, type):
         return _CLASS
     if inspect.isroutine(value) or isinstance(value, partial):
-        return _CALLABLE
-    return _MODULE if isinstance(value, ModuleType) else None
+        return CALLABLE
+    return kind_of_class(type(value))
+
+
+def kind_of_class(cls: type) -> Kind | None:
+    """The kind of things that cannot travel which the instances of `cls` belong to, if any."""
+    kind = kind_named(f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
+    if kind is not None:
+        return kind
+    return _ORM_ROW if hasattr(cls, "_sa_class_manager") else _kind_by_ability(cls)
+
+
+def kind_named(names: Iterable[str]) -> Kind | None:
+    """The kind of the first of these classes, by their full names, whose instances cannot travel."""
+    return next((_KINDS[name] for name in names if name in _KINDS), None)
+
+
+def _kind_by_ability(cls: type) -> Kind | None:
+    if issubclass(cls, (Iterator, AsyncIterator)):
+        return GENERATOR
+    if issubclass(cls, Awaitable):
+        return AWAITABLE
+    return _MODULE if issubclass(cls, ModuleType) else None
 
 
 def _culprit(value: object) -> tuple[Place, Kind] | None:

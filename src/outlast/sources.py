@@ -87,13 +87,13 @@ class Sources:
         if not isinstance(function, FunctionType) or not self.is_own_file(function.__code__.co_filename):
             return None
         code = function.__code__
-        source = self._source(code.co_filename)
+        source = self.file(code.co_filename)
         node = source.by_line.get((code.co_name, code.co_firstlineno)) if source else None
         return (source, node) if source and node else None
 
     def module(self, module: ModuleType) -> Source | None:
         """The source of a module of the project."""
-        return self._source(str(module.__file__)) if self.is_own_module(module) else None
+        return self.file(str(module.__file__)) if self.is_own_module(module) else None
 
     def own_modules(self) -> list[ModuleType]:
         """The modules of the project that are imported now."""
@@ -114,15 +114,16 @@ class Sources:
             self._own[file] = self._belongs(Path(file))
         return self._own[file]
 
+    def file(self, file: str) -> Source | None:
+        """The source in `file`; None where there is none, or it is not Python."""
+        if file not in self._parsed:
+            self._parsed[file] = _parse(file)
+        return self._parsed[file]
+
     def _belongs(self, path: Path) -> bool:
         if path.suffix != ".py" or any(name in path.parts for name in _LIBRARIES):
             return False
         return not any(path.is_relative_to(folder) for folder in self._outside)
-
-    def _source(self, file: str) -> Source | None:
-        if file not in self._parsed:
-            self._parsed[file] = _parse(file)
-        return self._parsed[file]
 
 
 def _parse(file: str) -> Source | None:
