@@ -26,6 +26,7 @@ LAYERS = {
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
     "app": ["web_watch", "app", "testing"],
+    "doctor": ["doctor"],
     "cli": ["cli"],
 }
 ORDER = list(LAYERS)

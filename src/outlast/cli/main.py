@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "cancel": "outlast.cli.change:cancel",
     "demo": "outlast.cli.demo.command:demo",
+    "doctor": "outlast.cli.doctor:doctor",
     "explain": "outlast.cli.explain:explain",
     "list": "outlast.cli.read:list_tasks",
     "show": "outlast.cli.read:show",
@@ -38,5 +39,5 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Background tasks for FastAPI that finish.
 
-    Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 not found, 130 Ctrl-C.
+    Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 not found or findings, 130 Ctrl-C.
     """

@@ -45,6 +45,7 @@ _SAME: Mapping[str, str] = {
     "fastapi.Request": "starlette.requests.Request",
     "fastapi.UploadFile": "starlette.datastructures.UploadFile",
     "httpx.Client": "httpx._client.Client",
+    "outlast.BackgroundTasks": "outlast.request.tasks.Tasks",
     "redis.Redis": "redis.client.Redis",
     "requests.Session": "requests.sessions.Session",
     "socket.socket": "_socket.socket",
@@ -200,7 +201,7 @@ def _assignments(scope: Scope) -> Iterator[tuple[ast.expr | None, ast.expr]]:
             yield from ((target, node.value) for target in node.targets)
         elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
             yield node.target, node.value
-        elif isinstance(node, ast.With):
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
             yield from ((item.optional_vars, item.context_expr) for item in node.items)
 
 

@@ -1,0 +1,91 @@
+"""Collects what is known of the journal, without making or changing one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from outlast.doctor.surroundings import JournalFacts
+from outlast.engines.history import History, Summary
+from outlast.engines.place import file_system_of, journal_path
+from outlast.errors import OutlastError
+from outlast.liveness import FILE_NAME, Liveness
+from outlast.settings import Settings
+
+_DEPTH = 2  # folders below the current one in which another journal is looked for
+_NOT_THE_PROJECTS = frozenset({"node_modules", "site-packages", "venv"})
+
+
+def journal_facts(path: Path, now: float) -> JournalFacts:
+    """What is known of the journal at `path`, which the app uses; `now` is in seconds since the epoch."""
+    facts = JournalFacts(path, file_system_of(path.parent), others=tuple(_others(path)))
+    if not path.exists():
+        return replace(facts, runner_lives=False, blockers={})
+    try:
+        summary = History(path).summary(now)
+    except OutlastError as error:
+        return replace(facts, unreadable=str(error), blockers={})
+    waiting = summary.counts["waiting"]
+    return replace(facts, blockers=summary.blockers, waiting=waiting, runner_lives=_runner_lives(path, summary))
+
+
+def _runner_lives(path: Path, summary: Summary) -> bool | None:
+    """Whether the runner that is said to be there holds its lock; None if this user may not look."""
+    if all(process.kind != "runner" for process in summary.processes):
+        return False
+    try:
+        return (path.parent / FILE_NAME).exists() and Liveness(path.parent).runner() is not None
+    except OSError:
+        return None
+
+
+def _others(path: Path) -> Iterator[tuple[Path, str]]:
+    """Other journals, and what leads to them."""
+    named = dict(_named_elsewhere())
+    seen = {path}
+    for other, leads in named.items():
+        if other not in seen:
+            seen.add(other)
+            yield other, leads
+    for other in _found_near():
+        if other not in seen:
+            seen.add(other)
+            yield other, "a process that was started in that folder has made it"
+
+
+def _named_elsewhere() -> Iterator[tuple[Path, str]]:
+    """The journals that the command line and, without the variable, pyproject.toml lead to."""
+    yield (
+        journal_path(Settings.load().url),
+        "`outlast status` reads that one, install(app, url=...) names another",
+    )
+    if "OUTLAST_URL" in os.environ:
+        rest = {name: value for name, value in os.environ.items() if name != "OUTLAST_URL"}
+        written = Settings.load(rest).url
+        if written != Settings().url:
+            yield journal_path(written), "pyproject.toml names that one, and OUTLAST_URL another"
+
+
+def _found_near() -> Iterator[Path]:
+    here = Path.cwd()
+    for folder in (*here.parents, *_folders_below(here, _DEPTH)):
+        journal = folder / ".outlast" / "journal.db"
+        if os.access(journal, os.F_OK):
+            yield journal
+
+
+def _folders_below(folder: Path, depth: int) -> Iterator[Path]:
+    if depth == 0:
+        return
+    with os.scandir(folder) as entries:
+        inside = [Path(one.path) for one in entries if one.is_dir(follow_symlinks=False)]
+    for below in sorted(filter(_may_be_the_projects, inside)):
+        yield below
+        yield from _folders_below(below, depth - 1)
+
+
+def _may_be_the_projects(folder: Path) -> bool:
+    is_other = folder.name.startswith(".") or folder.name in _NOT_THE_PROJECTS
+    return not is_other and os.access(folder, os.R_OK | os.X_OK)

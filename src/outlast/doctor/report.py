@@ -1,0 +1,71 @@
+"""A report as people read it, and as programs do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from outlast.doctor.examine import Report
+from outlast.doctor.findings import GROUPS, Finding, Severity
+from outlast.doctor.project import shown_file
+from outlast.doctor.tasks import ListedTask
+
+
+def as_json(report: Report) -> str:
+    """One document; files are relative to the current folder where they are below it."""
+    tasks = [asdict(_task_shown(task)) for task in report.tasks]
+    findings = [asdict(replace(one, file=_file(one.file))) for one in report.findings]
+    document: dict[str, Any] = {"app": report.app, "journal": report.journal, "tasks": tasks, "findings": findings}
+    return json.dumps(document, indent=2)
+
+
+def as_lines(report: Report) -> Iterator[str]:
+    """The tasks, then what was found, by kind, then how much that is."""
+    yield f"Tasks of {report.app}"
+    yield from _table(report.tasks)
+    for title, codes in GROUPS.items():
+        found = [one for one in report.findings if one.code in codes]
+        if found:
+            yield from ("", title)
+        for one in found:
+            yield from _lines(one)
+    yield ""
+    yield _sum(report.findings)
+
+
+def _table(tasks: Sequence[ListedTask]) -> Iterator[str]:
+    rows = [(_place(task.file, task.line), task.function, task.lane, task.reason) for task in tasks]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for place, function, lane, reason in rows:
+        yield f"  {place:{widths[0]}}  {lane:{widths[2]}}  {function:{widths[1]}}  {reason}".rstrip()
+    if not tasks:
+        yield "  none"
+
+
+def _lines(one: Finding) -> Iterator[str]:
+    mark = "note: " if one.severity is Severity.NOTE else ""
+    yield f"  {_place(one.file, one.line)}  {one.code}  {mark}{one.sentence}"
+    yield f"      {one.remedy}"
+
+
+def _sum(findings: Sequence[Finding]) -> str:
+    notes = sum(one.severity is Severity.NOTE for one in findings)
+    return f"{_count(len(findings) - notes, 'finding')}, {_count(notes, 'note')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+def _place(file: str, line: int) -> str:
+    return f"{_file(file)}:{line}" if line else _file(file)
+
+
+def _file(file: str) -> str:
+    return shown_file(file) if file.startswith("/") else file
+
+
+def _task_shown(task: ListedTask) -> ListedTask:
+    return replace(task, file=_file(task.file))

@@ -1,0 +1,153 @@
+"""Which function an expression passes to `add_task`, as far as the source and the imported program say."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+from outlast.doctor.inference import assigned_to, is_receiver, kind_of, parameter
+from outlast.doctor.project import Project, ProjectFile
+from outlast.doctor.scopes import UNKNOWN, Scope, object_named
+from outlast.functions import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, is_bound_to
+from outlast.meanings import Meaning
+from outlast.sources import FunctionNode
+
+_STEPS = 4  # names that stand for other names
+_MOST = 20  # functions in one container
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a task may call: an object of the imported program, the source of one that is not imported, or neither.
+
+    name: what people call it. refused: why it has no name that other processes could find, with the remedy.
+    """
+
+    name: str
+    function: Callable[..., Any] | None = None
+    definition: tuple[ProjectFile, FunctionNode] | None = None
+    refused: str = ""
+
+
+class Targets:
+    """Finds functions in the scopes of a project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def of(self, node: ast.expr, scope: Scope, steps: int = _STEPS) -> list[Target]:
+        """The functions that an expression may give; none if that shows only when it runs."""
+        if steps == 0:
+            return []
+        if isinstance(node, ast.Lambda):
+            return [_refused(f"{_path(scope)}<lambda>", IS_LAMBDA)]
+        if isinstance(node, ast.IfExp):
+            return [*self.of(node.body, scope, steps), *self.of(node.orelse, scope, steps)]
+        if isinstance(node, ast.Call):
+            is_partial = scope.full_name(node.func) == "functools.partial"
+            return [_refused("functools:partial", IS_PARTIAL)] if is_partial else []
+        if isinstance(node, ast.Subscript):
+            return list(_in_container(node, scope))
+        return self._named(node, scope, steps)
+
+    def _named(self, node: ast.expr, scope: Scope, steps: int) -> list[Target]:
+        if isinstance(node, ast.Attribute) and is_receiver(node.value, scope):
+            return _own_method(node.attr, scope)
+        value = _bound_value(node, scope.meaning(node), scope.value(node))
+        if value is not UNKNOWN:
+            return [_of_object(value)] if callable(value) else []
+        if isinstance(node, ast.Name):
+            return self._local(node.id, scope, steps)
+        if isinstance(node, ast.Attribute):
+            return _method_of(node, scope) or self._defined(scope.full_name(node))
+        return []
+
+    def _local(self, name: str, scope: Scope, steps: int) -> list[Target]:
+        owner = scope.owner_of(name)
+        if owner is None:
+            return []
+        if name in owner.local_functions:
+            return [_refused(f"{_path(owner)}{name}", IS_LOCAL)]
+        defined = self._defined(owner.full_name(ast.Name(name)) or f"{scope.file.name}.{name}" * (owner.outer is None))
+        if defined or parameter(name, owner) is not None:
+            return defined
+        return [target for value in assigned_to(name, owner) for target in self.of(value, owner, steps - 1)]
+
+    def _defined(self, full_name: str) -> list[Target]:
+        found = self._project.definition(full_name)
+        return [Target(f"{found[0].name}:{found[1].name}", definition=found)] if found else []
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether it is text, which no function is: others than ours have an `add_task` too."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _in_container(node: ast.Subscript, scope: Scope) -> Iterator[Target]:
+    """All that `ACTIONS[action]` may give."""
+    container = scope.value(node.value)
+    values = container.values() if isinstance(container, dict) else container
+    if isinstance(container, (dict, list, tuple)):
+        yield from [_of_object(value) for value in values if callable(value)][:_MOST]
+
+
+def _own_method(name: str, scope: Scope) -> list[Target]:
+    """Of `self.send`, in a method."""
+    cls = scope.cls.name if scope.cls else ""
+    node = scope.method(name)
+    if node is None:
+        return []
+    decorators = set(map(ast.unparse, node.decorator_list))
+    found = object_named(f"{scope.file.name}.{cls}.{name}") if scope.outer and scope.outer.outer is None else UNKNOWN
+    if "staticmethod" in decorators and callable(found):
+        return [_of_object(found)]
+    if "classmethod" in decorators:
+        owner = object_named(f"{scope.file.name}.{cls}")
+        return [_of_object(MethodType(found, owner))] if callable(found) else []
+    return [_refused(f"{scope.file.name}:{cls}.{name}", is_bound_to(cls))]
+
+
+def _method_of(node: ast.Attribute, scope: Scope) -> list[Target]:
+    """Of `mailer.send`, where the class of `mailer` is known."""
+    cls = kind_of(node.value, scope).cls
+    member = inspect.getattr_static(cls, node.attr, UNKNOWN) if cls else UNKNOWN
+    if isinstance(member, staticmethod):
+        return [_of_object(member.__func__)]
+    if cls is None or not isinstance(member, FunctionType):
+        return []
+    return [_refused(f"{member.__module__}:{member.__qualname__}", is_bound_to(cls.__qualname__))]
+
+
+def _bound_value(node: ast.expr, meaning: Meaning | None, value: Any) -> Any:
+    """What the expression gives, where `value` is what its owner's class has: a method is bound to the owner."""
+    owner = meaning.owner if meaning is not None and meaning.exact else None
+    if owner is None or isinstance(owner, ModuleType) or not isinstance(node, ast.Attribute):
+        return value
+    raw = inspect.getattr_static(owner, node.attr, value)
+    if isinstance(raw, classmethod):
+        return MethodType(raw.__func__, owner if isinstance(owner, type) else type(owner))
+    is_plain = isinstance(owner, type) or not isinstance(raw, FunctionType)
+    return value if is_plain or node.attr in getattr(owner, "__dict__", ()) else MethodType(raw, owner)
+
+
+def _of_object(function: Any) -> Target:
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return Target(f"{named.__module__}:{named.__qualname__}", function=function)
+
+
+def _refused(path: str, why: str) -> Target:
+    return Target(path, refused=f"{path} {why}")
+
+
+def _path(scope: Scope) -> str:
+    """What the names of functions made in a scope begin with."""
+    names = []
+    current: Scope | None = scope
+    while current is not None and current.node is not None:
+        names.append(f"{current.cls.name}.{current.node.name}" if current.cls else current.node.name)
+        current = current.outer
+    return f"{scope.file.name}:" + "".join(f"{name}.<locals>." for name in reversed(names))
