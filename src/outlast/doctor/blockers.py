@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_OFF_THE_LOOP = "write the function as a plain `def`, or make this call by `await asyncio.to_thread(...)`"
+_OFF_THE_LOOP = "write the function as a plain `def`, or call this through `await asyncio.to_thread(...)`"
 SLEEP = "await asyncio.sleep() instead"
 HTTP = f"use an async client such as httpx.AsyncClient; or {_OFF_THE_LOOP}"
 DATABASE = f"use the driver's async side; or {_OFF_THE_LOOP}"
@@ -18,7 +18,7 @@ OTHER = _OFF_THE_LOOP
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A call that blocks. sure: whether it does so for long enough to be felt, always."""
+    """What blocks, as "calls time.sleep()". sure: whether it does so for long enough to be felt, always."""
 
     what: str
     remedy: str
@@ -48,10 +48,10 @@ _SLOW_FUNCTIONS = (
     *("shutil.copytree", "shutil.make_archive", "shutil.rmtree", "shutil.unpack_archive"),
 )
 FUNCTIONS: Mapping[str, Blocker] = {
-    name: Blocker(f"{name.removeprefix('builtins.')}()", remedy)
+    name: Blocker(f"calls {name.removeprefix('builtins.')}()", remedy)
     for remedy, names in _FUNCTIONS.items()
     for name in names
-} | {name: Blocker(f"{name}()", OTHER, sure=False) for name in _SLOW_FUNCTIONS}
+} | {name: Blocker(f"calls {name}()", OTHER, sure=False) for name in _SLOW_FUNCTIONS}
 """By full name."""
 
 _EXECUTE = ("callproc", "execute", "executemany", "executescript", "fetchall", "fetchmany", "fetchone", "commit")

@@ -88,7 +88,7 @@ def direct_calls(scope: Scope) -> Iterator[BlockingCall]:
             yield BlockingCall(scope, call, blocker)
     for node in scope.nodes:
         if isinstance(node, ast.With) and _keeps_lock_while_it_waits(node, scope):
-            yield BlockingCall(scope, node, Blocker("`with` on a lock of threads, and awaits while it has it", LOCK))
+            yield BlockingCall(scope, node, Blocker("awaits while it has a lock of threads", LOCK))
 
 
 def is_exempt(scope: Scope) -> bool:
@@ -115,15 +115,15 @@ def _told(call: BlockingCall) -> Finding:
     name = f"async def {call.scope.name}()"
     sets_up = any(_last_name(one) in _SETUP for one in call.scope.node.decorator_list) if call.scope.node else False
     if call.blocker.sure and not sets_up:
-        sentence = f"{name} calls {call.blocker.what}, and all else on its event loop waits until that is over"
+        sentence = f"{name} {call.blocker.what}, and all else on its event loop waits until that is over"
         return finding(Code.BLOCKING_CALL, call.place, sentence, call.blocker.remedy)
-    sentence = f"{name} calls {call.blocker.what}, which holds up its event loop if it takes long"
+    sentence = f"{name} {call.blocker.what}, which holds up its event loop if it takes long"
     return note(Code.SLOW_CALL, call.place, sentence, call.blocker.remedy)
 
 
 def _through(helper: Scope, inside: BlockingCall) -> Blocker:
     file, line = inside.place
-    what = f"{helper.name}(), which calls {inside.blocker.what} ({shown_file(file)}:{line})"
+    what = f"calls {helper.name}(), which {inside.blocker.what} ({shown_file(file)}:{line})"
     return replace(inside.blocker, what=what)
 
 
@@ -149,7 +149,7 @@ def _blocker(call: ast.Call, scope: Scope) -> Blocker | None:
         return None
     remedy, methods = found
     blocks = call.func.attr in methods if methods else call.func.attr not in LOCAL_ONLY
-    return Blocker(f"{_class_name(kind.names[0])}.{call.func.attr}()", remedy) if blocks else None
+    return Blocker(f"calls {_class_name(kind.names[0])}.{call.func.attr}()", remedy) if blocks else None
 
 
 def _is_told_not_to_wait(call: ast.Call) -> bool:

@@ -33,8 +33,8 @@ class Code(StrEnum):
     JOURNAL_PLACE = "journal-place"
     JOURNAL_UNREADABLE = "journal-unreadable"
     TWO_JOURNALS = "two-journals"
-    UNKNOWN_VARIABLE = "unknown-variable"
     NO_WORKER = "no-worker"
+    UNKNOWN_VARIABLE = "unknown-variable"
 
 
 GROUPS = {

@@ -145,25 +145,22 @@ def parameter(name: str, scope: Scope) -> ast.arg | None:
 
 def _kind_of_call(node: ast.Call, scope: Scope, steps: int) -> Kind:
     value, full_name = scope.value(node.func), scope.full_name(node.func)
-    if full_name in _GIVES:
-        return kind_of_name(_GIVES[full_name])
+    given = _GIVES.get(full_name) or _given_by_method(node.func, scope, steps)
+    if given:
+        return kind_of_name(given)
     if isinstance(value, type):
         return kind_of_class(value)
     if value is not UNKNOWN:
         factory = kind_of_class(type(value)).first(_SESSION_FACTORIES)
         return kind_of_name(factory) if factory else NO_KIND
-    if isinstance(node.func, ast.Attribute):
-        return _kind_of_method_call(node.func, scope, steps) or kind_of_name(full_name)
     return kind_of_name(full_name) if full_name else NO_KIND
 
 
-def _kind_of_method_call(node: ast.Attribute, scope: Scope, steps: int) -> Kind | None:
-    if scope.full_name(node):
-        return None
-    for name in kind_of(node.value, scope, steps - 1).names:
-        if f"{name}.{node.attr}" in _GIVES:
-            return kind_of_name(_GIVES[f"{name}.{node.attr}"])
-    return NO_KIND
+def _given_by_method(node: ast.expr, scope: Scope, steps: int) -> str:
+    if not isinstance(node, ast.Attribute):
+        return ""
+    names = (f"{name}.{node.attr}" for name in kind_of(node.value, scope, steps - 1).names)
+    return next((_GIVES[name] for name in names if name in _GIVES), "")
 
 
 def _kind_of_local(name: str, scope: Scope, steps: int) -> Kind:

@@ -36,7 +36,7 @@ def as_lines(report: Report) -> Iterator[str]:
 
 
 def _table(tasks: Sequence[ListedTask]) -> Iterator[str]:
-    rows = [(_place(task.file, task.line), task.function, task.lane, task.reason) for task in tasks]
+    rows = [(_place(task.file, task.line), task.function, task.lane, _reason(task)) for task in tasks]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     for place, function, lane, reason in rows:
         yield f"  {place:{widths[0]}}  {lane:{widths[2]}}  {function:{widths[1]}}  {reason}".rstrip()
@@ -65,6 +65,11 @@ def _place(file: str, line: int) -> str:
 
 def _file(file: str) -> str:
     return shown_file(file) if file.startswith("/") else file
+
+
+def _reason(task: ListedTask) -> str:
+    """Without the function, which stands before it."""
+    return task.reason.removeprefix(task.function).lstrip(": ")
 
 
 def _task_shown(task: ListedTask) -> ListedTask:

@@ -160,14 +160,10 @@ def _in_file(path: Path) -> Given:
         return {}
     given: Given = {}
     for node in tree.body:
-        name = node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
-        setting, kinds = _IN_FILE.get(name, ("", ()))
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, kinds)
-        ):
-            given[setting] = (node.value.value, (str(path), node.lineno))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            setting, kinds = _IN_FILE.get(ast.unparse(node.targets[0]), ("", ()))
+            if isinstance(node.value.value, kinds):
+                given[setting] = (node.value.value, (str(path), node.lineno))
     return given
 
 

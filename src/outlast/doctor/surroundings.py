@@ -72,11 +72,7 @@ def server_findings(
     server: Server, inline: Sequence[str], blockers: Mapping[str, float], stop_wait: float
 ) -> Iterator[Finding]:
     """About a server, given the functions whose tasks run in it and how long functions have blocked (s)."""
-    if (
-        inline
-        and server.name == "gunicorn"
-        and server.worker_class.rpartition(".")[2].lower() in ("asgi", "asgiworker")
-    ):
+    if inline and server.is_gunicorn_asgi:
         sentence = f"gunicorn's asgi worker cancels {_shown(inline)} {ASGI_GRACE} s after a client has hung up"
         remedy = "mend what keeps the task inline, or use -k uvicorn_worker.UvicornWorker"
         yield finding(Code.ASGI_GRACE, server.place("worker_class"), sentence, remedy)
@@ -110,12 +106,9 @@ def _stop_findings(server: Server, inline: Sequence[str], stop_wait: float) -> I
         return
     place = server.place("graceful")
     if stop_wait >= server.graceful:
-        sentence = (
-            f"stop_wait is {stop_wait:g} s, but {server.name} kills a stopping worker after {server.graceful:g} s"
-        )
-        yield finding(
-            Code.SHORT_STOP, place, sentence, "set stop_wait below it, or raise the server's graceful timeout"
-        )
+        kills = f"{server.name} kills a stopping worker after {server.graceful:g} s"
+        remedy = "set stop_wait below that, or raise the server's graceful timeout"
+        yield finding(Code.SHORT_STOP, place, f"stop_wait is {stop_wait:g} s, but {kills}", remedy)
     if inline:
         sentence = f"{server.name} gives a stopping worker {server.graceful:g} s; {_shown(inline)} is cut after that"
         yield note(Code.SHORT_STOP, place, sentence, "mend what keeps the task inline, or raise the graceful timeout")
