@@ -42,6 +42,7 @@ _SAME: Mapping[str, str] = {
     "concurrent.futures.thread.ThreadPoolExecutor": "concurrent.futures.Executor",
     "concurrent.futures.process.ProcessPoolExecutor": "concurrent.futures.Executor",
     "concurrent.futures._base.Executor": "concurrent.futures.Executor",
+    "fastapi.BackgroundTasks": "starlette.background.BackgroundTasks",
     "fastapi.Request": "starlette.requests.Request",
     "fastapi.UploadFile": "starlette.datastructures.UploadFile",
     "httpx.Client": "httpx._client.Client",
@@ -127,7 +128,7 @@ def kind_of_hint(hint: Any) -> Kind:
 
 def assigned_to(name: str, scope: Scope) -> list[ast.expr]:
     """The expressions that a scope assigns to a local name, with what `with` statements enter."""
-    return [value for target, value in _assignments(scope) if _is_name(target, name)]
+    return [value for target, value in scope.assignments if _is_name(target, name)]
 
 
 def is_receiver(node: ast.expr, scope: Scope) -> bool:
@@ -177,29 +178,17 @@ def _kind_of_own_attribute(node: ast.expr, scope: Scope, steps: int) -> Kind:
     """Of `self.client`, from what the methods of the class assign to it."""
     if not isinstance(node, ast.Attribute) or not is_receiver(node.value, scope):
         return NO_KIND
-    found = []
-    for method in scope.cls.body if scope.cls else []:
-        if isinstance(method, FunctionNode):
-            inside = Scope(scope.file, method, scope.outer, scope.cls, scope.names, scope.sources)
-            found += [kind_of(value, inside, steps - 1) for value in _assigned_to_own(node.attr, inside)]
-    return _only(found)
+    methods = (one for one in (scope.cls.body if scope.cls else []) if isinstance(one, FunctionNode))
+    inside = (scope.all_in_file[id(method)] for method in methods)
+    return _only(
+        kind_of(value, method, steps - 1) for method in inside for value in _assigned_to_own(node.attr, method)
+    )
 
 
 def _assigned_to_own(attribute: str, scope: Scope) -> Iterator[ast.expr]:
-    for target, value in _assignments(scope):
+    for target, value in scope.assignments:
         if isinstance(target, ast.Attribute) and target.attr == attribute and _is_name(target.value, scope.receiver):
             yield value
-
-
-def _assignments(scope: Scope) -> Iterator[tuple[ast.expr | None, ast.expr]]:
-    """Target and value of each, as far as one belongs to one."""
-    for node in scope.nodes:
-        if isinstance(node, ast.Assign):
-            yield from ((target, node.value) for target in node.targets)
-        elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-            yield node.target, node.value
-        elif isinstance(node, (ast.With, ast.AsyncWith)):
-            yield from ((item.optional_vars, item.context_expr) for item in node.items)
 
 
 def _kind_of_subscript(node: ast.Subscript, scope: Scope) -> Kind:

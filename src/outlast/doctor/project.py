@@ -111,14 +111,14 @@ class Project:
 
 def statements_outside_of_functions(node: ast.AST) -> Iterator[ast.AST]:
     """What runs when a module is imported, or a function called: all below `node` but the bodies of functions in it."""
-    for child in ast.iter_child_nodes(node):
+    waiting = deque(ast.iter_child_nodes(node))
+    while waiting:
+        child = waiting.popleft()
         yield child
         if isinstance(child, FunctionNode):
-            for outside in (*child.decorator_list, *child.args.defaults, *filter(None, child.args.kw_defaults)):
-                yield outside
-                yield from statements_outside_of_functions(outside)
+            waiting.extend((*child.decorator_list, *child.args.defaults, *filter(None, child.args.kw_defaults)))
         else:
-            yield from statements_outside_of_functions(child)
+            waiting.extend(ast.iter_child_nodes(child))
 
 
 def imported_names(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, str]]:

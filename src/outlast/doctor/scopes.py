@@ -6,7 +6,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,8 @@ _NOBODY = ast.FunctionDef(
 class Scope:
     """One function, or with `node` None what a module runs at its import.
 
-    outer: the scope around it. cls: the class it is a method of, as far as its source says.
+    outer: the scope around it. cls: the class it is a method of, as far as its source says. all_in_file: the scopes of
+    all functions of the file by the id of their node.
     """
 
     file: ProjectFile
@@ -33,6 +34,7 @@ class Scope:
     cls: ast.ClassDef | None
     names: Mapping[str, Any]
     sources: Sources
+    all_in_file: dict[int, Scope] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -49,6 +51,11 @@ class Scope:
         """All that it runs itself."""
         roots = self.node.body if self.node else [self.file.source.tree]
         return tuple(inner for root in roots for inner in _with_inner(root))
+
+    @cached_property
+    def assignments(self) -> tuple[tuple[ast.expr | None, ast.expr], ...]:
+        """Target and value of each, as far as one belongs to one, with what `with` statements enter."""
+        return tuple(pair for node in self.nodes for pair in _assigned_by(node))
 
     def place(self, node: ast.AST) -> tuple[str, int]:
         """File and line of something in it."""
@@ -159,7 +166,8 @@ def _member(found: Any, names: list[str]) -> Any:
 def _inner_scopes(node: ast.AST, outer: Scope, cls: ast.ClassDef | None) -> Iterator[Scope]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, FunctionNode):
-            scope = Scope(outer.file, child, outer, cls, outer.names, outer.sources)
+            scope = replace(outer, node=child, outer=outer, cls=cls)
+            scope.all_in_file[id(child)] = scope
             yield scope
             yield from _inner_scopes(child, scope, None)
         else:
@@ -170,6 +178,15 @@ def _with_inner(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     if not isinstance(node, FunctionNode):
         yield from statements_outside_of_functions(node)
+
+
+def _assigned_by(node: ast.AST) -> Iterator[tuple[ast.expr | None, ast.expr]]:
+    if isinstance(node, ast.Assign):
+        yield from ((target, node.value) for target in node.targets)
+    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
+        yield node.target, node.value
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        yield from ((item.optional_vars, item.context_expr) for item in node.items)
 
 
 def _root(node: ast.expr) -> str:

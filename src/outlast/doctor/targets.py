@@ -96,28 +96,31 @@ def _in_container(node: ast.Subscript, scope: Scope) -> Iterator[Target]:
 
 
 def _own_method(name: str, scope: Scope) -> list[Target]:
-    """Of `self.send`, in a method."""
+    """Of `self.send`, in a method; the class itself knows more than its source, where it is imported."""
     cls = scope.cls.name if scope.cls else ""
-    node = scope.method(name)
-    if node is None:
+    is_top = scope.outer is not None and scope.outer.outer is None
+    found = object_named(f"{scope.file.name}.{cls}") if is_top else UNKNOWN
+    if isinstance(found, type):
+        return _member_of(found, name)
+    if scope.method(name) is None:
         return []
-    decorators = set(map(ast.unparse, node.decorator_list))
-    found = object_named(f"{scope.file.name}.{cls}.{name}") if scope.outer and scope.outer.outer is None else UNKNOWN
-    if "staticmethod" in decorators and callable(found):
-        return [_of_object(found)]
-    if "classmethod" in decorators:
-        owner = object_named(f"{scope.file.name}.{cls}")
-        return [_of_object(MethodType(found, owner))] if callable(found) else []
     return [_refused(f"{scope.file.name}:{cls}.{name}", is_bound_to(cls))]
 
 
 def _method_of(node: ast.Attribute, scope: Scope) -> list[Target]:
     """Of `mailer.send`, where the class of `mailer` is known."""
     cls = kind_of(node.value, scope).cls
-    member = inspect.getattr_static(cls, node.attr, UNKNOWN) if cls else UNKNOWN
+    return _member_of(cls, node.attr) if cls else []
+
+
+def _member_of(cls: type, name: str) -> list[Target]:
+    """What an instance of `cls` has under that name, if that is a function."""
+    member = inspect.getattr_static(cls, name, UNKNOWN)
     if isinstance(member, staticmethod):
         return [_of_object(member.__func__)]
-    if cls is None or not isinstance(member, FunctionType):
+    if isinstance(member, classmethod):
+        return [_of_object(MethodType(member.__func__, cls))]
+    if not isinstance(member, FunctionType):
         return []
     return [_refused(f"{member.__module__}:{member.__qualname__}", is_bound_to(cls.__qualname__))]
 
