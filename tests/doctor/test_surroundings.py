@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from outlast.doctor.findings import GROUPS, Code, Finding, Severity
+from outlast.doctor.journal import journal_facts
 from outlast.doctor.server import Server, read_server
-from outlast.doctor.surroundings import JournalFacts, journal_findings, server_findings
+from outlast.doctor.surroundings import JournalFacts, journal_findings, server_findings, stall_findings
 from outlast.engines.contract import ProcessEntry
 from outlast.engines.sqlite import SqliteJournal
+from outlast.incidents import Cause, Incident, Kind
 from outlast.liveness import Liveness
 from outlast.tasks import Lane, NewTask, State, TaskIds
 from tests.doctor.projects import CLEAN, FACTORY, write
@@ -94,6 +98,24 @@ def test_a_timeout_that_is_shorter_than_what_was_seen(
 ) -> None:
     told = about_server("gunicorn -t 10 main:app", tmp_path, inline, {"main:f": seconds}, 0)
     assert [one for one in told if one[0] == "short-timeout"] == found
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(6.9, []), (7.1, [("short-timeout", "finding")])])
+def test_a_timeout_that_is_shorter_than_what_has_blocked_a_web_worker(
+    seconds: float, found: list[object], tmp_path: Path
+) -> None:
+    stalls = {"send (report.py:88)": seconds}
+    assert said(list(stall_findings(server("gunicorn -t 10 main:app", tmp_path), stalls))) == found
+    assert said(list(stall_findings(server("uvicorn main:app", tmp_path), stalls))) == []
+
+
+def test_what_has_blocked_a_web_worker_is_read_from_the_journal(tmp_path: Path) -> None:
+    journal = SqliteJournal(f"sqlite:///{tmp_path}/journal.db")
+    stall = Incident(Kind.STALL, Cause.BLOCKED, "web worker", 1, time.time(), 8.0, "send (report.py:88)", "it did")
+    with journal.transaction():
+        journal.note([stall, replace(stall, seconds=9.0), replace(stall, process="task process")], time.time())
+    journal.close()
+    assert journal_facts(tmp_path / "journal.db", time.time()).stalls == {"send (report.py:88)": 9.0}
 
 
 def test_a_stop_that_is_shorter_than_stop_wait(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from outlast.doctor.surroundings import JournalFacts
 from outlast.engines.history import History, Summary
 from outlast.engines.place import file_system_of, journal_path
 from outlast.errors import OutlastError
+from outlast.incidents import Cause
 from outlast.liveness import FILE_NAME, Liveness
 from outlast.settings import Settings
 
+_LOOKED_AT = 200  # incidents
 _DEPTH = 2  # folders below the current one in which another journal is looked for
 _NOT_THE_PROJECTS = frozenset({"node_modules", "site-packages", "venv"})
 
@@ -24,11 +26,22 @@ def journal_facts(path: Path, now: float) -> JournalFacts:
     if not path.exists():
         return replace(facts, runner_lives=False, blockers={})
     try:
-        summary = History(path).summary(now)
+        history = History(path)
+        summary, stalls = history.summary(now), _stalls(history)
     except OutlastError as error:
         return replace(facts, unreadable=str(error), blockers={})
     waiting = summary.counts["waiting"]
-    return replace(facts, blockers=summary.blockers, waiting=waiting, runner_lives=_runner_lives(path, summary))
+    facts = replace(facts, blockers=summary.blockers, stalls=stalls, waiting=waiting)
+    return replace(facts, runner_lives=_runner_lives(path, summary))
+
+
+def _stalls(history: History) -> dict[str, float]:
+    """What has blocked web workers of late, and for how long at most; also what they died of."""
+    seconds: dict[str, float] = {}
+    for one in history.incidents(_LOOKED_AT):
+        if one.process == "web worker" and one.cause in (Cause.BLOCKED, Cause.HELD, Cause.TIMEOUT) and one.culprit:
+            seconds[one.culprit] = max(one.seconds, seconds.get(one.culprit, 0.0))
+    return seconds
 
 
 def _runner_lives(path: Path, summary: Summary) -> bool | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from outlast.doctor.findings import Code, Finding, finding, note
@@ -19,7 +19,8 @@ class JournalFacts:
     """What is known of the journal.
 
     file_system: its type, empty if not known. unreadable: why it cannot be read. others: journals elsewhere, with
-    what leads to them. blockers: seconds for which functions have blocked an event loop, at most.
+    what leads to them. blockers: seconds for which functions have blocked an event loop, at most. stalls: the
+    same for what has blocked a web worker, such as `send (report.py:88)`.
     runner_lives: None if that cannot be told. waiting: tasks that wait to run.
     """
 
@@ -28,6 +29,7 @@ class JournalFacts:
     unreadable: str = ""
     others: tuple[tuple[Path, str], ...] = ()
     blockers: Mapping[str, float] | None = None
+    stalls: Mapping[str, float] = field(default_factory=dict)
     runner_lives: bool | None = None
     waiting: int = 0
 
@@ -84,10 +86,26 @@ def server_findings(
     yield from _stop_findings(server, inline, stop_wait)
 
 
+def stall_findings(server: Server, stalls: Mapping[str, float]) -> Iterator[Finding]:
+    """About what has blocked web workers, and for how long (s)."""
+    for culprit, seconds in stalls.items():
+        if not 0 < _patience(server) < seconds:
+            continue
+        sentence = (
+            f"{server.name} kills a worker that is silent for {server.timeout:g} s, and {culprit} has blocked one for "
+            f"{seconds:.1f} s"
+        )
+        remedy = "take the blocking call out of it, make it a task, or raise the timeout"
+        yield finding(Code.SHORT_TIMEOUT, server.place("timeout"), sentence, remedy)
+
+
+def _patience(server: Server) -> float:
+    return server.timeout * (GUNICORN_PATIENCE if server.name == "gunicorn" else 1.0)
+
+
 def _timeout_findings(server: Server, inline: Sequence[str], blockers: Mapping[str, float]) -> Iterator[Finding]:
-    limit = server.timeout * (GUNICORN_PATIENCE if server.name == "gunicorn" else 1.0)
     for function, seconds in blockers.items():
-        if not 0 < limit < seconds:
+        if not 0 < _patience(server) < seconds:
             continue
         sentence = (
             f"{server.name} kills a worker that is silent for {server.timeout:g} s, and {function} has blocked an "
