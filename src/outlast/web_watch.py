@@ -85,7 +85,7 @@ class WebWatch:
         found = of_the_dead(self._folder, PREFIX, self._own)
         for remains in found.remains:
             memory = has_run_out(remains, OomKills().count)
-            self._note(incident_of(remains, Witnessed(at_once=False, out_of_memory=memory)))
+            self._note(incident_of(remains, Witnessed(heard_at=None, out_of_memory=memory)))
         if found.unread:
             log.warning("%s", sentences.old_boxes(found.unread, self._folder))
 

@@ -38,7 +38,7 @@ class Deaths:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: dict[int, Known] = {}
-        self._pending: list[tuple[Remains, float]] = []
+        self._pending: list[tuple[Remains, float | None]] = []
         self._oom = OomKills()
         self._has_looked = False
 
@@ -53,7 +53,7 @@ class Deaths:
         found = of_the_dead(self._folder, PREFIX)
         if found.unread:
             log.warning("%s", sentences.old_boxes(found.unread, self._folder))
-        self._pending += [(one, now if self._has_looked else 0.0) for one in found.remains]
+        self._pending += [(one, now if self._has_looked else None) for one in found.remains]
         self._has_looked = True
         self._forget_gone(now)
         return list(self._judged(now))
@@ -79,11 +79,11 @@ class Deaths:
         pending, self._pending = self._pending, []
         for remains, heard_at in pending:
             status = self._status_of(remains.owner.pid)
-            if status is None and now - heard_at < PATIENCE:
+            if status is None and heard_at is not None and now - heard_at < PATIENCE:
                 self._pending.append((remains, heard_at))
             else:
                 memory = has_run_out(remains, self._oom.count)
-                yield incident_of(remains, Witnessed(heard_at > 0.0, memory, status))
+                yield incident_of(remains, Witnessed(heard_at, memory, status))
 
     def _status_of(self, pid: int) -> int | None:
         known = self._known.get(pid)

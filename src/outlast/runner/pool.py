@@ -345,7 +345,7 @@ class Pool:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
             fates = {task: fate_of(happening) for task, happening in verdicts.items()}
-            seen = Witnessed(True, by_oom, status, child.ended_because, fates)
+            seen = Witnessed(now, by_oom, status, child.ended_because, fates)
             self.incidents.append(incident_of(remains, seen))
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from outlast.incidents import Cause, Incident, Kind
 from outlast.kernel import boot_id
+from outlast.watch.crash import fatal_error
 from outlast.watch.remains import Remains
 from outlast.watch.verdict import Evidence, judge
 
@@ -19,13 +20,13 @@ FRESH = 30.0  # seconds for which a count of OOM kills that has risen may be abo
 
 @dataclass(frozen=True, slots=True)
 class Witnessed:
-    """What a survivor has seen of a death. `at_once`: it has heard of it within a moment.
+    """What a survivor has seen of a death. `heard_at`: when, monotonic seconds; None if it was not there to see it.
 
     status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel has killed for want
     of memory about then. by_us: why outlast has ended it, else empty. fates: what becomes of its tasks, by id.
     """
 
-    at_once: bool
+    heard_at: float | None
     out_of_memory: bool
     status: int | None = None
     by_us: str = ""
@@ -72,12 +73,12 @@ def _evidence(remains: Remains, seen: Witnessed) -> Evidence:
 
 
 def _died_at(remains: Remains, seen: Witnessed) -> float | None:
-    """Monotonic seconds: now, or when it wrote its stack; None if nobody knows."""
+    """Monotonic seconds: when it was heard of, or when C wrote the stack of what broke it; None if nobody knows."""
     if not _is_of_this_boot(remains):
         return None
-    if seen.at_once:
-        return time.monotonic()
-    return time.monotonic() - (time.time() - remains.crash_at) if remains.crash else None
+    if seen.heard_at is not None:
+        return seen.heard_at
+    return time.monotonic() - (time.time() - remains.crash_at) if fatal_error(remains.crash) else None
 
 
 def _is_of_this_boot(remains: Remains) -> bool:

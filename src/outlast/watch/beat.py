@@ -95,6 +95,8 @@ class Beat:
         self._timer.wind(0.0)
 
     def _beat(self) -> None:
+        if self._is_closed:  # it was asked for just before
+            return
         now = time.monotonic()
         before, reading = self._heard, self._meter.read()
         self._heard = Heard(now, reading, now - before.at, reading.since(before.reading))

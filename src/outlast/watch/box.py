@@ -16,6 +16,7 @@ import fcntl
 import json
 import mmap
 import os
+import signal
 import struct
 import time
 import zlib
@@ -32,7 +33,8 @@ SIZE = 32_768
 MARK = b"outlast1"
 SLOTS, SLOT = 64, 192
 WHO_AT, VITALS_AT, SLOTS_AT, STALL_AT = 8, 1024, 2048, 14_336
-SHORT_STACK = 2_500  # characters that fit whatever they are
+SHORT_STACK, SHORT_NAME = 2_000, 200  # characters that fit whatever they are
+POKE = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else 0
 CRASH_ROOM = 65_536  # bytes reserved for what faulthandler writes
 _RECORD = struct.Struct("<II")  # checksum, length
 _VITALS = struct.Struct("<qqqqqq")
@@ -133,7 +135,7 @@ class Box:
 
     def introduce(self, owner: Owner) -> None:
         """Say whose it is, as far as that is known by now."""
-        self._write_record(WHO_AT, json.dumps(asdict(owner)).encode())
+        self._write_record(WHO_AT, _json(owner))
         self._write(0, MARK)
 
     def beat_loop(self) -> None:
@@ -159,10 +161,8 @@ class Box:
     def note(self, stall: StallNote) -> None:
         """What blocks the loop now, or did last."""
         room = SIZE - STALL_AT - _RECORD.size
-        body = json.dumps(asdict(stall)).encode()
-        if len(body) > room:
-            body = json.dumps(asdict(replace(stall, stack=stall.stack[-SHORT_STACK:]))).encode()
-        self._write_record(STALL_AT, body)
+        body = _json(stall)
+        self._write_record(STALL_AT, body if len(body) <= room else _json(_shortened(stall)))
 
     def take_off(self, flight: InFlight) -> int:
         """Something has begun; returns where that is noted, -1 if there is no room. On the way of each request."""
@@ -200,6 +200,17 @@ class Box:
 
     def _write(self, at: int, data: bytes) -> None:
         self._map[at : at + len(data)] = data
+
+
+def _json(record: Owner | StallNote) -> bytes:
+    """Whatever is in it: a file name need not be proper text."""
+    return json.dumps(asdict(record), ensure_ascii=False).encode(errors="replace")
+
+
+def _shortened(stall: StallNote) -> StallNote:
+    flight = stall.flight and replace(stall.flight, name=stall.flight.name[:SHORT_NAME])
+    culprit, call = stall.culprit[:SHORT_NAME], stall.call[:SHORT_NAME]
+    return replace(stall, culprit=culprit, call=call, stack=stall.stack[-SHORT_STACK:], flight=flight)
 
 
 def _made(path: Path) -> int:

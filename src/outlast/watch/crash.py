@@ -9,8 +9,8 @@ from pathlib import PurePath
 
 from outlast.watch.site import Site, is_users, shown_file
 
-_THREAD = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+.*$", re.MULTILINE)
-_FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>\S+)$', re.MULTILINE)
+_THREAD = re.compile(r"^(?P<current>Current thread|Thread) (?P<name>0x[0-9a-f]+).*$", re.MULTILINE)
+_FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d{1,9}) in (?P<function>\S+)$', re.MULTILINE)
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>.+)$", re.MULTILINE)
 _LOOP = re.compile(r"/(asyncio|gunicorn|uvicorn|uvicorn_worker)/([a-z_]+/)*[a-z_]+\.py$")
 _RUNS = frozenset({"_run", "run", "run_forever", "run_until_complete", "_run_once"})
@@ -27,8 +27,9 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A stack, innermost first. `is_current`: the signal was delivered to it."""
+    """A stack, innermost first. `name` is its number; `is_current`: the signal was delivered to it."""
 
+    name: str
     is_current: bool
     frames: tuple[Frame, ...]
 
@@ -38,11 +39,10 @@ def threads_in(text: str) -> list[Thread]:
     heads = list(_THREAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     found = [
-        Thread(head["current"] == "Current thread", tuple(_frames(text[head.end() : end])))
+        Thread(head["name"], head["current"] == "Current thread", tuple(_frames(text[head.end() : end])))
         for head, end in zip(heads, ends, strict=False)
     ]
-    currents = [index for index, one in enumerate(found) if one.is_current]
-    return found[currents[-2] + 1 :] if len(currents) > 1 else found
+    return found[_start_of_last_dump(found) :]
 
 
 def fatal_error(text: str) -> str:
@@ -62,10 +62,24 @@ def site_in_crash(text: str) -> Site | None:
 
 
 def is_waiting(text: str) -> bool:
-    """Whether the thread that the signal hit was an event loop with nothing to do."""
-    return any(
-        one.is_current and one.frames and PurePath(one.frames[0].file).stem == "selectors" for one in threads_in(text)
-    )
+    """Whether the thread that the signal hit was an event loop with nothing to do. uvloop's own frames are not seen."""
+    return any(one.is_current and _waits(one.frames) for one in threads_in(text))
+
+
+def _waits(frames: Sequence[Frame]) -> bool:
+    above = _above_the_loop(frames)
+    loop = frames[len(above) :]
+    return bool(loop) and loop[0].function != "_run" and all(_is_of_the_loop(one.file) for one in above)
+
+
+def _is_of_the_loop(file: str) -> bool:
+    return PurePath(file).stem == "selectors" or bool(_LOOP.search(file))
+
+
+def _start_of_last_dump(threads: Sequence[Thread]) -> int:
+    """Before it stands a thread that stands in it, too: the main one ends every dump."""
+    names = [one.name for one in threads]
+    return next((at + 1 for at in reversed(range(len(names))) if names[at] in names[at + 1 :]), 0)
 
 
 def _frames(text: str) -> list[Frame]:

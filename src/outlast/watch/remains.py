@@ -20,6 +20,7 @@ from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
 from outlast.watch.box import (
     MARK,
+    POKE,
     SIZE,
     SLOT,
     SLOTS,
@@ -39,6 +40,7 @@ MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
 _RECORD, _VITALS = struct.Struct("<II"), struct.Struct("<qqqqqq")
 _SLOT = struct.Struct("<qd")
 _LONGEST_CRASH = 16_384  # characters
+_JUST_MADE = 2.0  # seconds: a box is empty for some microseconds, until its owner has locked it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def read(path: Path) -> Remains | None:
             return None
         owner = _owner(_record(data, WHO_AT))
         return Remains(owner, _vitals(data), _slots(data), _stall(_record(data, STALL_AT)), *crash_of(path))
-    except (OSError, ValueError, KeyError, TypeError, struct.error):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error):
         return None
 
 
@@ -164,6 +166,8 @@ def _claimed(path: Path) -> Path | None:
     except OSError:
         return None
     try:
+        if _is_just_made(os.fstat(descriptor)):
+            return None
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(descriptor), path.stat()):
             return None
@@ -175,6 +179,10 @@ def _claimed(path: Path) -> Path | None:
     finally:
         os.close(descriptor)
     return mine
+
+
+def _is_just_made(stat: os.stat_result) -> bool:
+    return stat.st_size == 0 and abs(time.time() - stat.st_mtime) < _JUST_MADE
 
 
 def _record(data: bytes, at: int) -> Mapping[str, Any]:
@@ -190,13 +198,13 @@ def _record(data: bytes, at: int) -> Mapping[str, Any]:
 def _owner(found: Mapping[str, Any]) -> Owner:
     return Owner(
         kind=_short(found["kind"]),
-        pid=int(found["pid"]),
+        pid=_whole(found["pid"]),
         started_at=float(found["started_at"]),
         machine=_short(found["machine"]),
         boot=_short(found["boot"]),
-        process=int(found["process"]),
-        poke=int(found["poke"]),
-        oom_kills=int(found["oom_kills"]),
+        process=_whole(found["process"]),
+        poke=_poke(found["poke"]),
+        oom_kills=_whole(found["oom_kills"]),
         server=_server(found["server"]),
     )
 
@@ -206,8 +214,22 @@ def _server(found: Mapping[str, Any]) -> Server:
     return Server(_short(found["name"]), patience, graceful, _short(found["looks_at"]))
 
 
+def _whole(number: object) -> int:
+    """One that the journal can store."""
+    if not isinstance(number, int) or not 0 <= number < 1 << 63:
+        raise ValueError(f"{number!r:.40} is no such number")
+    return number
+
+
+def _poke(number: object) -> int:
+    """Ours or none: any other would end whoever gets it."""
+    if number not in (0, POKE):
+        raise ValueError(f"{number!r:.40} is not the signal that asks")
+    return _whole(number)
+
+
 def _short(text: object) -> str:
-    return str(text)[:200]
+    return str(text)[:200].encode(errors="replace").decode()
 
 
 def _vitals(data: bytes) -> Vitals:
@@ -240,7 +262,7 @@ def _stall(found: Mapping[str, Any]) -> StallNote | None:
         at=float(found["at"]),
         culprit=_short(found["culprit"]),
         call=_short(found["call"]),
-        stack=str(found["stack"]),
-        flight=Flight(_short(flight["name"]), float(flight["seconds"]), int(flight["task"])) if flight else None,
+        stack=str(found["stack"]).encode(errors="replace").decode(),
+        flight=Flight(_short(flight["name"]), float(flight["seconds"]), _whole(flight["task"])) if flight else None,
         is_over=bool(found["is_over"]),
     )

@@ -73,6 +73,8 @@ def silence(seconds: float, by: str, *, is_whole: bool, is_starved: bool) -> str
     if is_starved:
         inside = f", in{by[3:]}" if by else ""
         return f"its event loop had been silent for {seconds:.1f} s, since the machine had no processor for it{inside}"
+    if is_whole and not by:
+        return f"no thread of it had run Python for {seconds:.1f} s, and why is not known"
     what = "the interpreter's lock had been held" if is_whole else "its event loop had been blocked"
     return f"{what} for {seconds:.1f} s{by or ', nobody could see by what'}"
 

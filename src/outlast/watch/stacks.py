@@ -41,7 +41,7 @@ class Stood:
     @property
     def call(self) -> str:
         """The piece of source that it was at, such as `time.sleep(15)`; empty if that is not known."""
-        positions = next(islice(self.code.co_positions(), self.instruction // 2, None), (None,) * 4)
+        positions = next(islice(self.code.co_positions(), max(self.instruction, 0) // 2, None), (None,) * 4)
         first, last, start, end = positions
         if first is None or start is None:
             return ""

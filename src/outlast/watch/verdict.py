@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.watch import sentences
-from outlast.watch.box import State
+from outlast.watch.box import State, Vitals
 from outlast.watch.crash import fatal_error, is_waiting, site_in_crash
 from outlast.watch.remains import Remains
 
@@ -115,15 +116,34 @@ _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
 def _silence(found: Evidence) -> Silence:
     """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise."""
     vitals, note = found.remains.vitals, found.remains.stall
-    is_whole = vitals.watch_beat < vitals.loop_beat + SILENT
-    last = found.died_at if found.died_at is not None else max(vitals.watch_beat, vitals.loop_beat)
-    seconds = max(0.0, last - vitals.loop_beat)
+    since = _beats_until(vitals)
+    is_whole = vitals.watch_beat < since + SILENT
+    seconds = _last_known(found) - since
     if seconds < SILENT:
         return Silence(0.0, is_whole=False)
     if note is not None and not note.is_over and not is_whole:
         return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
-    site = site_in_crash(found.remains.crash)
+    site = site_in_crash(found.remains.crash) if _is_of_the_silence(found, seconds) else None
     return Silence(seconds, is_whole, culprit=str(site) if site else "")
+
+
+def _beats_until(vitals: Vitals) -> float:
+    """When the loop beat for the last time, infinity if it does not have to: one that rests does not beat."""
+    has_rested = vitals.state is State.STOPPING and vitals.loop_beat < vitals.state_since - SILENT
+    if has_rested or vitals.state is State.RESTING:
+        return inf
+    return max(vitals.loop_beat, vitals.state_since) if vitals.state is State.SERVING else vitals.loop_beat
+
+
+def _last_known(found: Evidence) -> float:
+    """Monotonic seconds of the death, else of the last sign of life."""
+    vitals = found.remains.vitals
+    return found.died_at if found.died_at is not None else max(vitals.watch_beat, vitals.loop_beat)
+
+
+def _is_of_the_silence(found: Evidence, seconds: float) -> bool:
+    """Whether C wrote its stack after the last beat: it may have been asked at some other time, too."""
+    return found.at - found.remains.crash_at <= seconds
 
 
 def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
@@ -140,9 +160,7 @@ def _stack(found: Evidence) -> str:
 
 
 def _flights(found: Evidence) -> tuple[Flight, ...]:
-    vitals = found.remains.vitals
-    last = found.died_at if found.died_at is not None else max(vitals.watch_beat, vitals.loop_beat)
-    return found.remains.flights(last)
+    return found.remains.flights(_last_known(found))
 
 
 def _sentence(found: Evidence, cause: Cause, silence: Silence) -> str:

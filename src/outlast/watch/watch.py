@@ -18,7 +18,7 @@ from outlast.incidents import Flight
 from outlast.kernel import boot_id
 from outlast.watch import sentences
 from outlast.watch.beat import Beat
-from outlast.watch.box import Box, Owner, Server, StallNote, State
+from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights
 from outlast.watch.memory import OomKills, resident_bytes
 from outlast.watch.sample import Identify
@@ -26,7 +26,6 @@ from outlast.watch.stall import Stall
 
 log = logging.getLogger("outlast")
 MEASURE_EVERY = 4  # beats
-POKE = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else 0
 Tell = Callable[[Stall], None]
 
 
@@ -163,9 +162,10 @@ class Watch:
         if faulthandler.is_enabled():  # somebody else wants it elsewhere
             return 0
         faulthandler.enable(box.crash_file)
-        if POKE and signal.getsignal(POKE) == signal.SIG_DFL:
-            faulthandler.register(POKE, box.crash_file)
         self._writes_stacks = True
+        if not POKE or signal.getsignal(POKE) != signal.SIG_DFL:  # somebody else uses it
+            return 0
+        faulthandler.register(POKE, box.crash_file)
         return int(POKE)
 
     def _leave(self) -> None:

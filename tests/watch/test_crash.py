@@ -1,0 +1,222 @@
+"""What faulthandler writes, made by real processes, and what is read from it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlast.watch.crash import fatal_error, is_waiting, site_in_crash, threads_in
+from tests.support.processes import kill
+from tests.support.servers import eventually
+
+PROGRAM = """
+import asyncio, ctypes, faulthandler, os, re, signal, sys, threading, time
+
+dump = open("dump", "wb", buffering=0)
+faulthandler.enable(dump)
+faulthandler.register(signal.SIGUSR1, dump)
+
+
+def segfault():
+    ctypes.string_at(0)
+
+
+def abort():
+    os.abort()
+
+
+def backtrack():
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def nap():
+    time.sleep(60)
+
+
+def in_a_thread(function):
+    threading.Thread(target=after_a_while, args=(function,), daemon=True).start()
+
+
+def after_a_while(function):
+    time.sleep(0.3)
+    here()
+    function()
+
+
+async def on_the_loop(function):
+    here()
+    function()
+
+
+async def idle(*threads):
+    for one in threads:
+        in_a_thread(one)
+    asyncio.get_running_loop().call_later(60 if threads else 0.01, here)
+    await asyncio.sleep(60)
+
+
+def here():
+    open("here", "w").close()
+
+
+def main():
+"""
+
+
+def run(folder: Path, lines: str) -> subprocess.Popen[bytes]:
+    """A process that has come to `here()` in these lines of its `main`."""
+    body = "".join(f"    {line}\n" for line in lines.splitlines())
+    (folder / "program.py").write_text(f"{PROGRAM}{body}\n\nmain()\n")
+    process = subprocess.Popen([sys.executable, "program.py"], cwd=folder, stderr=subprocess.DEVNULL)
+    eventually(lambda: (folder / "here").exists() or process.poll() is not None, "it is there")
+    return process
+
+
+def written_by(folder: Path, lines: str) -> tuple[int, str]:
+    """What a process that breaks by itself has left; its status, its dump."""
+    process = run(folder, lines)
+    return process.wait(20), (folder / "dump").read_text()
+
+
+def asked(folder: Path, lines: str, times: int = 1, number: signal.Signals = signal.SIGUSR1) -> str:
+    """What a process answers that is asked so often who holds its lock."""
+    process = run(folder, lines)
+    try:
+        for time in range(1, times + 1):
+            wait_until_it_stays(process.pid)
+            os.kill(process.pid, number)
+            wait_for_dump(folder, time)
+        return (folder / "dump").read_text()
+    finally:
+        kill(process.pid)
+        process.wait(10)
+
+
+def wait_until_it_stays(pid: int) -> None:
+    """Until each of its threads waits, or the process has computed for a while: then it is where it will stay."""
+    began = cpu_seconds(pid)
+    eventually(lambda: cpu_seconds(pid) - began > 0.2 or all_wait(pid), "it stays where it is")
+
+
+def cpu_seconds(pid: int) -> float:
+    return max(int((one / "schedstat").read_text().split()[0]) for one in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+
+
+def all_wait(pid: int) -> bool:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return all((one / "stat").read_text().rpartition(")")[2].split()[0] == "S" for one in tasks)
+
+
+def wait_for_dump(folder: Path, number: int) -> None:
+    """Every dump ends with the outermost frame of the main thread."""
+    eventually(lambda: (folder / "dump").read_text().count("in <module>\n") == number, "it answers")
+
+
+def line_of(folder: Path, word: str) -> int:
+    lines = (folder / "program.py").read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if word in line)
+
+
+def where(folder: Path, function: str, word: str) -> str:
+    return f"{function} ({folder.name}/program.py:{line_of(folder, word)})"
+
+
+def test_a_segmentation_fault_is_named_by_the_frame_that_called_it(tmp_path: Path) -> None:
+    status, text = written_by(tmp_path, "asyncio.run(on_the_loop(segfault))")
+    assert (status, fatal_error(text)) == (-signal.SIGSEGV, "Segmentation fault")
+    assert str(site_in_crash(text)) == where(tmp_path, "segfault", "string_at")
+    assert not is_waiting(text)
+
+
+def test_a_segmentation_fault_in_a_thread_beside_an_idle_loop(tmp_path: Path) -> None:
+    status, text = written_by(tmp_path, "asyncio.run(idle(segfault, nap))")
+    assert (status, fatal_error(text)) == (-signal.SIGSEGV, "Segmentation fault")
+    assert str(site_in_crash(text)) == where(tmp_path, "segfault", "string_at")
+
+
+def test_an_abort(tmp_path: Path) -> None:
+    status, text = written_by(tmp_path, "asyncio.run(on_the_loop(abort))")
+    assert (status, fatal_error(text)) == (-signal.SIGABRT, "Aborted")
+    assert str(site_in_crash(text)) == where(tmp_path, "abort", "os.abort")
+    assert not is_waiting(text)
+
+
+def test_a_regex_on_the_loop(tmp_path: Path) -> None:
+    text = asked(tmp_path, "asyncio.run(on_the_loop(backtrack))")
+    assert str(site_in_crash(text)) == where(tmp_path, "backtrack", "re.match")
+    assert fatal_error(text) == ""
+    assert not is_waiting(text)
+
+
+def test_a_regex_in_another_thread_than_the_idle_loop(tmp_path: Path) -> None:
+    text = asked(tmp_path, "asyncio.run(idle(backtrack))")
+    assert str(site_in_crash(text)) == where(tmp_path, "backtrack", "re.match")
+
+
+def test_two_other_threads_in_user_code_are_not_guessed_between(tmp_path: Path) -> None:
+    text = asked(tmp_path, "asyncio.run(idle(backtrack, nap))")
+    assert site_in_crash(text) is None
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGABRT])
+def test_an_idle_loop_names_nobody(tmp_path: Path, loop: str, number: signal.Signals) -> None:
+    text = asked(tmp_path, f"import {loop}; {loop}.run(idle())", number=number)
+    assert site_in_crash(text) is None
+    assert is_waiting(text)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_loop_that_was_hit_in_a_call_did_not_wait(tmp_path: Path, loop: str) -> None:
+    text = asked(tmp_path, f"import {loop}; {loop}.run(on_the_loop(nap))", number=signal.SIGABRT)
+    assert str(site_in_crash(text)) == where(tmp_path, "nap", "time.sleep")
+    assert not is_waiting(text)
+
+
+def test_a_callback_in_c_is_no_waiting_either(tmp_path: Path) -> None:
+    start = "loop = asyncio.new_event_loop(); loop.call_soon(here); loop.call_soon(time.sleep, 60); loop.run_forever()"
+    assert not is_waiting(asked(tmp_path, start, number=signal.SIGABRT))
+
+
+def test_only_the_last_of_several_dumps_counts(tmp_path: Path) -> None:
+    text = asked(tmp_path, "asyncio.run(idle(nap, nap, backtrack))", times=3)
+    assert text.count("Current thread") == 3
+    assert len(threads_in(text)) == 4
+    assert [one.is_current for one in threads_in(text)] == [False, False, False, True]
+
+
+def test_a_thread_that_has_ended_since_accuses_nobody(tmp_path: Path) -> None:
+    """Seen in the first dump, gone in the second."""
+    first = 'Thread 0x0a (most recent call first):\n  File "/srv/shop/report.py", line 5 in render\n'
+    main = f'Current thread 0x0b (most recent call first):\n  File "{selectors.__file__}", line 5 in select\n'
+    main += f'  File "{asyncio.base_events.__file__}", line 5 in _run_once\n'
+    assert str(site_in_crash(first + main)) == "render (shop/report.py:5)"
+    assert site_in_crash(first + main + main) is None
+    assert is_waiting(first + main + main)
+
+
+LINES = st.sampled_from(
+    [
+        *("Fatal Python error: Aborted", "Thread 0x0a (most recent call first):", "  <no Python frame>", "  ..."),
+        *("Current thread 0x0b (most recent call first):", '  File "/a/b.py", line 5 in c', '  File "", line 1 in x'),
+        *(f'  File "/a/b.py", line {"9" * 5000} in c', '  File "\0\ud800", line ١ in <module>', '  File "'),
+        *('  File "/x/selectors.py", line 1 in select', '  File "/x/asyncio/events.py", line 1 in _run'),
+    ]
+)
+
+
+@given(st.one_of(st.text(), st.lists(st.one_of(LINES, st.text(max_size=20))).map("\n".join)))
+def test_any_text_can_be_read(text: str) -> None:
+    site = site_in_crash(text)
+    assert site is None or str(site)
+    assert isinstance(is_waiting(text), bool)
+    assert fatal_error(text) in text
