@@ -127,7 +127,7 @@ def innocent_in(server: Server) -> int:
     return reached(server, "innocent")
 
 
-@pytest.mark.parametrize("way", [*CALLS, "in_a_regex", "in_c", "in_a_segfault", "in_an_exit", "SIGKILL"])
+@pytest.mark.parametrize("way", [*CALLS, "in_a_regex", "in_c", "in_a_segfault", "SIGKILL", "in_an_exit"])
 def test_the_survivor_says_who_did_it_and_what_was_in_flight(web: tuple[Server, str], way: str) -> None:
     server, kind = web
     worker = innocent_in(server)

@@ -53,10 +53,15 @@ class Deaths:
         found = of_the_dead(self._folder, PREFIX)
         if found.unread:
             log.warning("%s", sentences.old_boxes(found.unread, self._folder))
-        self._pending += [(one, now if self._has_looked else None) for one in found.remains]
+        self._pending += [(one, self._heard_at(one, now)) for one in found.remains]
         self._has_looked = True
         self._forget_gone(now)
         return list(self._judged(now))
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a verdict waits for an exit status."""
+        return bool(self._pending)
 
     def close(self) -> None:
         """Give back what is held."""
@@ -75,6 +80,10 @@ class Deaths:
             return False
         return True
 
+    def _heard_at(self, remains: Remains, now: float) -> float | None:
+        """None for one that may have died long ago."""
+        return now if self._has_looked or remains.owner.pid in self._known else None
+
     def _judged(self, now: float) -> Iterator[Incident]:
         pending, self._pending = self._pending, []
         for remains, heard_at in pending:
@@ -87,7 +96,7 @@ class Deaths:
 
     def _status_of(self, pid: int) -> int | None:
         known = self._known.get(pid)
-        return exit_status(known.descriptor) if known is not None else None
+        return exit_status(pid, known.descriptor) if known is not None else None
 
     def _forget_gone(self, now: float) -> None:
         for pid, known in list(self._known.items()):

@@ -62,6 +62,7 @@ class Runner:
         self._stop_signals = 0
         self._alone_since: float | None = None
         self._stay = Stay.SERVE
+        self._is_mute = False  # whether it has let go of the last server's stderr
 
     def run(self) -> None:
         """Until the last web worker has gone and what ran has ended, or signals say stop."""
@@ -120,7 +121,10 @@ class Runner:
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
             self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
-        if self._stay is Stay.LINGER and before is not Stay.LINGER:
+        if self._stay is not Stay.LINGER:
+            self._is_mute = False
+        elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
+            self._is_mute = True
             _write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:

@@ -18,6 +18,7 @@ from outlast.hello import Hello
 from outlast.runner.channel import Channel
 
 log = logging.getLogger("outlast")
+MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
 DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
@@ -42,7 +43,8 @@ class Webs:
         self._asked_to_look = asked_to_look
         self._connected: set[Channel] = set()
         self._waiting: set[Channel] = set()
-        self._last_end = -DYING_TIME
+        self._last_end = self._last_cut = -DYING_TIME
+        self._leaving: set[Channel] = set()
         self._file = path.parent / SOCKET_NAME
         self._listener = self._listen(path.parent)
 
@@ -65,6 +67,10 @@ class Webs:
     def may_have_died(self, now: float) -> bool:
         """Whether a connection has ended of late: its process ends a moment later, or lives on."""
         return now - self._last_end < DYING_TIME
+
+    def may_be_mourned(self, now: float) -> bool:
+        """Whether one has hung up of late without a good-bye, so that something may have to be said of its end."""
+        return now - self._last_cut < MOURNING
 
     def close(self) -> None:
         """Stop listening and hang up."""
@@ -104,13 +110,18 @@ class Webs:
     def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
             self._woken()
-        elif message.get("type") == "good-bye" and message.get("waits") and channel in self._connected:
-            self._connected.discard(channel)
-            self._waiting.add(channel)
+        elif message.get("type") == "good-bye":
+            self._leave(channel, waits=bool(message.get("waits")))
         elif message.get("type") == "look":
             self._asked_to_look()
         elif message.get("type") == "hello":
             self._welcome(channel, message)
+
+    def _leave(self, channel: Channel, *, waits: bool) -> None:
+        self._leaving.add(channel)
+        if waits and channel in self._connected:
+            self._connected.discard(channel)
+            self._waiting.add(channel)
 
     def _welcome(self, channel: Channel, message: Message) -> None:
         try:
@@ -126,3 +137,6 @@ class Webs:
         self._connected.discard(channel)
         self._waiting.discard(channel)
         self._last_end = time.monotonic()
+        if channel not in self._leaving:
+            self._last_cut = self._last_end
+        self._leaving.discard(channel)

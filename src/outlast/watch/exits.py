@@ -6,6 +6,7 @@ import fcntl
 import os
 import struct
 from contextlib import suppress
+from pathlib import Path
 
 _GET_INFO = (3 << 30) | (64 << 16) | (0xFF << 8) | 11  # PIDFD_GET_INFO, linux/pidfd.h
 _EXIT = 1 << 3  # PIDFD_INFO_EXIT
@@ -24,11 +25,23 @@ def watch_exit(pid: int) -> int | None:
         return None
 
 
-def exit_status(descriptor: int) -> int | None:
-    """Its exit status, negative for a signal; None as long as nobody has reaped it, or if the kernel does not tell."""
+def exit_status(pid: int, descriptor: int) -> int | None:
+    """The exit status of a process that has ended, negative for a signal; None while it lives, or if nobody tells.
+
+    Until its parent has reaped it, it is a zombie, of which proc_pid_stat(5) tells; from then on its pidfd does.
+    """
     info = bytearray(_REQUEST.pack(_EXIT))
     with suppress(OSError):
         fcntl.ioctl(descriptor, _GET_INFO, info)
         if _MASK.unpack_from(info)[0] & _EXIT:
             return os.waitstatus_to_exitcode(_EXIT_CODE.unpack_from(info, _EXIT_CODE_AT)[0])
-    return None
+    return _status_of_zombie(pid)
+
+
+def _status_of_zombie(pid: int) -> int | None:
+    """The pid is not given to another process as long as it is one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        return os.waitstatus_to_exitcode(int(fields[-1])) if fields[0] == "Z" else None
+    except (OSError, ValueError, IndexError):
+        return None
