@@ -18,6 +18,14 @@ MEANINGS: dict[str, tuple[Silence, Cause | None]] = {
     "the watching thread came late, the loop's thread ran": (Silence(2.0, ran=1.9, late=1.4), Cause.HELD),
     "the watching thread came late, another thread ran": (Silence(2.0, process=1.9, late=1.4), Cause.HELD),
     "the watching thread came late, no thread ran": (Silence(2.0, process=0.1, late=1.4), Cause.FROZEN),
+    "the lock was held, and the loop's thread in line now and then": (
+        Silence(5.0, waited=3.5, ran=1.4, late=3.0),
+        Cause.HELD,
+    ),
+    "the process was stopped, a moment after its loop had beaten and computed": (
+        Silence(1.2, ran=0.25, process=0.3, late=0.6),
+        Cause.FROZEN,
+    ),
     "the watching thread came a little late": (Silence(2.0, late=0.3, same_step=1.0), Cause.BLOCKED),
     "in line for a processor nearly all the time": (Silence(2.0, waited=1.5, ran=0.5), Cause.STARVED),
     "in line for a processor, and seen in one step": (Silence(1.2, waited=0.9, same_step=0.6), Cause.STARVED),
@@ -33,6 +41,20 @@ MEANINGS: dict[str, tuple[Silence, Cause | None]] = {
 def test_what_a_silence_means(case: str) -> None:
     silence, cause = MEANINGS[case]
     assert cause_of(silence, STALL_AFTER) is cause
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_another"),
+    [
+        (Silence(2.0, ran=1.9, process=1.9), False),
+        (Silence(2.0, ran=1.9, process=6.0), False),
+        (Silence(2.0, ran=0.1, process=1.9), True),
+        (Silence(2.0, ran=0.0, process=1.9), False),
+        (Silence(2.0, ran=0.1, process=0.1), False),
+    ],
+)
+def test_a_lock_that_another_thread_has_held(silence: Silence, is_another: bool) -> None:
+    assert silence.is_another_threads is is_another
 
 
 def test_how_long_it_takes_depends_on_stall_after() -> None:

@@ -67,6 +67,7 @@ class Beat:
         self._timer = new_timer()
         self._meter = ThreadMeter(threading.get_native_id())
         self._is_closed = self._is_paused = False
+        self._attended: Heard | None = None  # what has ended a silence that was looked at
         self._next: asyncio.TimerHandle | None = None
         self._heard = Heard(time.monotonic(), self._meter.read())
 
@@ -77,6 +78,7 @@ class Beat:
 
     def resume(self) -> None:
         """Beat again after a pause. From any thread: the loop may be blocked by now."""
+        self._is_paused = False
         self._heard = Heard(time.monotonic(), self._meter.read())
         self._timer.wind(self._patience)
         self._loop.call_soon_threadsafe(self._beat)
@@ -100,7 +102,7 @@ class Beat:
         now = time.monotonic()
         before, reading = self._heard, self._meter.read()
         self._heard = Heard(now, reading, now - before.at, reading.since(before.reading))
-        self._timer.wind(self._patience)
+        self._timer.wind(0.0 if self._heard.after >= self._stall_after else self._patience)
         self._is_paused = self._is_closed
         self._witness.beat(now)
         if not self._is_paused:
@@ -115,15 +117,21 @@ class Beat:
             first = self._view.sample(with_others=True)  # before anything that lets go of the interpreter's lock
             if not self._is_closed:
                 waited = own_meter.read().since(before).waited
+                self._catch_up(heard, waited)
                 self._attend(heard, Looks(first, woken_at), woken_at - heard.at - self._patience - waited)
         for one in (own_meter, self._meter, self._timer):
             one.close()
 
     def _attend(self, heard: Heard, looks: Looks, late: float) -> None:
         """Look at a loop that has missed its beat, until it beats again. `late`: how much too late that began (s)."""
-        if late < -self._every:
-            self._tell_missed(heard)
+        if late < -self._every:  # woken for what was missed
+            if not self._is_paused:
+                self._timer.wind(self._patience)
             return
+        if self._view.is_running and not self._is_paused:
+            self._follow(heard, looks, late)
+
+    def _follow(self, heard: Heard, looks: Looks, late: float) -> None:
         told = self._tell(looks, heard, late, None)
         while self._is_silent_since(heard):
             time.sleep(LOOK)
@@ -131,8 +139,9 @@ class Beat:
             looks.add(self._view.sample(), now)
             if self._is_silent_since(heard):
                 told = self._tell(looks, heard, late, told)
+        self._attended = self._heard
         if told is not None:
-            self._witness.stalled(replace(told, seconds=self._heard.after or told.seconds, is_over=True))
+            self._witness.stalled(replace(told, seconds=max(told.seconds, self._attended.after), is_over=True))
 
     def _tell(self, looks: Looks, heard: Heard, late: float, told: Stall | None) -> Stall | None:
         now = time.monotonic()
@@ -143,15 +152,21 @@ class Beat:
         self._witness.stalled(stall)
         return stall
 
-    def _tell_missed(self, heard: Heard) -> None:
-        """The loop was faster than this thread when the interpreter's lock came free: nobody has seen who held it."""
+    def _catch_up(self, heard: Heard, waited: float) -> None:
+        """The loop may have been faster than this thread, once both could run: nobody has seen who kept them from it.
+
+        waited: what this thread has stood in line for a processor (s).
+        """
+        if heard is self._attended or heard.after < self._stall_after:
+            return
+        self._attended = heard
         spent = heard.spent
-        silence = Silence(heard.after, spent.waited, spent.ran, spent.process, late=heard.after)
+        silence = Silence(heard.after, max(spent.waited, waited), spent.ran, spent.process, late=heard.after)
         if (cause := cause_of(silence, self._stall_after)) is not None:
             self._witness.stalled(Stall(cause, heard.after, None, None, "", is_over=True))
 
     def _is_silent_since(self, heard: Heard) -> bool:
-        return self._heard is heard and not self._is_closed and self._view.is_running
+        return self._heard is heard and not (self._is_closed or self._is_paused) and self._view.is_running
 
     def _stall(self, looks: Looks, heard: Heard, late: float, now: float) -> Stall | None:
         spent = self._meter.read().since(heard.reading)
@@ -159,6 +174,6 @@ class Beat:
         cause = cause_of(silence, self._stall_after)
         if cause is None:
             return None
-        blamed = looks.blamed(cause)
+        blamed = looks.blamed(cause, by_another=silence.is_another_threads)
         flight = blamed.flight.seen(now) if blamed.flight is not None else None
         return Stall(cause, silence.seconds, blamed.site, flight, blamed.stack, looks.seen_in)

@@ -117,11 +117,14 @@ class Box:
         """Raises OSError when there is no room, no folder, or already such a file."""
         self.path = path
         self.crash_file = os.fdopen(_made(path.with_suffix(".crash")), "wb", buffering=0)
+        self._descriptor = -1
         try:
-            self._map = _mapped(path)
+            self._descriptor = _made(path)
+            self._map = _mapped(self._descriptor)
             _reserve(self.crash_file.fileno(), CRASH_ROOM)
         except OSError:
             self._remove()
+            self.let_go()
             raise
         self._free = deque(range(SLOTS_AT, SLOTS_AT + SLOTS * SLOT, SLOT))
         self._vitals = [0, 0, int(State.STARTING), _now(), 0, 0]
@@ -186,9 +189,18 @@ class Box:
     def close(self) -> None:
         """Say good-bye: nobody shall wonder how this process ended."""
         self._remove()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the files, also in a forked process: nothing may be written from then on."""
+        self.crash_file.close()
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def _remove(self) -> None:
-        for file in (self.path, self.path.with_suffix(".crash")):
+        made = [self.path] if self._descriptor >= 0 else []
+        for file in (*made, self.path.with_suffix(".crash")):
             with suppress(OSError):
                 file.unlink()
 
@@ -217,9 +229,8 @@ def _made(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    """The file with its space and its lock. The descriptor stays open: to close it would drop the lock."""
-    descriptor = _made(path)
+def _mapped(descriptor: int) -> mmap.mmap:
+    """The file with its space and its lock. The descriptor has to stay open: to close it drops the lock."""
     fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     _reserve(descriptor, SIZE)
     return mmap.mmap(descriptor, SIZE)

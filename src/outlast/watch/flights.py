@@ -49,15 +49,15 @@ class Flights:
         """One has begun: a request, or a task by its id and lane."""
         flight = InFlight(name, task, lane, time.monotonic())
         self._all[id(flight)] = flight
-        if self._box is not None:
-            flight.place = self._box.take_off(flight)
+        if (box := self._box) is not None:
+            flight.place = box.take_off(flight)
         return flight
 
     def end(self, flight: InFlight) -> None:
         """It is over, however it ended."""
         self._all.pop(id(flight), None)
-        if self._box is not None:
-            self._box.land(flight.place)
+        if (box := self._box) is not None:
+            box.land(flight.place)
 
     @contextmanager
     def flying(self, name: str, task: int = 0, lane: str = "") -> Iterator[InFlight]:

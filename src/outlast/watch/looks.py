@@ -41,15 +41,20 @@ class Looks:
         """Where the loop was for most of the time, as far as it was seen."""
         return self._longest.site
 
-    def blamed(self, cause: Cause) -> Blamed:
+    def blamed(self, cause: Cause, *, by_another: bool) -> Blamed:
         """Who is to blame. The interpreter's lock is handed over in the very call that has held it, so the first look
-        shows that: the loop's own thread, or if that waited, the only other one in user code."""
+        shows that: the loop's own thread, or if that waited, the only other one in user code.
+
+        by_another: the loop's thread cannot have held it, wherever it stands.
+        """
         if cause is Cause.BLOCKED:
             return Blamed(self._longest.site, self._longest.flight, text_of(self._longest.stack))
         if cause not in (Cause.HELD, Cause.FROZEN):
             return Blamed(None, None, "")
-        first = self._first
-        other = only_busy(first.others) if first.step is None else None
+        first, is_another = self._first, by_another and cause is Cause.HELD
+        other = only_busy(first.others) if is_another or first.step is None else None
+        if other is None and is_another:
+            return Blamed(None, None, "")
         if other is None:
             return Blamed(first.site, first.flight, text_of(first.stack))
         return Blamed(site_of(other), flight_in(other), text_of(other))

@@ -18,6 +18,7 @@ from outlast.watch.stacks import Stack, Stood, stack_of, stacks_but
 Identify = Callable[[Context], InFlight | None]
 """Whose code runs in a context."""
 
+_BEAT = "outlast.watch.beat"
 _HOSTS = frozenset(
     {"asyncio", "uvicorn", "uvicorn_worker", "gunicorn", "starlette", "fastapi", "anyio", "uvloop", "outlast"}
     | {"threading", "concurrent", "selectors", "contextlib"}
@@ -70,6 +71,8 @@ class LoopView:
 
     def _read(self, stack: Stack, task: asyncio.Task[object] | None, others: Sequence[Stack]) -> Sample:
         above = self._above(stack)
+        if any(one.module == _BEAT for one in above):  # it is silent no more, and says so at this very moment
+            return Sample(None, stack, [], None, others)
         handle = next((one.handle for one in reversed(stack) if one.handle is not None), None)
         step = handle or task or (above[0].frame if above else None)
         return Sample(step, stack, above, flight_in(above) or _flight_by_context(handle, task, self._identify), others)

@@ -9,6 +9,7 @@ from outlast.watch.site import Site
 
 LATE = 0.3  # seconds: a watching thread that comes so much later was kept from running (265 ms seen on a busy machine)
 BELIEF = 1 / 3  # of `stall_after`: so long the loop has to be seen in one step, before that step is blamed
+RAN = 0.3  # of the time in which nothing hindered it: a process that stood still may have run just before
 DOUBT = 1.5  # times `stall_after`: then it is clear that there is no such step
 
 
@@ -27,6 +28,20 @@ class Silence:
     process: float = 0.0
     late: float = 0.0
     same_step: float = 0.0
+
+    @property
+    def is_another_threads(self) -> bool:
+        """Whether the processor went to another thread than the loop's; never where that is not counted."""
+        return 0.0 < self.ran <= self._share < self.process
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the loop's thread, or all together, had enough of a processor to hold the interpreter's lock."""
+        return max(self.ran, self.process) > self._share
+
+    @property
+    def _share(self) -> float:
+        return RAN * (self.seconds - self.waited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ def cause_of(silence: Silence, stall_after: float) -> Cause | None:
     if silence.seconds - silence.waited < stall_after:
         return Cause.STARVED
     if silence.late > LATE:
-        return Cause.HELD if max(silence.ran, silence.process) > silence.seconds / 2 else Cause.FROZEN
+        return Cause.HELD if silence.has_run else Cause.FROZEN
     if silence.same_step >= stall_after * BELIEF:
         return Cause.BLOCKED
     return Cause.SATURATED if silence.seconds >= stall_after * DOUBT else None

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlast.incidents import Flight
+from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
 from outlast.watch import sentences
 from outlast.watch.beat import Beat
@@ -120,9 +120,7 @@ class Watch:
             return
         self.flights.write_to(None)
         atexit.unregister(self._leave)
-        if self._writes_stacks:
-            faulthandler.disable()
-            faulthandler.unregister(POKE)
+        self._stop_writing_stacks()
         box.close()
 
     # What the beat tells
@@ -144,15 +142,17 @@ class Watch:
         """The loop is silent."""
         if self._duty is not None:
             self._duty.on_look()
-        if self._box is not None:
-            self._box.beat_watch()
+        box = self._box
+        if box is not None:
+            box.beat_watch()
 
     def stalled(self, stall: Stall) -> None:
         """The loop stands still: into the box when that is new, is seen otherwise, has doubled, or is over."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        if self._box is not None and _is_news(stall, self._noted):
+        box = self._box
+        if box is not None and _is_news(stall, self._noted):
             self._noted = stall
-            self._box.note(_note(stall))
+            box.note(_note(stall))
         self._duty.tell(stall)
 
     # Steps
@@ -171,12 +171,18 @@ class Watch:
     def _leave(self) -> None:
         """The interpreter ends in order, though nobody has said good-bye: nothing to wonder about, but at start-up."""
         if self._box is not None and self._box.state is not State.STARTING:
+            self._stop_writing_stacks()
             self._box.close()
 
     def _forget(self) -> None:
         """A forked process is not the one that is watched."""
         self.flights.write_to(None)
-        self._box = self._beat = None
+        self._stop_writing_stacks()
+        box, self._box, self._beat = self._box, None, None
+        if box is not None:
+            box.let_go()
+
+    def _stop_writing_stacks(self) -> None:
         if self._writes_stacks:
             faulthandler.disable()
             faulthandler.unregister(POKE)
@@ -190,7 +196,7 @@ def _is_news(stall: Stall, noted: Stall | None) -> bool:
 
 
 def _note(stall: Stall) -> StallNote:
-    site = stall.site or stall.seen_in
+    site = stall.seen_in if stall.cause is Cause.STARVED else stall.site
     culprit, call = (str(site), site.call) if site is not None else ("", "")
     began = time.monotonic() - stall.seconds
     return StallNote(stall.cause, began, culprit, call, stall.stack, stall.flight, stall.is_over)
