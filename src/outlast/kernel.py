@@ -49,9 +49,13 @@ def boot_id() -> str:
         return ""
 
 
-def start_of_this_process() -> int:
-    """When it was started, in ticks since the boot (proc_pid_stat(5)): with its pid it tells it from all others."""
+def start_of(pid: int) -> int:
+    """When a process was started, in ticks since the boot (proc_pid_stat(5)): with its pid it tells it from all others.
+
+    0 where nothing tells, or there is none.
+    """
     try:
-        return int(Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return int(stat.rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
         return 0

@@ -11,7 +11,7 @@ from contextvars import Context
 from pathlib import Path
 
 from outlast.incidents import Incident
-from outlast.kernel import start_of_this_process
+from outlast.kernel import start_of
 from outlast.request.current import current_box
 from outlast.settings import Settings
 from outlast.watch import sentences
@@ -60,7 +60,7 @@ class WebWatch:
             return
         self._is_wanted = False
         server, is_stopping = server_here()
-        self._own = f"{PREFIX}{os.getpid()}-{start_of_this_process()}-"
+        self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
         self._watch.keep_box(self._folder / f"{self._own}{secrets.token_hex(4)}.box", server=server)
         reporter = Reporter(WEB, os.getpid(), self._note, self._watch.seen_flights)
         self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))

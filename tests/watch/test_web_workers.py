@@ -59,7 +59,7 @@ def expected(way: str, kind: str) -> str:
     if way in CALLS:
         return f"{patience(kind)}: its event loop had been {blocked(way)}"
     if way in ("in_a_regex", "in_c"):
-        return rf"{patience(kind)}: the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\)"
+        return rf"{patience(kind)}: the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\)[^;]*"
     return {
         "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
         "in_an_exit": r"exited with status 3 without a good-bye: os\._exit\(\), or a server that gave up",

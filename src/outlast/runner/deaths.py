@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import select
 import signal
 import time
@@ -12,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outlast.incidents import Incident
+from outlast.kernel import start_of
 from outlast.watch import sentences
 from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
 from outlast.watch.exits import exit_status, watch_exit
 from outlast.watch.memory import OomKills
-from outlast.watch.remains import Remains, of_the_dead
+from outlast.watch.remains import Remains, boxes_in, of_the_dead
 
 log = logging.getLogger("outlast")
 PREFIX = "web-"
+_NAME = re.compile(r"web-(?P<pid>\d{1,10})-(?P<ticks>\d{1,18})-")
 PATIENCE = 2.0  # seconds until a verdict is given without the exit status: its parent may never reap it
 MEMORY = 5.0  # seconds for which the end of a web worker is remembered that has left no box
 
@@ -41,6 +44,7 @@ class Deaths:
         self._pending: list[tuple[Remains, float | None]] = []
         self._oom = OomKills()
         self._has_looked = False
+        self._met: set[Path] = set()
 
     def expect(self, pid: int) -> None:
         """A web worker has said hello: its end shall not go unseen."""
@@ -50,6 +54,7 @@ class Deaths:
 
     def look(self, now: float) -> list[Incident]:
         """The incidents of those that have died since the last look; at the first one, nobody knows when."""
+        self._meet()
         found = of_the_dead(self._folder, PREFIX)
         if found.unread:
             log.warning("%s", sentences.old_boxes(found.unread, self._folder))
@@ -57,6 +62,15 @@ class Deaths:
         self._has_looked = True
         self._forget_gone(now)
         return list(self._judged(now))
+
+    def _meet(self) -> None:
+        """Those that have a box and nothing to say to a runner have an end, too."""
+        there = set(boxes_in(self._folder, PREFIX))
+        for path in there - self._met:
+            named = _NAME.match(path.name)
+            if named and start_of(int(named["pid"])) == int(named["ticks"]):  # else of another pid namespace, or dead
+                self.expect(int(named["pid"]))
+        self._met = there
 
     @property
     def is_busy(self) -> bool:

@@ -117,11 +117,12 @@ def _silence(found: Evidence) -> Silence:
     """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise."""
     vitals, note = found.remains.vitals, found.remains.stall
     since = _beats_until(vitals)
-    is_whole = vitals.watch_beat < since + SILENT
+    is_held = note is not None and not note.is_over and note.cause in (Cause.HELD, Cause.FROZEN)
+    is_whole = vitals.watch_beat < since + SILENT or is_held
     seconds = _last_known(found) - since
     if seconds < SILENT:
         return Silence(0.0, is_whole=False)
-    if note is not None and not note.is_over and not is_whole:
+    if note is not None and not note.is_over and (is_held or not is_whole):
         return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
     site = site_in_crash(found.remains.crash) if _is_of_the_silence(found, seconds) else None
     return Silence(seconds, is_whole, culprit=str(site) if site else "")
