@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ PACKAGES = ("fastapi", "starlette", "uvicorn", "gunicorn", "uvicorn-worker", "fa
 
 def main() -> None:
     """Exits with 1 when outlast has lost a task, or a cell could not be measured."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what runs is then cleaned up, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = arguments()
     began = time.monotonic()
     planned = cells(asked.only, asked.peer, asked.server)

@@ -48,6 +48,7 @@ def measured(cell: Cell, folder: Path, pace: Pace, python: str = sys.executable)
     command = [python, *KINDS[cell.server], *arguments(cell, pace)]
     with cell.way.place(folder) as place, running(cell.peer, command, folder, place, pace) as app:
         boot = app.wait_until_it_answers()
+        worker = app.worker
         probe = Probe(app.server.port)
         try:
             cell.way.ask(app)
@@ -59,7 +60,8 @@ def measured(cell: Cell, folder: Path, pace: Pace, python: str = sys.executable)
             Innocent(name, status, app.count("began", name), app.count("ran", name))
             for name, status in app.asked.items()
         )
-        return Evidence(innocents, boot, probe.hung, probe.down, app.starts, time.monotonic() - began)
+        is_same = app.server.answers_from(worker)
+        return Evidence(innocents, boot, probe.hung, probe.down, app.starts, is_same, time.monotonic() - began)
 
 
 def arguments(cell: Cell, pace: Pace) -> list[str]:
@@ -70,21 +72,18 @@ def arguments(cell: Cell, pace: Pace) -> list[str]:
 
 def wait_until_over(app: Running, way: Way, pace: Pace) -> None:
     """Until all has finished and nothing begins a second time, or nothing has happened for as long as we wait."""
-    patience = max(pace.patience, way.patience)
-    seen = app.server.witnessed()
+    seen: list[list[str]] = []
     last = began = time.monotonic()
-    while time.monotonic() - last < patience and time.monotonic() - began < LONGEST:
+    while time.monotonic() - last < pace.patience and time.monotonic() - began < LONGEST:
         app.tend()
         time.sleep(0.05)
-        if not app.server.answers():
-            last = time.monotonic()
-        if app.server.witnessed() != seen:
+        if not app.server.answers() or (way.lasts and app.runs_still("culprit")) or app.server.witnessed() != seen:
             seen, last = app.server.witnessed(), time.monotonic()
         if time.monotonic() - last > AFTERWARDS and has_finished(app, way):
             return
 
 
 def has_finished(app: Running, way: Way) -> bool:
-    if not way.is_wanted or app.runs_still():
+    if not way.is_wanted or app.runs_still(*app.asked):
         return False
     return all(app.count("ran", name) for name, status in app.asked.items() if status != 503)

@@ -44,10 +44,14 @@ def _as_json(cell: Cell) -> dict[str, object]:
     place: dict[str, object] = {"way": cell.way.name, "peer": cell.peer, "server": cell.server, "words": cell.words}
     if cell.evidence is None:
         return place
-    seen = {key: round(value, 2) for key, value in asdict(cell.evidence).items() if key != "innocents"}
+    seen = {key: _rounded(value) for key, value in asdict(cell.evidence).items() if key != "innocents"}
     fates = {name: fate.value for name, fate in cell.fates}
     innocents = [{**asdict(one), "fate": fates[one.name]} for one in cell.evidence.innocents]
     return {**place, **seen, "innocents": innocents}
+
+
+def _rounded(value: object) -> object:
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def as_page(cells: Sequence[Cell], circumstances: Circumstances, template: str) -> str:
@@ -63,6 +67,7 @@ def as_page(cells: Sequence[Cell], circumstances: Circumstances, template: str) 
         machine=circumstances.machine,
         minutes=f"{circumstances.seconds / 60:.0f}",
         memory=circumstances.memory_limit,
+        blocked_twice=f"{2 * pace.blocked:g}",
         **{name: f"{value:g}" for name, value in asdict(pace).items()},
     )
 

@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.servers import eventually
+from tests.support.cgroups import IS_ROOT, PROCESSES, ROOT, hierarchy, new_group
 
 MEMORY = 512 << 20  # bytes for all processes of a server together
 ADDRESS_SPACE = 2 << 30  # bytes for each of them, where there is no limit for all
-CGROUPS = Path("/sys/fs/cgroup")
 ENTER = 'echo $$ > "$0" && exec "$@"'
-IS_ROOT = os.geteuid() == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +33,21 @@ def ordinary(_folder: Path) -> Iterator[Place]:
 @contextmanager
 def small_memory(folder: Path) -> Iterator[Place]:
     """A memory cgroup of its own, so that the kernel kills; else a limit of each process, so that it gets an error."""
-    group = _new_group(f"outlast-matrix-{folder.name}")
-    if group is None:
+    root = hierarchy("memory")
+    if root is None:
         yield Place(("sh", "-c", f'ulimit -v {ADDRESS_SPACE >> 10} && exec "$0" "$@"'))
         return
-    try:
-        yield Place(("sh", "-c", ENTER, str(group / "cgroup.procs")))
-    finally:
-        eventually(lambda: not (group / "cgroup.procs").read_text(), "all processes in the limit are gone")
-        group.rmdir()
+    with new_group(root, "memory", f"outlast-{folder.parent.name}-{folder.name}-{os.getpid()}") as group:
+        (group / ("memory.max" if root == ROOT else "memory.limit_in_bytes")).write_text(str(MEMORY))
+        yield Place(("sh", "-c", ENTER, str(group / PROCESSES)))
 
 
 def how_memory_is_limited() -> str:
     """For the page."""
-    kind = _memory_root()
-    if kind is None:
-        return f"RLIMIT_AS of {ADDRESS_SPACE >> 20} MiB for each process"
-    return f"a memory cgroup (v{1 if kind.name == 'memory' else 2}) of {MEMORY >> 20} MiB for all processes of a server"
-
-
-def _memory_root() -> Path | None:
-    """Where memory cgroups can be made, version 1 or 2."""
-    for root, limit in ((CGROUPS / "memory", "memory.limit_in_bytes"), (CGROUPS, "cgroup.subtree_control")):
-        if IS_ROOT and (root / limit).exists() and os.access(root, os.W_OK):
-            return root
-    return None
-
-
-def _new_group(name: str) -> Path | None:
-    root = _memory_root()
+    root = hierarchy("memory")
     if root is None:
-        return None
-    if root == CGROUPS:
-        (root / "cgroup.subtree_control").write_text("+memory")
-    group = root / name
-    group.mkdir()
-    (group / ("memory.max" if root == CGROUPS else "memory.limit_in_bytes")).write_text(str(MEMORY))
-    return group
+        return f"an address space of {ADDRESS_SPACE >> 20} MiB for each process (RLIMIT_AS)"
+    return f"a memory cgroup (version {2 if root == ROOT else 1}) of {MEMORY >> 20} MiB around the whole server"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Pace:
     """
 
     seconds: float = 5.0
-    blocked: float = 8.0
+    blocked: float = 6.0
     timeout: int = 4
     graceful: int = 2
     patience: float = 15.0

@@ -95,10 +95,10 @@ class Running:
     def count(self, word: str, name: str) -> int:
         return len(self.server.witnessed(word, name))
 
-    def runs_still(self) -> bool:
-        """Whether a task has begun in a living process and not ended."""
+    def runs_still(self, *names: str) -> bool:
+        """Whether one of these tasks has begun in a living process and not ended."""
         ended = [line[1:] for line in self.server.witnessed("ran")]
-        begun = [line[1:] for line in self.server.witnessed("began") if line[1] in self.asked]
+        begun = [line[1:] for line in self.server.witnessed("began") if line[1] in names]
         return any(is_alive(int(one[1])) for one in begun if one not in ended)
 
 

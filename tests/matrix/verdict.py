@@ -36,7 +36,8 @@ class Evidence:
     """What was seen in a cell; times in seconds.
 
     boot: from the server's start until it answered; hung: the longest that one request waited;
-    down: the longest that connections were refused; starts: how often the server was started.
+    down: the longest that connections were refused; starts: how often the server was started;
+    is_same_worker: whether the web worker of the beginning still answered in the end.
     """
 
     innocents: tuple[Innocent, ...]
@@ -44,6 +45,7 @@ class Evidence:
     hung: float
     down: float
     starts: int
+    is_same_worker: bool
     seconds: float
 
 

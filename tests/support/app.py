@@ -210,6 +210,14 @@ def until_told(name: str) -> None:
     witness("ran", name, os.getpid())
 
 
+async def until_told_async(name: str) -> None:
+    """The same as a coroutine."""
+    witness("began", name, os.getpid())
+    while not Path(f"{name}.told").exists():
+        await asyncio.sleep(0.01)
+    witness("ran", name, os.getpid())
+
+
 def fork_until_told(name: str) -> None:
     """The same, beside a process that the task has started."""
     forked = os.fork()
@@ -246,7 +254,8 @@ TASKS = {
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
         *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
-        *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit),
+        *(ask_for_another, look_around, fork_and_sleep, say, flush_at_exit),
+        *(until_told, until_told_async, fork_until_told),
     )
 }
 
