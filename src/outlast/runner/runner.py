@@ -52,6 +52,7 @@ class Runner:
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
         self._stop_signals = 0
+        self._is_outdated = False
         self._alone_since: float | None = None
         self._stay = Stay.SERVE
 
@@ -116,7 +117,9 @@ class Runner:
         is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
-        return Situation(alone, self._stop_signals, bool(self._pool.children), bool(self._settlements))
+        would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
+        has_children, has_unwritten = bool(self._pool.children), bool(self._settlements)
+        return Situation(alone, self._stop_signals, has_children, has_unwritten, would_be_replaced)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
@@ -244,6 +247,7 @@ class Runner:
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals = max(1, self._stop_signals)
+            self._is_outdated = True
         if not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             _write_to(outputs[-1] if outputs else os.devnull)
