@@ -16,13 +16,16 @@ BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast
 
 LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
-    "words": ["errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"],
-    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding"],
+    "words": [
+        *("errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
+        "incidents",
+    ],
+    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
     "functions": ["sources", "meanings", "module_state", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["app", "testing"],
+    "app": ["web_watch", "app", "testing"],
     "cli": ["cli"],
 }
 ORDER = list(LAYERS)

@@ -59,6 +59,12 @@ def test_the_decorator_says_it_and_a_call_may_say_otherwise() -> None:
     assert terms(NO_TERMS, timeout=None, memory=None) == NO_TERMS
 
 
+def test_child_start_is_spawn_or_fork() -> None:
+    assert Settings.load({"OUTLAST_CHILD_START": "fork"}).child_start == "fork"
+    with pytest.raises(SettingsError, match="one of spawn, fork"):
+        Settings.load({"OUTLAST_CHILD_START": "thread"})
+
+
 def test_max_rss_may_have_a_unit() -> None:
     assert Settings.load({"OUTLAST_MAX_RSS": "512M"}).max_rss == 512 << 20
     with pytest.raises(SettingsError, match="such as 512M"):

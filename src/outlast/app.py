@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 from outlast import events
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
-from outlast.engines.contract import Add, Cancel, Change, Journal, ProcessEntry
+from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Answer, Writer
 from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
+from outlast.incidents import Incident
 from outlast.liveness import Liveness
 from outlast.process import this
 from outlast.request.boxed import BoxedTask
@@ -32,6 +33,8 @@ from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.runner.recovery import MACHINE
 from outlast.settings import Settings, unknown_variables
 from outlast.tasks import NewTask, State, TaskIds, number_of, shown
+from outlast.watch.flights import Flights
+from outlast.web_watch import WebWatch
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -65,6 +68,7 @@ class Outlast:
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
         self._connection = Connection(self.path, self._hello, starts_runner=settings.runner == "auto")
+        self._watch = WebWatch(settings, self.path.parent, self._note, self._has_runner)
 
     async def store(self, changes: Sequence[Change]) -> Answer:
         """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
@@ -119,6 +123,15 @@ class Outlast:
             self._connection.look()
         return answer[number]
 
+    @property
+    def flights(self) -> Flights:
+        """The requests and inline tasks in this process."""
+        return self._watch.flights
+
+    def begin_watch(self) -> None:
+        """Watch the running event loop, if that has not begun: an app that is mounted has no lifespan."""
+        self._watch.begin()
+
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan on, and open and close with it."""
         if this.is_child:
@@ -128,11 +141,15 @@ class Outlast:
         async def watched(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 await self._start()
+                await self._watch.serve()
             elif message["type"].startswith("lifespan.shutdown"):
+                self._watch.stop()
                 await asyncio.to_thread(self.close, self.settings.stop_wait)
+                self._watch.close()
             await send(message)
 
         self.ask_server()
+        self._watch.begin()
         await app(scope, receive, watched)
 
     def ask_server(self) -> None:
@@ -160,6 +177,15 @@ class Outlast:
                 self._connection.open()
         except (StoreFailed, JournalUnusable) as error:
             log.error("%s", error)
+
+    def _note(self, incident: Incident) -> None:
+        self.store_soon([Note(incident)])
+
+    def _has_runner(self) -> bool:
+        if not self.path.parent.exists():
+            return False
+        self._liveness = self._liveness or Liveness(self.path.parent)
+        return self._liveness.runner() is not None
 
     def _unfinished(self) -> int:
         journal = self._new_journal()

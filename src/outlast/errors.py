@@ -37,6 +37,10 @@ class TaskNotFound(OutlastError, LookupError):
     """No task of that id, or of that prefix, is in the journal."""
 
 
+class IncidentNotFound(OutlastError, LookupError):
+    """No incident of that number is in the journal."""
+
+
 class TargetNotFound(OutlastError, ImportError):
     """The app named by `module:name` cannot be imported."""
 

@@ -45,7 +45,35 @@ def runner_drains(running: int, seconds: float, *, told: bool) -> str:
 def child_ready(pid: int, app: str, seconds: float) -> str:
     """A child can take tasks."""
     what = f"has imported {app} and entered its lifespan" if app else "imports only the modules of its tasks' functions"
-    return f"task process {pid} is ready after {seconds:.1f} s: it {what}"
+    return f"task process {pid} is ready after {seconds:.2f} s: it {what}"
+
+
+def template_ready(pid: int, app: str, seconds: float) -> str:
+    """Children can be copied."""
+    what = f"has imported {app or 'nothing, as no app is known,'}"
+    return f"process {pid} {what} after {seconds:.1f} s: task processes are copied from it"
+
+
+def not_copied(why: str) -> str:
+    """Children are started as fresh interpreters although the setting says otherwise."""
+    return f"task processes start as fresh interpreters, not as copies (child_start=fork): {why}"
+
+
+def no_fork(system: str) -> str:
+    """Why children cannot be copied on another system, to be put behind `not_copied`."""
+    return f"that works on Linux only, and this is {system}"
+
+
+def has_threads(app: str, names: Sequence[str], count: int) -> str:
+    """Why children cannot be copied from a process that has `count` threads besides its main one."""
+    which = f": {', '.join(names)}" if names else ""
+    threads = f"{count} thread{'s' * (count != 1)}{which}"
+    return f"importing {app} has started {threads}; a process with threads cannot be copied safely"
+
+
+def no_copy_came(pid: int, seconds: float) -> str:
+    """Why children cannot be copied from a process that does not answer."""
+    return f"process {pid} was asked for one and has not answered for {seconds:g} s"
 
 
 def no_app_found() -> str:
@@ -61,22 +89,9 @@ def child_broken(why: str, wait: float) -> str:
     return f"task processes cannot start, tasks stay waiting, uncharged; next try in {wait:g} s: {why}"
 
 
-def child_blocked(pid: int, seconds: float, tasks: Sequence[int]) -> str:
-    """The event loop of a child is blocked."""
-    return (
-        f"the event loop of task process {pid} is blocked for {seconds:.1f} s, new tasks go to another one; "
-        f"running in it: {_names(tasks)}"
-    )
-
-
-def child_free_again(pid: int, seconds: float) -> str:
-    """A blocked child is back."""
-    return f"the event loop of task process {pid} is free again after {seconds:.1f} s"
-
-
-def child_died(pid: int, how: str, tasks: Sequence[int]) -> str:
-    """A child died with these tasks in it."""
-    return f"task process {pid} {how}; running in it: {_names(tasks)}"
+def child_blocked(sentence: str, tasks: Sequence[int]) -> str:
+    """The event loop of a child is blocked, as `sentence` says."""
+    return f"{sentence}; new tasks go to another process; running in this one: {_names(tasks)}"
 
 
 def crashed(pid: int, how: str, crashes: int, most: int) -> str:
@@ -150,6 +165,11 @@ def beside_stopped(task: int, pid: int) -> str:
     return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
 
 
+def silent(seconds: float) -> str:
+    """Why a process was ended in which nothing ran."""
+    return f"it was silent for {seconds:.1f} s, since something in it held the interpreter's lock"
+
+
 def stopping(pid: int, task: int, function: str, why: str) -> str:
     """An attempt does not stop when it is told: others may finish beside it, then its process is ended."""
     return f"task {shown(task)} ({function}) in task process {pid} does not stop although {why}"
@@ -163,6 +183,26 @@ def recycled(pid: int, size: int, most: int) -> str:
 def out_of_memory(memory: int) -> str:
     """Why an attempt is over that asked for too much."""
     return f"it wanted more memory than the {_mib(memory)} that it may have"
+
+
+def incidents_counted(stalls: int, times: int, deaths: int) -> str:
+    """What happened to processes in the last day."""
+    in_all = f" ({times} times in all)" if times > stalls else ""
+    loops = [f"{stalls} blocked loop{'s' * (stalls != 1)}{in_all}"] if stalls else []
+    ends = [f"{deaths} death{'s' * (deaths != 1)}"] if deaths else []
+    return f"incidents of the last day: {', '.join(loops + ends)}: see `outlast explain`"
+
+
+NOT_THERE_ANY_MORE = "not in the journal any more"
+CUT = "cut"  # what becomes of a request whose process died
+
+
+def became(state: str, attempt: int, when: str, reason: str) -> str:
+    """What is now with a task that was in a process when something happened to it. `when` may be empty."""
+    if state == "running":  # its reason is that of the attempt before
+        return f"running, attempt {attempt}, since {when}"
+    tried = f" on attempt {attempt}" if attempt and state in ("done", "failed") else ""
+    return f"{state}{tried}{when and f' at {when}'}{reason and f': {reason}'}"
 
 
 def _by_force(pid: int) -> str:
@@ -192,11 +232,12 @@ def how_it_ended(status: int, *, out_of_memory: bool = False) -> str:
     if out_of_memory:
         return "was killed by the kernel since memory had run out (SIGKILL, and the count of OOM kills has risen)"
     if status < 0:
-        return f"was killed by {_signal_name(-status)}"
+        return f"was killed by {signal_name(-status)}"
     return "exited in the middle of its work" if status == 0 else f"exited with status {status}"
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Such as SIGKILL."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -38,3 +39,19 @@ def die_with_other_end_of(lifeline: socket.socket) -> None:
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def boot_id() -> str:
+    """Names this boot of this machine, so that clocks of two boots are not compared; empty where nothing tells."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def start_of_this_process() -> int:
+    """When it was started, in ticks since the boot (proc_pid_stat(5)): with its pid it tells it from all others."""
+    try:
+        return int(Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -126,6 +126,11 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
     return settled
 
 
+def fate_of(happened: Happening) -> str:
+    """What the death of its process means for an attempt, in a few words."""
+    return "charged with it" if isinstance(happened, Died) else "runs again, unpaid"
+
+
 def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:
     crashes = attempt.crashes + 1
     state = State.WAITING if crashes < max_crashes else State.FAILED

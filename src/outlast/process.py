@@ -26,27 +26,30 @@ def _nobody() -> None:
 class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
 
+    is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
     collected: the tasks that mode `manual` has kept for the test, in order.
     overrides: settings that a test puts in place of those of the apps, by name.
     """
 
     child_id: int = 0
+    is_child: bool = False
     wake_runner: Callable[[], None] = _nobody
     mode: Mode = ""
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
 
-    @property
-    def is_child(self) -> bool:
-        """Whether this is a task process: `install` then only makes `enqueue` work."""
-        return self.child_id > 0
-
 
 this = ThisProcess()
 
 
+def become_template() -> None:
+    """From now on this is what task processes are copied from: what is imported here sees itself in one of them."""
+    this.is_child = True
+
+
 def become_child(process: int, wake_runner: Callable[[], None]) -> None:
     """From now on this is the task process with the id (row) `process`. `wake_runner` tells it of new tasks."""
+    this.is_child = True
     this.child_id = process
     this.wake_runner = wake_runner

@@ -16,6 +16,14 @@ from outlast.terms import size_of
 PREFIX = "OUTLAST_"
 RUNNER_MODES = ("auto", "external", "off")
 STORE_ERROR_MODES = ("refuse", "inline")
+YES_OR_NO = ("true", "false")
+CHILD_STARTS = ("spawn", "fork")
+_MODES = {
+    "runner": RUNNER_MODES,
+    "on_store_error": STORE_ERROR_MODES,
+    "watch": YES_OR_NO,
+    "child_start": CHILD_STARTS,
+}
 
 
 def _default_children() -> int:
@@ -52,10 +60,15 @@ class Settings:
         replaced; 0 is no limit.
     store_deadline: how long a response waits for its tasks to be stored before it is answered 503.
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
+    watch: `true` watches the event loop of web workers and keeps a black box of each, `false` does not. Task processes
+        are always watched.
+    child_start: `spawn` starts each task process as a fresh interpreter; `fork` copies it from one that has imported
+        the app, which takes milliseconds and shares what is made at import (on Linux, for an app that starts no
+        thread at import; else it is `spawn`).
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
     keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
-        kept in the journal, and for how long failed, cancelled and dropped ones.
+        kept in the journal, and for how long failed, cancelled and dropped ones, and incidents.
     """
 
     url: str = "sqlite:///.outlast/journal.db"
@@ -76,19 +89,16 @@ class Settings:
     max_rss: int = 0
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
+    watch: str = "true"
+    child_start: str = "spawn"
     child_lifespan: str = "true"
     keep_done: float = 86_400.0
     keep_done_count: int = 100_000
     keep_failed: float = 14 * 86_400.0
 
     def __post_init__(self) -> None:
-        _require(self.runner in RUNNER_MODES, "runner", self.runner, f"one of {', '.join(RUNNER_MODES)}")
-        _require(
-            self.on_store_error in STORE_ERROR_MODES,
-            "on_store_error",
-            self.on_store_error,
-            f"one of {', '.join(STORE_ERROR_MODES)}",
-        )
+        for name, modes in _MODES.items():
+            _require(getattr(self, name) in modes, name, getattr(self, name), f"one of {', '.join(modes)}")
         for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("spares", "max_alone", "max_rss"):

@@ -16,6 +16,7 @@ from outlast.request import hook
 from outlast.request.doorway import Doorway
 from outlast.settings import Settings
 from outlast.tasks import TaskIds
+from outlast.watch.flights import Flights
 
 Write = Callable[[dict[str, Any]], None]
 
@@ -27,6 +28,7 @@ class RecordingStore:
         self.settings = settings or Settings()
         self.ids = TaskIds()
         self.functions = Functions()
+        self.flights = Flights()
         self.failure: Exception | None = None
         self._write = write
 
@@ -38,6 +40,9 @@ class RecordingStore:
     def store_soon(self, changes: Sequence[Change]) -> None:
         if changes:
             self._note("soon", changes)
+
+    def begin_watch(self) -> None:
+        """Nobody blocks here."""
 
     async def cancel(self, task: int | str) -> bool:
         raise AssertionError(f"nothing here cancels {task}")

@@ -141,7 +141,7 @@ def test_a_blocked_child_gets_no_new_work_and_another_takes_over(tmp_path: Path)
         server.add("ok_async", "later")
         assert server.wait_for("ran", "later", within=3)[2] == other
         server.wait_for("ran", "blocker")
-        assert "is blocked for" in server.output
+        assert "has been blocked for" in server.output
 
 
 def test_a_failing_task_says_why_and_is_not_run_again(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from outlast.engines.history import History, Record
+from outlast.engines.sqlite import connect
 from tests.kill.test_kills import name_of
 from tests.support.servers import Server, eventually, serving
 
@@ -166,11 +169,29 @@ def test_a_timeout_of_one_call(tmp_path: Path) -> None:
         assert "its timeout of 0.5 s" in record.reason
 
 
+def stop_between_transactions(server: Server) -> None:
+    """SIGSTOP to the runner, not while it has the journal's write lock."""
+    (runner,) = server.living("runner")
+    eventually(lambda: is_stopped_without_the_lock(server, runner), "the runner is stopped")
+
+
+def is_stopped_without_the_lock(server: Server, runner: int) -> bool:
+    os.kill(runner, signal.SIGSTOP)
+    connection = connect(server.journal, patience=0.5)
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        os.kill(runner, signal.SIGCONT)
+        return False
+    finally:
+        connection.close()
+    return True
+
+
 def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         add_and_begin(server, "until_told")
-        (runner,) = server.living("runner")
-        os.kill(runner, 19)  # SIGSTOP: it cannot act on the cancel
+        stop_between_transactions(server)  # it cannot act on the cancel
         assert cancel(server, "guilty").returncode == 0
         server.kill_everything()
     with serving("uvicorn", tmp_path) as server:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.support.cgroups import IS_ROOT, PROCESSES, ROOT, hierarchy, new_group
+from tests.support.cgroups import IS_ROOT, PROCESSES, ROOT, hierarchy, memory_group
 
 MEMORY = 512 << 20  # bytes for all processes of a server together
 ADDRESS_SPACE = 2 << 30  # bytes for each of them, where there is no limit for all
@@ -37,8 +37,7 @@ def small_memory(folder: Path) -> Iterator[Place]:
     if root is None:
         yield Place(("sh", "-c", f'ulimit -v {ADDRESS_SPACE >> 10} && exec "$0" "$@"'))
         return
-    with new_group(root, "memory", f"outlast-{folder.parent.name}-{folder.name}-{os.getpid()}") as group:
-        (group / ("memory.max" if root == ROOT else "memory.limit_in_bytes")).write_text(str(MEMORY))
+    with memory_group(root, f"outlast-{folder.parent.name}-{folder.name}-{os.getpid()}", MEMORY) as group:
         yield Place(("sh", "-c", ENTER, str(group / PROCESSES)))
 
 

@@ -95,6 +95,12 @@ def segfault(name: str) -> None:
     ctypes.string_at(0)
 
 
+def leave(name: str) -> None:
+    """Ends its process in order, in the middle of its work."""
+    witness("began", name, os.getpid())
+    os._exit(7)
+
+
 @outlast.task(timeout=1.0)
 async def sleep_async_at_most_1s(name: str, seconds: float) -> None:
     try:
@@ -202,6 +208,18 @@ def fork_and_sleep(name: str, seconds: float) -> None:
     witness("ran", name, os.getpid())
 
 
+def leave_an_orphan(name: str) -> None:
+    """A task whose process has started one that has started another, which nobody waits for."""
+    between = os.fork()
+    if between == 0:
+        if os.fork() == 0:
+            os.setsid()
+            witness("orphan", name, os.getpid())
+        os._exit(0)
+    os.waitpid(between, 0)
+    witness("ran", name, os.getpid())
+
+
 def until_told(name: str) -> None:
     """A task that runs until there is a file of its name."""
     witness("began", name, os.getpid())
@@ -253,6 +271,7 @@ TASKS = {
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
         *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
+        *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, say, flush_at_exit),
         *(until_told, until_told_async, fork_until_told),

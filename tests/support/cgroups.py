@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.servers import eventually
+import pytest
+
+from tests.support.servers import eventually, is_alive
 
 ROOT = Path("/sys/fs/cgroup")
 PROCESSES = "cgroup.procs"
@@ -38,10 +40,28 @@ def new_group(place: Path, controller: str, name: str) -> Iterator[Path]:
     try:
         yield group
     finally:
-        eventually(lambda: not members(group), f"all processes of {group} are gone")
+        eventually(lambda: not any(map(is_alive, members(group))), f"all processes of {group} are gone")
         group.rmdir()
 
 
+@contextmanager
+def memory_group(place: Path, name: str, limit: int) -> Iterator[Path]:
+    """One with a limit in bytes."""
+    with new_group(place, "memory", name) as group:
+        (group / ("memory.max" if place == ROOT else "memory.limit_in_bytes")).write_text(str(limit))
+        yield group
+
+
+@contextmanager
+def memory_cgroup(limit: int) -> Iterator[Path]:
+    """One of a test's own. Only root can have one: the test is skipped for others."""
+    place = hierarchy("memory")
+    if place is None:
+        pytest.skip("no memory cgroup can be made here")
+    with memory_group(place, f"outlast-test-{os.getpid()}", limit) as group:
+        yield group
+
+
 def members(group: Path) -> list[int]:
-    """Pids of the processes in a group."""
-    return [int(one) for one in (group / PROCESSES).read_text().split()]
+    """The processes in it."""
+    return [int(pid) for pid in (group / PROCESSES).read_text().split()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ CHILD = "outlast.child"
 def living_in(folder: Path, words: str = "") -> list[int]:
     """Pids of the living processes that work in `folder`, with `words` in their command line."""
     return [pid for pid in _all() if is_alive(pid) and _works_in(pid, folder) and words in _command(pid)]
+
+
+def templates_in(output: str) -> list[int]:
+    """Pids of the processes that task processes were copied from, as they have been announced, the newest last."""
+    return [int(pid) for pid in re.findall(r"process (\d+) has imported", output)]
 
 
 def kill_all_in(folder: Path) -> bool:

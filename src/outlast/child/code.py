@@ -26,17 +26,22 @@ class ImportedCode:
     def __init__(self) -> None:
         self._started_at = time.time_ns()
         self._seen: dict[str, int] = {}
+        self._app: Any = None
+        self._is_loaded = False
 
     def load(self, environment: Environment) -> Any:
-        """Import what holds the tasks' functions; returns the app, None when there is none.
+        """Import what holds the tasks' functions, once; returns the app, None when there is none.
 
         Raises whatever the user's code raises, and TargetNotFound.
         """
+        if self._is_loaded:
+            return self._app
         if environment.main:
             import_main(environment.main)
-        app = import_app(environment.app) if environment.app else None
+        self._app = import_app(environment.app) if environment.app else None
         self.has_changed()
-        return app
+        self._is_loaded = True
+        return self._app
 
     def has_changed(self) -> bool:
         """Whether a file that was imported is no longer what it was when it was imported."""

@@ -14,14 +14,17 @@ from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
 from outlast.settings import Settings
 from outlast.tasks import Lane
+from outlast.watch.flights import Flights, InFlight
 
 
 class Lanes:
     """`take` and `stop` are called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, outbox: Outbox) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, outbox: Outbox, flights: Flights) -> None:
         self._loop = loop
         self._outbox = outbox
+        self._flights = flights
+        self._flying: dict[int, InFlight] = {}
         self._functions = FoundFunctions()
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
         self._unstarted: dict[int, Assignment] = {}
@@ -62,6 +65,10 @@ class Lanes:
         """A hash of the code of a function that has run here."""
         return self._functions.code_of(function)
 
+    def flight_of(self, task: int) -> InFlight | None:
+        """What is in flight of a task."""
+        return self._flying.get(task)
+
     async def empty(self) -> None:
         """Wait until nothing runs here."""
         while self.is_busy:
@@ -79,14 +86,26 @@ class Lanes:
             running.cancel()
 
     async def _run_on_loop(self, given: Assignment) -> None:
+        flight = self._take_off(given)  # its name is the mark by which a sampled stack tells whose it is
         try:
             if self._unstarted.pop(given.id, None) is not None:  # else: handed back or cancelled before it began
                 await run_in_loop(given, self._functions, self._outbox)
         finally:
             self._on_loop.pop(given.id, None)
+            self._land(flight)
 
     def _run_threaded(self, given: Assignment) -> None:
+        flight = self._take_off(given)
         try:
             run_in_thread(given, self._functions, self._outbox)
         finally:
             self._in_threads.pop(given.id, None)
+            self._land(flight)
+
+    def _take_off(self, given: Assignment) -> InFlight:
+        flight = self._flying[given.id] = self._flights.begin(given.attempt.function, given.id, given.lane)
+        return flight
+
+    def _land(self, flight: InFlight) -> None:
+        self._flying.pop(flight.task, None)
+        self._flights.end(flight)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import faulthandler
 import logging
 import signal
 import socket
@@ -20,59 +19,76 @@ from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
-from outlast.child.watch import Watch
+from outlast.child.watch import TASK_PROCESS, ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
+from outlast.watch.box import State
+from outlast.watch.watch import Watch
 
 
-def main(channel: socket.socket, orders: socket.socket, lifeline: socket.socket) -> None:
-    """Run until the runner says drain and all is done, or is gone, and the other end of `lifeline` with it."""
+def main(
+    channel: socket.socket, orders: socket.socket, lifeline: socket.socket, code: ImportedCode | None = None
+) -> None:
+    """Run until the runner says drain and all is done, or is gone, and the other end of `lifeline` with it.
+
+    code: what has been imported, where this process is a copy of one that has done so.
+    """
     die_with_other_end_of(lifeline)
     messages = receive_all(channel)
     start = next(messages, None)
     if start is None:
         return
-    _settle_in(start)
+    environment = read_environment(start["environment"])
+    if code is None:
+        prepare(environment)
+    watch = _settle_in(start)
     outbox = Outbox(channel)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
-    environment = read_environment(start["environment"])
-    sys.path[:] = environment.path
     Interrupter(orders)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_live(environment, Inbox(messages), outbox))
+        runner.run(_live(environment, code or ImportedCode(), Inbox(messages), outbox, watch))
     outbox.close()
 
 
-def _settle_in(start: Message) -> None:
-    """Be seen as alive, ignore what a terminal sends to the server."""
-    Liveness(Path(start["journal"]).parent).hold(int(start["process"]))
+def prepare(environment: Environment) -> None:
+    """Before user code is imported: have the server's import path, ignore what a terminal sends to the server."""
+    sys.path[:] = environment.path
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     forgive_broken_pipes()
-    with contextlib.suppress(OSError):  # a stack is a help: without room for it the process runs all the same
-        faulthandler.enable(Path(start["crash_file"]).open("w"))  # noqa: SIM115 - open as long as the process lives
 
 
-async def _live(environment: Environment, inbox: Inbox, outbox: Outbox) -> None:
-    code = ImportedCode()
+def _settle_in(start: Message) -> Watch:
+    """Be seen as alive, keep a black box."""
+    process = int(start["process"])
+    Liveness(Path(start["journal"]).parent).hold(process)
+    watch = Watch(TASK_PROCESS)
+    watch.keep_box(Path(start["box"]), process)
+    return watch
+
+
+async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
     try:
         app = code.load(environment)
         lifespan = entered_lifespan(app, environment.settings.child_lifespan)
         await lifespan.__aenter__()
     except Exception as error:  # noqa: BLE001 - whatever user code raises at start is reported, not ours to handle
-        outbox.send({"type": "broken", "why": _why(error, environment)})
+        outbox.send({"type": "broken", "why": why_broken(error, environment)})
+        watch.close()
         return
-    lanes = Lanes(asyncio.get_running_loop(), environment.settings, outbox)
-    watch = Watch(asyncio.get_running_loop(), lanes, outbox, environment.settings.stall_after)
-    lanes.busy = watch.look
+    lanes = Lanes(asyncio.get_running_loop(), environment.settings, outbox, watch.flights)
+    lanes.busy = ChildWatch(watch, lanes, outbox, environment.settings.stall_after).look
+    watch.enter(State.SERVING)
     outbox.send({"type": "ready", "app": environment.app})
     drained = asyncio.Event()
     inbox.serve(lanes, code, outbox, drained)
     await drained.wait()
     await lanes.empty()
+    watch.enter(State.STOPPING)
     await _leave(lifespan)
+    watch.close()
 
 
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
@@ -82,7 +98,7 @@ async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None
         logging.getLogger("outlast").exception("the app's lifespan failed at the end of a task process")
 
 
-def _why(error: BaseException, environment: Environment) -> str:
+def why_broken(error: BaseException, environment: Environment) -> str:
     """The innermost user frame and the exception in one line, then the whole traceback for the log."""
     what = f"importing {environment.app}" if environment.app else "starting"
     text = "".join(traceback.format_exception(error)).rstrip()

@@ -9,6 +9,7 @@ import click
 _COMMANDS = {
     "cancel": "outlast.cli.change:cancel",
     "demo": "outlast.cli.demo.command:demo",
+    "explain": "outlast.cli.explain:explain",
     "list": "outlast.cli.read:list_tasks",
     "show": "outlast.cli.read:show",
     "status": "outlast.cli.read:status",

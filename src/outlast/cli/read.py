@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import click
 
+from outlast import events
 from outlast.engines.history import Event, History, Record, Summary
+from outlast.engines.incidents import IncidentRecord
 from outlast.engines.place import journal_path
-from outlast.errors import OutlastError, TaskNotFound
+from outlast.errors import IncidentNotFound, OutlastError, TaskNotFound
 from outlast.settings import Settings
 from outlast.tasks import State
 
@@ -50,10 +52,11 @@ def show(task_id: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
     """Show one task and all that happened to it. ID may be the beginning of one."""
     with history(url) as journal:
         record = journal.task(task_id)
+        incidents = journal.incidents_of(record.id)
     if as_json:
-        click.echo(json.dumps(asdict(record), indent=2))
+        click.echo(json.dumps({**asdict(record), "incidents": [in_short(one) for one in incidents]}, indent=2))
         return
-    for line in _page(record):
+    for line in (*_page(record), *_incident_lines(incidents)):
         click.echo(line)
 
 
@@ -85,10 +88,20 @@ def told_errors() -> Iterator[None]:
     """Errors become one sentence and an exit code."""
     try:
         yield
-    except TaskNotFound as error:
+    except (TaskNotFound, IncidentNotFound) as error:
         _stop(error, NOT_FOUND)
     except OutlastError as error:
         _stop(error, 1)
+
+
+def clock(at: float) -> str:
+    """A time as people read it here, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def in_short(incident: IncidentRecord) -> dict[str, Any]:
+    """For JSON, of an incident that was read without its stack and what was in its process."""
+    return {name: value for name, value in asdict(incident).items() if name not in ("stack", "flights")}
 
 
 def _stop(error: Exception, code: int) -> None:
@@ -103,7 +116,7 @@ def _plain(record: Record) -> dict[str, Any]:
 def _line(record: Record, now: float) -> str:
     took = _duration(record, now)
     reason = record.reason.splitlines()[0] if record.reason else ""
-    return f"{record.id}  {record.state:9} {_clock(record.created_at)}  {took:>8}  {record.function}  {reason}".rstrip()
+    return f"{record.id}  {record.state:9} {clock(record.created_at)}  {took:>8}  {record.function}  {reason}".rstrip()
 
 
 def _page(record: Record) -> Iterator[str]:
@@ -119,7 +132,7 @@ def _page(record: Record) -> Iterator[str]:
     if record.reason:
         yield f"reason     {record.reason}"
     yield ""
-    yield f"{_clock(record.created_at)}  stored"
+    yield f"{clock(record.created_at)}  stored"
     for event in record.events:
         yield from _event_lines(event)
 
@@ -127,9 +140,16 @@ def _page(record: Record) -> Iterator[str]:
 def _event_lines(event: Event) -> Iterator[str]:
     attempt = f"attempt {event.attempt} " if event.attempt else ""
     because = f": {event.reason}" if event.reason else ""
-    yield f"{_clock(event.at)}  {attempt}{event.kind}{because}"
+    yield f"{clock(event.at)}  {attempt}{event.kind}{because}"
     for line in event.traceback.rstrip().splitlines():
         yield f"    {line}"
+
+
+def _incident_lines(incidents: Sequence[IncidentRecord]) -> Iterator[str]:
+    if incidents:
+        yield ""
+    for one in reversed(incidents):
+        yield f"{clock(one.last_at)}  incident {one.id}, {one.process} {one.pid}: {one.sentence}"
 
 
 def _summary_lines(summary: Summary) -> Iterator[str]:
@@ -139,8 +159,11 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
         yield f"oldest waiting task: {summary.oldest_waiting:.1f} s"
     for function, seconds in summary.blockers.items():
         yield _blocker(function, seconds)
+    found = summary.incidents
+    if found.stalls or found.deaths:
+        yield events.incidents_counted(found.stalls, found.times, found.deaths)
     for process in summary.processes:
-        yield f"{process.kind} {process.pid} since {_clock(process.started_at)}"
+        yield f"{process.kind} {process.pid} since {clock(process.started_at)}"
 
 
 def _blocker(function: str, seconds: float) -> str:
@@ -151,7 +174,3 @@ def _duration(record: Record, now: float) -> str:
     if record.started_at is None:
         return "-"
     return f"{(record.ended_at or now) - record.started_at:.2f} s"
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

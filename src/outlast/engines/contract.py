@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from outlast.incidents import Incident
 from outlast.tasks import Claimed, Lane, NewTask, Settlement
 
 
@@ -53,7 +54,14 @@ class Settle:
     settlement: Settlement
 
 
-Change = Add | Release | Drop | Cancel | Begin | Settle
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something happened to a process of this machine."""
+
+    incident: Incident
+
+
+Change = Add | Release | Drop | Cancel | Begin | Settle | Note
 """One thing a web worker or a child asks of the journal. The writer puts many into one transaction."""
 
 
@@ -70,7 +78,7 @@ class ProcessEntry:
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How long finished tasks are kept: done ones for `done` seconds and at most `count` of the newest tasks, others
-    for `failed` seconds."""
+    for `failed` seconds, as incidents are."""
 
     done: float
     count: int
@@ -161,8 +169,17 @@ class Journal(Protocol):
         """
         ...
 
+    def note(self, incidents: Iterable[Incident], now: float) -> None:
+        """Record what happened to processes of this machine.
+
+        A stall whose culprit is named joins the record of the last day (86 400 s before `now`) with the same cause,
+        kind of process, culprit and machine: that counts it, and tells of the newest and of the longest. A death
+        is always a record of its own. The newest 1000 records are kept at most.
+        """
+        ...
+
     def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
+        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
         ...
 
     def unfinished(self) -> int:

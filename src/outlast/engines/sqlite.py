@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,18 @@ import apsw
 from outlast import events
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
+from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
 from outlast.engines.place import journal_path, prepare_folder
+from outlast.engines.schema import migrate
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.incidents import Incident
 from outlast.outcome import unless_cancelled
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State
 
-SCHEMA_VERSION = 1
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
 
 _TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_LANES = json.dumps(list(Lane))
 _FOR_GOOD = (apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError)
 
 
@@ -159,7 +161,7 @@ class SqliteJournal:
 
     def due(self, now: float) -> list[Lane]:
         """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return [Lane(lane) for (lane,) in self._read(sql.DUE, (now,))]
+        return [Lane(lane) for (lane,) in self._read(sql.DUE, (_LANES, now))]
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
@@ -182,13 +184,25 @@ class SqliteJournal:
         """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""
         return [(int(process), int(pid)) for process, pid in self._read(sql.PRESENT, (kind,))]
 
+    def note(self, incidents: Iterable[Incident], now: float) -> None:
+        """Record what happened to processes; a stall of a culprit of the last day is counted.
+
+        Where no task was ever stored there is no runner to prune, so this keeps no more than the newest by itself.
+        """
+        for incident in incidents:
+            values = {**to_row(incident, now), "day_ago": now - DAY}
+            if not self._opened().execute(sql.JOIN_INCIDENT, values).fetchall():
+                self._opened().execute(sql.ADD_INCIDENT, values)
+        self._opened().execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
+
     def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks that are past keeping; returns how many it were."""
+        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
         beyond = self._opened().execute(sql.COUNTED, (keep.count,)).fetchone()
         values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
         gone = [row[0] for row in self._opened().execute(sql.PRUNE, values)]
         self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
-        return len(gone)
+        old = self._opened().execute(sql.PRUNE_INCIDENTS, (now - keep.failed, limit - len(gone))).fetchall()
+        return len(gone) + len(old)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
@@ -245,23 +259,6 @@ def _switch_to_wal(connection: apsw.Connection, patience: float) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(BUSY_SLEEP)
-
-
-def migrate(connection: apsw.Connection, path: Path) -> None:
-    """Bring the file to this version's schema, under the write lock. Raises JournalUnusable for a newer one."""
-    found = int(connection.pragma("user_version"))
-    if found == SCHEMA_VERSION:
-        return
-    if found > SCHEMA_VERSION:
-        raise JournalUnusable(
-            f"the journal {path} has version {found}, this outlast knows {SCHEMA_VERSION}: "
-            "upgrade outlast, or set OUTLAST_URL to another path"
-        )
-    connection.execute("BEGIN IMMEDIATE")
-    if int(connection.pragma("user_version")) == 0:
-        connection.execute(files("outlast.engines").joinpath("schema.sql").read_text(encoding="utf-8"))
-        connection.pragma("user_version", SCHEMA_VERSION)
-    connection.execute("COMMIT")
 
 
 def _patient(patience: float) -> Any:

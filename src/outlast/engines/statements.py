@@ -71,7 +71,9 @@ FREE_FOLLOWERS = """
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE follows IN (SELECT value FROM json_each(?))"""
 NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
-DUE = f"SELECT lane FROM task WHERE {READY} AND run_at <= ? GROUP BY lane"  # noqa: S608
+DUE = f"""
+SELECT value FROM json_each(?)
+WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
@@ -80,6 +82,24 @@ DELETE FROM task WHERE id IN (
     SELECT id FROM task
     WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
 RETURNING id"""
+JOIN_INCIDENT = """
+UPDATE incident SET times = times + :times, seconds = max(seconds, :seconds), first_at = min(first_at, :at),
+    last_at = max(last_at, :at), pid = iif(:at >= last_at, :pid, pid),
+    sentence = iif(:at >= last_at, :sentence, sentence), stack = iif(:at >= last_at, :stack, stack),
+    flights = iif(:at >= last_at, :flights, flights)
+WHERE id = (SELECT id FROM incident
+    WHERE last_at >= :day_ago AND kind = 'stall' AND :kind = 'stall' AND culprit != '' AND culprit = :culprit
+        AND cause = :cause AND process = :process AND machine = :machine
+    ORDER BY last_at DESC LIMIT 1)
+RETURNING id"""
+ADD_INCIDENT = """
+INSERT INTO incident
+    (kind, cause, process, pid, machine, first_at, last_at, times, seconds, culprit, sentence, stack, flights)
+VALUES (:kind, :cause, :process, :pid, :machine, :at, :at, :times, :seconds, :culprit, :sentence, :stack, :flights)"""
+KEEP_NEWEST_INCIDENTS = """
+DELETE FROM incident WHERE id IN (SELECT id FROM incident ORDER BY last_at DESC, id DESC LIMIT -1 OFFSET ?)"""
+PRUNE_INCIDENTS = """
+DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE last_at < ? ORDER BY last_at LIMIT ?) RETURNING id"""
 ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
 LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Release, Settle
+from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import State
 
@@ -191,6 +191,8 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
         journal.begin(begins, owner, now)
     if settlements := [one.settlement for one in changes if isinstance(one, Settle)]:
         journal.settle(settlements, now)
+    if incidents := [one.incident for one in changes if isinstance(one, Note)]:
+        journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
     return journal.cancel(cancels, now) if cancels else {}
 

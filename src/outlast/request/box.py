@@ -19,7 +19,8 @@ from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store
-from outlast.tasks import NewTask, State
+from outlast.tasks import Lane, NewTask, State
+from outlast.watch.flights import InFlight
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +32,7 @@ class Box:
     status: of the response that was started, 0 before that.
     closed: the call is over, or nothing of it was accepted: tasks are not taken any more.
     unconfirmed: something was submitted that nobody has waited for yet.
+    flight: the request as the watch knows it; its inline tasks are in flight beside it.
     errors: what tasks raised in test mode `inline`.
     """
 
@@ -39,6 +41,7 @@ class Box:
     mode: Mode
     waits: bool
     warnings: Warnings
+    flight: InFlight | None = None
     status: int = 0
     refused: bool = False
     closed: bool = False
@@ -226,7 +229,8 @@ class Box:
         return [Add(self._new_task(entry, None, State.HELD)), Drop(entry.id, reason)]
 
     async def _run(self, entry: Entry) -> None:
-        error = await run_inline(entry, self._record(entry))
+        with self.outlast.flights.flying(self.plan_of(entry).function, entry.id, Lane.INLINE) as flight:
+            error = await run_inline(entry, self._record(entry), flight)
         if error is not None and self.mode == INLINE:
             self.errors.append(error)
 

@@ -15,6 +15,7 @@ from outlast.request.fate import Ended, Ending, in_one_line
 from outlast.request.inline import surface
 from outlast.request.mode import INLINE, REAL, mode_of
 from outlast.request.site import Warnings
+from outlast.watch.flights import SCOPE_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,8 +50,10 @@ class Doorway:
                 await self.app(scope, receive, send)
 
     def _box(self, scope: Scope, verb: str) -> Box:
-        origin = f"{verb} {scope['path']}"
-        return Box(self._outlast, origin, mode_of(scope), scope["type"] == "http", self._warnings)
+        mode = mode_of(scope)
+        if mode == REAL:
+            self._outlast.begin_watch()
+        return Box(self._outlast, f"{verb} {scope['path']}", mode, scope["type"] == "http", self._warnings)
 
 
 class Call:
@@ -63,6 +66,12 @@ class Call:
 
     async def run(self, app: ASGIApp, scope: Scope) -> None:
         """Call the app, then say what becomes of its tasks. What the app raises passes through."""
+        with self.box.outlast.flights.flying(self.box.origin) as flight:
+            self.box.flight = scope[SCOPE_KEY] = flight
+            await self._run(app, scope)
+        surface(self.box.errors)
+
+    async def _run(self, app: ASGIApp, scope: Scope) -> None:
         token = current_box.set(self.box)
         try:
             await app(scope, self.receive, self.send)
@@ -72,7 +81,6 @@ class Call:
         finally:
             current_box.reset(token)
         await self.finish(None)
-        surface(self.box.errors)
 
     async def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised `error`."""

@@ -10,13 +10,18 @@ from outlast.engines.contract import Begin, Change, Settle
 from outlast.request.entry import Entry, Step
 from outlast.request.fate import in_one_line
 from outlast.tasks import End, Settlement, State, shown
+from outlast.watch.flights import InFlight
 
 log = logging.getLogger("outlast")
 
 ATTEMPT = 1
 
 
-async def run_inline(entry: Entry, record: Callable[[Change], None]) -> Exception | None:
+async def run_inline(
+    entry: Entry,
+    record: Callable[[Change], None],
+    flight: InFlight,  # noqa: ARG001 - how the watch finds the task in a stack
+) -> Exception | None:
     """Run it here and `record` how that went; returns what it raised.
 
     What it raises does not leave the request, so that the other tasks of the response run all the same. What

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from outlast.engines.contract import Change
 from outlast.settings import Settings
 from outlast.tasks import Lane, TaskIds, Terms
+from outlast.watch.flights import Flights
 
 
 class Codec(Protocol):
@@ -94,6 +95,15 @@ class Store(Journal, Protocol):
     @property
     def functions(self) -> Functions:
         """Looks functions up."""
+        ...
+
+    @property
+    def flights(self) -> Flights:
+        """What is in flight in this process."""
+        ...
+
+    def begin_watch(self) -> None:
+        """Watch the running event loop, if that has not begun."""
         ...
 
     async def cancel(self, task: int | str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import selectors
 import socket
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 
 from outlast.frames import Message, Unpacker, packed
 
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 PIECE = 1 << 18  # bytes read at once
 
 
@@ -35,9 +37,29 @@ class Channel:
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, self._attend)
 
+    @property
+    def peer(self) -> int:
+        """The pid of the other side as this process counts them; 0 if it has none here (SO_PEERCRED, unix(7))."""
+        if not hasattr(socket, "SO_PEERCRED"):
+            return 0
+        answer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return int(_CREDENTIALS.unpack(answer)[0])
+
     def send(self, message: Message) -> bool:
         """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""
         self._unsent += packed(message)
+        return self._push()
+
+    def send_with(self, message: Message, descriptors: Sequence[int]) -> bool:
+        """The same, with files, which go now or never. For a channel on which little is said."""
+        if not self._push() or self._unsent:
+            return False
+        data = packed(message)
+        try:
+            sent = socket.send_fds(self._socket, [data], descriptors)
+        except OSError:  # full, or the other side is gone
+            return False
+        self._unsent += data[sent:]
         return self._push()
 
     def drain(self) -> None:

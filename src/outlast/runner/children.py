@@ -1,4 +1,4 @@
-"""One task process as the runner sees it: start it, hand attempts over, hear of their ends, reap it."""
+"""One task process as the runner sees it: hand attempts over, hear of their ends, reap it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
-from outlast.errors import OutlastError
-from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
@@ -22,10 +20,23 @@ from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
+from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
-_PIDFD = hasattr(os, "pidfd_open")
-LONGEST_LAST_WORDS = 16_384  # characters
+TASK_PROCESS = "task process"
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
+
+
+class Handle(Protocol):
+    """A living or dead child of this process, whose pid is kept until it has been waited for."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    def wait(self) -> int:
+        """Its exit status (negative: signal), once it has ended."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +67,10 @@ class Child:
 
     id: int
     generation: Generation
-    process: subprocess.Popen[bytes]
+    process: Handle
     lifeline: socket.socket
     orders: socket.socket
-    crash_file: Path
+    box: Path
     role: Role = Role.SPARE
     attempts: dict[int, Claimed] = field(default_factory=dict)
     begun: dict[int, float] = field(default_factory=dict)
@@ -75,6 +86,8 @@ class Child:
     blocked_since: float | None = None
     blocked_by: int = 0  # task, 0 when it is not known
     broken_because: str = ""
+    ended_because: str = ""  # what the runner has ended it for
+    ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
     channel: Channel = field(init=False)
 
@@ -157,76 +170,35 @@ class Child:
             self.is_draining = True
             self.channel.send({"type": "drain"})
 
+    def end(self, why: str) -> None:
+        """End it and everything it started, now; `why` is for its verdict."""
+        self.ended_because = self.ended_because or why
+        self.ended_with = self.ended_with or self._in_flight()
+        self.kill()
+
     def kill(self) -> None:
         """End it and everything it started, now."""
         kill_group(self.pid)
 
-    def last_words(self) -> str:
-        """What it wrote when it crashed, such as the stack of each thread; empty if nothing."""
-        try:
-            return self.crash_file.read_text(encoding="utf-8", errors="replace")[:LONGEST_LAST_WORDS]
-        except OSError:
-            return ""
-        finally:
-            self.crash_file.unlink(missing_ok=True)
+    def remains(self) -> Remains:
+        """What it has left: its black box, and the attempts that were in it. The box is gone then."""
+        found = read(self.box) or bare_remains(TASK_PROCESS, self.pid)
+        remove(self.box)
+        return replace(found, in_flight=self.ended_with or self._in_flight())
+
+    def _in_flight(self) -> tuple[InBox, ...]:
+        return tuple(InBox(one.function, one.id, self.begun[one.id]) for one in self.attempts.values())
 
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
         self.kill()  # before its pid is given back, and may be somebody else's
         status = self.process.wait()
-        _reap_orphans(self.pid)
+        reap_orphans(self.pid)
         self.channel.drain()
         self.channel.close()
         self.lifeline.close()
         self.orders.close()
         return status
-
-
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the runner does when a child has been started (gives it an id, a row), speaks, or ends."""
-
-    enter: Callable[[int], int]
-    received: Callable[[Child, Message], None]
-    ended: Callable[[Child], None]
-
-
-def start_child(generation: Generation, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> Child:
-    """Start a task process. Raises OSError when the interpreter or the folder is gone, StoreFailed from `enter`."""
-    channel, lifeline = socket.socketpair(), socket.socketpair()
-    orders = socket.socketpair(type=socket.SOCK_DGRAM)
-    with channel[1], orders[1], lifeline[1]:
-        handle = _spawn(generation, [one[1].fileno() for one in (channel, orders, lifeline)])
-    try:
-        process = handlers.enter(handle.pid)
-        child = Child(process, generation, handle, lifeline[0], orders[0], journal.parent / f"child-{process}.crash")
-    except OutlastError:
-        kill_group(handle.pid)
-        handle.wait()
-        for one in (channel, orders, lifeline):
-            one[0].close()
-        raise
-    received, ended = handlers.received, handlers.ended
-    lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
-    child.channel = Channel(channel[0], selector, lambda message: received(child, message), lost)
-    child.channel.send(_start_message(child, journal))
-    if _PIDFD:
-        _watch_for_death(child, selector, ended)
-    return child
-
-
-def _spawn(generation: Generation, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
-    environment = generation.environment
-    return subprocess.Popen(
-        [environment.executable, "-P", "-m", "outlast.child", *map(str, descriptors)],
-        stdin=subprocess.DEVNULL,
-        stdout=generation.outputs[0],
-        stderr=generation.outputs[1],
-        cwd=environment.folder,
-        env=dict(environment.variables),
-        pass_fds=descriptors,
-        start_new_session=True,
-    )
 
 
 def kill_group(pid: int) -> None:
@@ -237,30 +209,19 @@ def kill_group(pid: int) -> None:
         return
 
 
-def _start_message(child: Child, journal: Path) -> Message:
-    environment = asdict(child.generation.environment) | {"variables": {}}  # those it has already
-    return {
-        "type": "start",
-        "process": child.id,
-        "environment": environment,
-        "journal": str(journal),
-        "crash_file": str(child.crash_file),
-    }
-
-
-def _watch_for_death(child: Child, selector: selectors.BaseSelector, ended: Callable[[Child], None]) -> None:
-    """Learn of its death from the kernel. Without pidfd (macOS) the end of its channel has to do."""
-    descriptor = os.pidfd_open(child.pid)
+def watch_for_death(pid: int, selector: selectors.BaseSelector, ended: Callable[[], None]) -> None:
+    """Learn of the death of a child of this process from the kernel."""
+    descriptor = os.pidfd_open(pid)
 
     def died() -> None:
         selector.unregister(descriptor)
         os.close(descriptor)
-        ended(child)
+        ended()
 
     selector.register(descriptor, selectors.EVENT_READ, died)
 
 
-def _reap_orphans(group: int) -> None:
+def reap_orphans(group: int) -> None:
     """Collect what a dead child had started: the runner is their subreaper."""
     try:
         while os.waitpid(-group, os.WNOHANG)[0]:

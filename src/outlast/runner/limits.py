@@ -86,9 +86,9 @@ def _end_with(child: Child, task: int, now: float) -> Ended:
     """End the process of an attempt that did not listen. While it was silent, any attempt in it may be to blame."""
     if child.grip_of(task, now) is Grip.SILENT and len(child.attempts) > 1:
         return _end_stuck(child, now, cancelled=[one for one, stop in child.stops.items() if stop.why is Why.CANCEL])
-    beside = Cut(events.beside_stopped(task, child.pid))
+    why = events.beside_stopped(task, child.pid)
     stopped = {one: Stopped(stop.why, stop.seconds, child.pid) for one, stop in child.stops.items()}
-    return _ended(child, {one: stopped.get(one, beside) for one in child.attempts}, now)
+    return _ended(child, {one: stopped.get(one, Cut(why)) for one in child.attempts}, why, now)
 
 
 def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> Ended:
@@ -96,9 +96,9 @@ def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> End
     suspects = child.attempts.keys() - set(cancelled)
     stuck = Stuck(child.pid, silent, len(suspects))
     stopped = {one: Stopped(Why.CANCEL, child.stops[one].seconds, child.pid) for one in cancelled}
-    return _ended(child, {one: stopped.get(one, stuck) for one in child.attempts}, now)
+    return _ended(child, {one: stopped.get(one, stuck) for one in child.attempts}, events.silent(silent), now)
 
 
-def _ended(child: Child, happenings: Mapping[int, Happening], now: float) -> Ended:
-    child.kill()
+def _ended(child: Child, happenings: Mapping[int, Happening], why: str, now: float) -> Ended:
+    child.end(why)
     return [(attempt, happenings[attempt.id]) for attempt in child.give_up(list(child.attempts), now)]

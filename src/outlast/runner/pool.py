@@ -15,12 +15,16 @@ from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why
+from outlast.incidents import Incident
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
-from outlast.runner.children import Child, Generation, Handlers, Stop, start_child
-from outlast.runner.memory import OomKills, resident_bytes
+from outlast.runner.children import TASK_PROCESS, Child, Generation, Stop
 from outlast.runner.staff import Move, Role, Staff, next_move
+from outlast.runner.starter import Handlers, Starter
+from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
+from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
+from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
@@ -43,11 +47,10 @@ class Pool:
         ended: Callable[[Claimed, Happening], None],
         woken: Callable[[], None],
     ) -> None:
-        self._journal = journal
-        self._selector = selector
         self._ended = ended
         self._woken = woken
-        self._handlers = Handlers(enter, self._received, self._over)
+        handlers = Handlers(enter, self._began, self._received, self._over, self._failed)
+        self._starter = Starter(journal, selector, handlers)
         self._generation: Generation | None = None
         self._next_start = 0.0
         self._back_off = 0.0
@@ -55,7 +58,9 @@ class Pool:
         self._next_enforcement = 0.0
         self._oom = OomKills()
         self._handed_back: list[Claimed] = []
+        self.is_restless = False  # whether there may be more to start or promote at once
         self.children: list[Child] = []
+        self.incidents: list[Incident] = []
         self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
         self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
 
@@ -76,6 +81,7 @@ class Pool:
             close(outputs)
             self.check_code()
         else:
+            self._starter.end()
             self._generation = Generation(old.number + 1 if old else 1, environment, outputs)
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
@@ -84,8 +90,14 @@ class Pool:
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
+        self._starter.check_code()
         for child in self.children:
             child.channel.send({"type": "check"})
+
+    def reap_strays(self) -> None:
+        """Collect processes that are nobody's: their parents have died, and this is the subreaper of all below it."""
+        if not self._starter.coming:  # else one of them may be a task process that we have not heard of yet
+            reap_strays({child.pid for child in self.children} | self._starter.pids)
 
     @property
     def attentive(self) -> bool:
@@ -101,6 +113,13 @@ class Pool:
             for attempt, happening in limits.enforce(child, child.generation.environment.settings, now):
                 self._ended(attempt, happening)
 
+    def send_signal(self, pid: int, number: int) -> bool:
+        """Send a signal to a child; False if there is none of this pid."""
+        if all(child.pid != pid for child in self.children):
+            return False
+        os.kill(pid, number)
+        return True
+
     def cancel(self, tasks: Collection[int], now: float) -> None:
         """Stop these, wherever they run."""
         for child in self.children:
@@ -110,9 +129,9 @@ class Pool:
         for attempt in gone:
             self._ended(attempt, Stopped(Why.CANCEL, 0.0))
 
-    def watch_memory(self) -> None:
+    def watch_memory(self, now: float) -> None:
         """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
-        self._oom.look()
+        self._oom.look(now)
         for child in self.children:
             most = child.generation.environment.settings.max_rss
             has_worked = child.idle_since > child.ready_at or child.attempts
@@ -122,6 +141,7 @@ class Pool:
 
     def forget_environment(self) -> None:
         """No web worker is left: hold nothing of the server that has gone, let children finish what they have."""
+        self._starter.end()
         if self._generation is not None:
             close(self._generation.outputs)
             self._generation = None
@@ -150,6 +170,7 @@ class Pool:
         """Give attempts a process with nothing else in it."""
         child = self._ready(Role.SPARE, now)[0]
         child.role = Role.ALONE
+        self.is_restless = True
         if not child.hand_over(company, now):
             for attempt in company:
                 self._ended(attempt, Cut("its process had died before it began"))
@@ -160,10 +181,12 @@ class Pool:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
+        self.is_restless = move is Move.PROMOTE
         if move is Move.PROMOTE:
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
-            self._start(now)
+            self._start(self._generation, now)
+        self._starter.keep(now)
         self._dismiss_surplus(now, settings.spares)
         if self._handed_back and self._ready(Role.SHARED, now):
             handed_back, self._handed_back = self._handed_back, []
@@ -178,7 +201,7 @@ class Pool:
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
             alone=len(self._in_role(Role.ALONE)),
             ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)),
+            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
 
@@ -190,24 +213,29 @@ class Pool:
 
     def end_all(self, why: str) -> None:
         """Kill every child; what runs in them is cut and nobody is to blame."""
+        self._starter.end()
         for child in list(self.children):
             for attempt in child.give_up(list(child.attempts), time.monotonic()):
                 self._ended(attempt, Cut(why))
-            child.kill()
+            child.end(why)
             self._over(child)
         handed_back, self._handed_back = self._handed_back, []
         for attempt in handed_back:
             self._ended(attempt, Cut(why))
 
-    def _start(self, now: float) -> None:
-        assert self._generation is not None  # noqa: S101 - asked by keep()
+    def _start(self, generation: Generation, now: float) -> None:
         try:
-            child = start_child(self._generation, self._journal, self._selector, self._handlers)
+            self.is_restless = self._starter.start(generation)
         except (OSError, OutlastError) as error:
             self._complain(str(error), now)
             return
-        self.children.append(child)
         self._next_start = now + self._back_off
+
+    def _began(self, child: Child) -> None:
+        self.children.append(child)
+
+    def _failed(self, why: str) -> None:
+        self._complain(why, time.monotonic())
 
     def _complain(self, why: str, now: float) -> None:
         """A child could not start: say it once, and wait longer each time."""
@@ -216,6 +244,7 @@ class Pool:
         if why != self._complaint:
             self._complaint = why
             log.error("%s", events.child_broken(why, self._back_off))
+            self.incidents.append(incident_of_start(TASK_PROCESS, why, time.time()))
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
@@ -228,7 +257,7 @@ class Pool:
     def _cut(self, child: Child, why: str) -> None:
         for attempt in child.give_up(list(child.attempts), time.monotonic()):
             self._ended(attempt, Cut(why))
-        child.kill()
+        child.end(why)
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
         """One shared process and the spares stay however long they are idle."""
@@ -250,8 +279,9 @@ class Pool:
             case "blocked":
                 self._blocked(child, message)
             case "free":
-                self._free_again(child, float(message["seconds"]))
+                self._free_again(child, float(message["seconds"]), Incident.read(message["incident"]))
             case "stale":
+                self._starter.new_code()
                 child.drain()
             case "wake":
                 self._woken()
@@ -274,20 +304,21 @@ class Pool:
         seconds, unstarted = float(message["seconds"]), message["unstarted"]
         if child.role is Role.SHARED and child.blocked_since is None:
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
-            log.warning("%s", events.child_blocked(child.pid, seconds, busy))
+            log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
         if message["function"]:
             self.learned.append((str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
         self._handed_back += child.give_up(unstarted, child.heard_at)
 
-    def _free_again(self, child: Child, seconds: float) -> None:
+    def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
+        if child.role is Role.SHARED:
+            log.warning("%s", incident.sentence)
+            self.incidents.append(incident)
         if child.blocked_since is not None:
             child.blocked_since = None
             limits.forgive(child, seconds)
             child.blocked_by = 0
-            if child.role is Role.SHARED:
-                log.warning("%s", events.child_free_again(child.pid, seconds))
             self._woken()
 
     def _over(self, child: Child) -> None:
@@ -300,13 +331,15 @@ class Pool:
         by_oom = status == -signal.SIGKILL and self._oom.has_struck()
         how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
         self.departed.append((child.id, how))
-        now = time.monotonic()
+        remains, now = child.remains(), time.monotonic()
+        attempts = child.give_up(list(child.attempts), now)
+        verdicts = convicted(attempts, child.pid, how, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
-        elif child.attempts:
-            log.error("%s", events.child_died(child.pid, how, list(child.attempts)))
-        attempts = child.give_up(list(child.attempts), now)
-        verdicts = convicted(attempts, child.pid, how, child.last_words())
+        elif attempts or status:
+            fates = {task: fate_of(happening) for task, happening in verdicts.items()}
+            seen = Witnessed(True, by_oom, status, child.ended_because, fates)
+            self.incidents.append(incident_of(remains, seen))
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()

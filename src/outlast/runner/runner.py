@@ -18,6 +18,8 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
+from outlast.runner.deaths import Deaths
+from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
@@ -48,6 +50,8 @@ class Runner:
         self._me = 0
         self._settlements: list[Settlement] = []
         self._dead_webs: list[int] = []
+        self._deaths = Deaths(path.parent)
+        self._pokes = Pokes(path.parent, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
@@ -92,6 +96,7 @@ class Runner:
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
+            self._make_sure_of_alone(now)
             self._pool.keep(now, self._waiting)
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
@@ -126,6 +131,8 @@ class Runner:
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
+        if self._pool.is_restless:
+            return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
@@ -133,7 +140,7 @@ class Runner:
         return WATCHFUL if self._pool.running else POLL
 
     def _has_something_to_write(self, now: float) -> bool:
-        if self._settlements or self._dead_webs or self._pool.departed or self._pool.learned:
+        if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
             return True
         if self._stay is not Stay.SERVE:
             return False
@@ -142,12 +149,25 @@ class Runner:
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
-        self._pool.watch_memory()
+        self._pool.watch_memory(now)
+        self._pool.incidents += self._deaths.look(now)
+        self._pokes.look(now)
+        self._pool.reap_strays()
         try:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
+        except (StoreFailed, JournalUnusable) as error:
+            self._refused(error)
+
+    def _make_sure_of_alone(self, now: float) -> None:
+        """No process is started for lane `alone` because a task may wait in it, only because one does."""
+        if Lane.ALONE not in self._waiting or now < self._next_try:
+            return
+        try:
+            if Lane.ALONE not in self._journal.due(time.time()):
+                self._waiting.discard(Lane.ALONE)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
 
@@ -161,20 +181,21 @@ class Runner:
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
         settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
-        learned = list(self._pool.learned)
+        learned, incidents = list(self._pool.learned), list(self._pool.incidents)
         try:
             with self._journal.transaction():
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
                 for function, code, seconds in learned:
                     self._journal.learn(function, code, seconds, time.time())
+                self._journal.note(incidents, time.time())
                 claims, companies = self._claim(now), self._claim_companies(now)
                 self._prune(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
         del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
-        del self._pool.learned[: len(learned)]
+        del self._pool.learned[: len(learned)], self._pool.incidents[: len(incidents)]
         self._last_write = now
         self._complaint = ""
         self._pool.hand_over(claims, now)
@@ -221,6 +242,9 @@ class Runner:
             gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
             self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
 
+    def _send_signal(self, pid: int, number: int) -> bool:
+        return self._pool.send_signal(pid, number) or self._deaths.send(pid, number)
+
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""
         self._next_try = time.monotonic() + RETRY_AFTER
@@ -239,11 +263,12 @@ class Runner:
         """Somebody has cancelled a task that runs."""
         self._next_look = 0.0
 
-    def _greeted(self, hello: Hello, outputs: list[int]) -> None:
+    def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
 
         One of another outlast needs another runner: leave for it.
         """
+        self._deaths.expect(pid)
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals = max(1, self._stop_signals)
@@ -268,6 +293,7 @@ class Runner:
                 self._journal.leave(self._me, "left", time.time())
         finally:
             self._webs.close()
+            self._deaths.close()
             self._journal.close()
 
     def _listen_to_signals(self) -> None:

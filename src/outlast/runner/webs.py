@@ -23,7 +23,7 @@ DYING_TIME = 5.0  # seconds a process may still live after its connection has en
 class Webs:
     """The listening socket and everyone connected to it.
 
-    `greeted(hello, descriptors)` is called for each hello, `woken()` for each wake-up, `asked_to_look()` when a
+    `greeted(hello, pid, descriptors)` is called for each hello, `woken()` for each wake-up, `asked_to_look()` when a
     running task is to be stopped.
     """
 
@@ -31,7 +31,7 @@ class Webs:
         self,
         path: Path,
         selector: selectors.BaseSelector,
-        greeted: Callable[[Hello, list[int]], None],
+        greeted: Callable[[Hello, int, list[int]], None],
         woken: Callable[[], None],
         asked_to_look: Callable[[], None],
     ) -> None:
@@ -118,7 +118,7 @@ class Webs:
             return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []
-        self._greeted(hello, descriptors)
+        self._greeted(hello, channel.peer, descriptors)
 
     def _ended(self, channel: Channel) -> None:
         self._connected.discard(channel)

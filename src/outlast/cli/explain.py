@@ -1,0 +1,107 @@
+"""`outlast explain`: who blocked, who died, and what became of what was in the process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+
+import click
+
+from outlast import events
+from outlast.cli.read import as_json, at_url, clock, history, in_short
+from outlast.engines.history import Record
+from outlast.engines.incidents import FlightRecord, IncidentRecord
+from outlast.incidents import Kind
+
+Fates = Sequence[tuple[FlightRecord, str]]
+"""What was in a process, each with what became of it; empty where nothing can be said."""
+
+
+@click.command()
+@click.argument("incident_id", metavar="[ID]", required=False)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Without ID: how many.")
+@as_json
+@at_url
+def explain(incident_id: str | None, limit: int, as_json: bool, url: str | None) -> None:  # noqa: FBT001
+    """Tell which event loops were blocked and which processes died, and why: the last ones, or one whole."""
+    if incident_id is None:
+        _explain_last(limit, as_json=as_json, url=url)
+    else:
+        _explain_one(incident_id, as_json=as_json, url=url)
+
+
+def _explain_last(limit: int, *, as_json: bool, url: str | None) -> None:
+    with history(url) as journal:
+        incidents = journal.incidents(limit)
+    if as_json:
+        click.echo(json.dumps([in_short(one) for one in incidents], indent=2))
+        return
+    for one in incidents:
+        click.echo(_line(one))
+    if not incidents:
+        click.echo("no incidents", err=True)
+
+
+def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
+    with history(url) as journal:
+        incident = journal.incident(number)
+        tasks = journal.tasks_of([one.task for one in incident.flights if one.task])
+    fates = [(one, _fate(one, incident, tasks)) for one in incident.flights]
+    if as_json:
+        flights = [{**asdict(flight), "fate": fate} for flight, fate in fates]
+        click.echo(json.dumps({**asdict(incident), "flights": flights}, indent=2))
+        return
+    for line in _page(incident, fates):
+        click.echo(line)
+
+
+def _line(one: IncidentRecord) -> str:
+    return f"{one.id:>6}  {clock(one.last_at)}  {one.process} {one.pid}  {one.cause}  {one.times}×  {one.sentence}"
+
+
+def _fate(flight: FlightRecord, incident: IncidentRecord, tasks: Mapping[str, Record]) -> str:
+    if not flight.task:
+        return events.CUT if incident.kind == Kind.DEATH else ""
+    if flight.task not in tasks:
+        return events.NOT_THERE_ANY_MORE
+    task = tasks[flight.task]
+    at = task.started_at if task.state == "running" else task.ended_at
+    reason = task.reason.splitlines()[0] if task.reason else ""
+    return events.became(task.state, task.attempt, "" if at is None else clock(at), reason)
+
+
+def _page(incident: IncidentRecord, fates: Fates) -> Iterator[str]:
+    yield incident.sentence
+    yield ""
+    yield f"incident   {incident.id}  {incident.kind}, {incident.cause}"
+    yield f"process    {incident.process} {incident.pid} on {incident.machine}"
+    yield f"when       {_when(incident)}"
+    if incident.seconds:
+        yield f"blocked    {incident.seconds:.1f} s{' at most' * (incident.times > 1)}"
+    if incident.culprit:
+        yield f"culprit    {incident.culprit}"
+    yield from _flight_lines(fates)
+    yield from _stack_lines(incident.stack)
+
+
+def _when(incident: IncidentRecord) -> str:
+    if incident.times == 1:
+        return clock(incident.last_at)
+    return f"{incident.times} times, first {clock(incident.first_at)}, last {clock(incident.last_at)}"
+
+
+def _flight_lines(fates: Fates) -> Iterator[str]:
+    yield ""
+    yield "in flight:" if fates else "nothing is known to have been in flight"
+    for flight, fate in fates:
+        what = f"{flight.task}  {flight.name}  {flight.lane}" if flight.task else flight.name
+        yield f"    {what}  {flight.seconds:.1f} s  {fate}".rstrip()
+
+
+def _stack_lines(stack: str) -> Iterator[str]:
+    if stack:
+        yield ""
+        yield "stack:"
+    for line in stack.rstrip().splitlines():
+        yield f"    {line}"

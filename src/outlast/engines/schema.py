@@ -1,0 +1,50 @@
+"""The versions of the journal's schema, and the way from an older one to this one."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import apsw
+
+from outlast.errors import JournalUnusable
+
+STEPS = ("schema.sql", "schema_2.sql")
+"""The file that leads to version 1, 2, …. One that was released is never changed: the next step mends it."""
+
+SCHEMA_VERSION = len(STEPS)
+
+
+def version_of(connection: apsw.Connection) -> int:
+    """The version of the schema in an open journal; 0 in a file that was made a moment ago."""
+    return int(connection.pragma("user_version"))
+
+
+def migrate(connection: apsw.Connection, path: Path) -> None:
+    """Bring the file to this version's schema, under the write lock. Raises JournalUnusable for a newer one."""
+    if _is_current(version_of(connection), path):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = version_of(connection)  # another process may have been here while this one waited for the lock
+        if not _is_current(found, path):
+            _take_steps(connection, found)
+        connection.execute("COMMIT")
+    finally:
+        if not connection.get_autocommit():
+            connection.execute("ROLLBACK")
+
+
+def _is_current(found: int, path: Path) -> bool:
+    if found > SCHEMA_VERSION:
+        raise JournalUnusable(
+            f"the journal {path} has version {found}, this outlast knows {SCHEMA_VERSION}: "
+            "upgrade outlast, or set OUTLAST_URL to another path"
+        )
+    return found == SCHEMA_VERSION
+
+
+def _take_steps(connection: apsw.Connection, found: int) -> None:
+    for step in STEPS[found:]:
+        connection.execute(files("outlast.engines").joinpath(step).read_text(encoding="utf-8"))
+    connection.pragma("user_version", SCHEMA_VERSION)

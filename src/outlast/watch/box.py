@@ -1,0 +1,228 @@
+"""The black box: one small file a process, mapped into its memory, that can be read whatever ended the process.
+
+What is written there needs no system call, so it is there after SIGKILL, though not after a power cut. Its space is
+reserved when it is made: a disk that gets full later cannot hurt the process. The owner holds a POSIX lock on it, and
+the kernel drops that lock at any death. Not flock, which forked children would keep (measured).
+
+    0      mark, then who the owner is
+    1024   beats, state, memory
+    2048   64 slots of 192 bytes: what is in flight
+    14336  the last stall
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import mmap
+import os
+import struct
+import time
+import zlib
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from enum import IntEnum
+from pathlib import Path
+
+from outlast.incidents import Cause, Flight
+from outlast.watch.flights import InFlight
+
+SIZE = 32_768
+MARK = b"outlast1"
+SLOTS, SLOT = 64, 192
+WHO_AT, VITALS_AT, SLOTS_AT, STALL_AT = 8, 1024, 2048, 14_336
+SHORT_STACK = 2_500  # characters that fit whatever they are
+CRASH_ROOM = 65_536  # bytes reserved for what faulthandler writes
+_RECORD = struct.Struct("<II")  # checksum, length
+_VITALS = struct.Struct("<qqqqqq")
+_SLOT = struct.Struct("<IHHqq")  # checksum, length, is used, task, began (ns)
+
+
+class State(IntEnum):
+    """How far the life of a process has come. Numbers are in files: never renumber."""
+
+    STARTING = 0
+    SERVING = 1
+    STOPPING = 2
+    RESTING = 3  # it has nothing to do, so its loop does not beat
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server runs a web worker. `patience`: how many seconds of silence it grants; 0 where it does not look.
+
+    graceful: how many seconds it grants for a stop; 0 without end. looks_at: `loop` if its look needs the event loop,
+    `lock` if a thread answers, so that only a held interpreter's lock is noticed.
+    """
+
+    name: str = ""
+    patience: float = 0.0
+    graceful: float = 0.0
+    looks_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose box it is. `kind` is `web worker` or `task process`; `process` its row in the journal, 0 before it has one.
+
+    machine and boot tell whether monotonic times mean anything to the reader. poke: a signal on which the process
+    writes its stack, 0 for none. oom_kills: the kernel's count when it began.
+    """
+
+    kind: str
+    pid: int
+    started_at: float
+    machine: str
+    boot: str
+    process: int = 0
+    poke: int = 0
+    oom_kills: int = 0
+    server: Server = field(default_factory=Server)
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The signs of life, monotonic seconds, and resident memory in bytes. `oom_kills`: the kernel's count by then."""
+
+    loop_beat: float
+    watch_beat: float
+    state: State
+    state_since: float
+    memory: int
+    oom_kills: int
+
+
+@dataclass(frozen=True, slots=True)
+class StallNote:
+    """The last stall of a process, as far as it was seen. `at` is when it began, monotonic seconds."""
+
+    cause: Cause
+    at: float
+    culprit: str
+    call: str
+    stack: str
+    flight: Flight | None
+    is_over: bool
+
+
+class Box:
+    """The owner's side. Made once per process; every write is cheap and none can fail."""
+
+    def __init__(self, path: Path, owner: Owner) -> None:
+        """Raises OSError when there is no room, no folder, or already such a file."""
+        self.path = path
+        self.crash_file = os.fdopen(_made(path.with_suffix(".crash")), "wb", buffering=0)
+        try:
+            self._map = _mapped(path)
+            _reserve(self.crash_file.fileno(), CRASH_ROOM)
+        except OSError:
+            self._remove()
+            raise
+        self._pid = os.getpid()
+        self._free = deque(range(SLOTS))
+        self._vitals = [0, 0, int(State.STARTING), _now(), 0, 0]
+        self.beat_loop()
+        self.introduce(owner)
+
+    @property
+    def state(self) -> State:
+        """How far the process has come."""
+        return State(self._vitals[2])
+
+    def introduce(self, owner: Owner) -> None:
+        """Say whose it is, as far as that is known by now."""
+        self._write_record(WHO_AT, json.dumps(asdict(owner)).encode())
+        self._write(0, MARK)
+
+    def beat_loop(self) -> None:
+        """The event loop runs."""
+        self._vitals[0] = _now()
+        self._write_vitals()
+
+    def beat_watch(self) -> None:
+        """The event loop is silent, the watching thread is not."""
+        self._vitals[1] = _now()
+        self._write_vitals()
+
+    def measured(self, memory: int, oom_kills: int) -> None:
+        """Resident memory (bytes) and the kernel's count of OOM kills."""
+        self._vitals[4:] = [memory, oom_kills]
+
+    def enter(self, state: State) -> None:
+        """The process has come so far."""
+        if self._vitals[2] != state:
+            self._vitals[2:4] = [int(state), _now()]
+            self._write_vitals()
+
+    def note(self, stall: StallNote) -> None:
+        """What blocks the loop now, or did last."""
+        room = SIZE - STALL_AT - _RECORD.size
+        body = json.dumps(asdict(stall)).encode()
+        if len(body) > room:
+            body = json.dumps(asdict(replace(stall, stack=stall.stack[-SHORT_STACK:]))).encode()
+        self._write_record(STALL_AT, body)
+
+    def take_off(self, flight: InFlight) -> int:
+        """Something has begun; returns its slot, -1 if none is free."""
+        try:
+            slot = self._free.popleft()
+        except IndexError:
+            return -1
+        name = flight.name.encode()[: SLOT - _SLOT.size]
+        rest = _SLOT.pack(0, len(name), 1, flight.task, int(flight.began * 1e9))[4:] + name
+        self._write(SLOTS_AT + slot * SLOT, struct.pack("<I", zlib.crc32(rest)) + rest)
+        return slot
+
+    def land(self, slot: int) -> None:
+        """It is over."""
+        if slot >= 0:
+            self._write(SLOTS_AT + slot * SLOT, bytes(_SLOT.size))
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Say good-bye: nobody shall wonder how this process ended."""
+        if self._is_ours():
+            self._remove()
+
+    def _is_ours(self) -> bool:
+        """A forked child has the same map, and has to leave it alone."""
+        return os.getpid() == self._pid
+
+    def _remove(self) -> None:
+        for file in (self.path, self.path.with_suffix(".crash")):
+            with suppress(OSError):
+                file.unlink()
+
+    def _write_vitals(self) -> None:
+        self._write(VITALS_AT, _VITALS.pack(*self._vitals))
+
+    def _write_record(self, at: int, body: bytes) -> None:
+        self._write(at, _RECORD.pack(zlib.crc32(body), len(body)) + body)
+
+    def _write(self, at: int, data: bytes) -> None:
+        if self._is_ours():
+            self._map[at : at + len(data)] = data
+
+
+def _made(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    """The file with its space and its lock. The descriptor stays open: to close it would drop the lock."""
+    descriptor = _made(path)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _reserve(descriptor, SIZE)
+    return mmap.mmap(descriptor, SIZE)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
+def _now() -> int:
+    return time.monotonic_ns()

@@ -1,0 +1,83 @@
+"""What faulthandler wrote when a process broke or was asked: stacks of C's and Python's last moment. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from outlast.watch.site import Site, is_users, shown_file
+
+_THREAD = re.compile(r"^(?P<current>Current thread|Thread) 0x[0-9a-f]+.*$", re.MULTILINE)
+_FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d+) in (?P<function>\S+)$', re.MULTILINE)
+_FATAL = re.compile(r"^Fatal Python error: (?P<what>.+)$", re.MULTILINE)
+_LOOP = re.compile(r"/(asyncio|gunicorn|uvicorn|uvicorn_worker)/([a-z_]+/)*[a-z_]+\.py$")
+_RUNS = frozenset({"_run", "run", "run_forever", "run_until_complete", "_run_once"})
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a stack."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A stack, innermost first. `is_current`: the signal was delivered to it."""
+
+    is_current: bool
+    frames: tuple[Frame, ...]
+
+
+def threads_in(text: str) -> list[Thread]:
+    """The stacks of the last dump in `text`."""
+    heads = list(_THREAD.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    found = [
+        Thread(head["current"] == "Current thread", tuple(_frames(text[head.end() : end])))
+        for head, end in zip(heads, ends, strict=False)
+    ]
+    currents = [index for index, one in enumerate(found) if one.is_current]
+    return found[currents[-2] + 1 :] if len(currents) > 1 else found
+
+
+def fatal_error(text: str) -> str:
+    """What broke the process, such as `Segmentation fault`; empty if nothing did."""
+    found = _FATAL.findall(text)
+    return str(found[-1]) if found else ""
+
+
+def site_in_crash(text: str) -> Site | None:
+    """The user's innermost frame: of the thread that the signal hit, else of the only other one that has any."""
+    threads = threads_in(text)
+    current = [site for one in threads if one.is_current and (site := _site(_above_the_loop(one.frames)))]
+    others = [site for one in threads if not one.is_current and (site := _site(one.frames))]
+    if current:
+        return current[0]
+    return others[0] if len(others) == 1 else None
+
+
+def is_waiting(text: str) -> bool:
+    """Whether the thread that the signal hit was an event loop with nothing to do."""
+    return any(
+        one.is_current and one.frames and PurePath(one.frames[0].file).stem == "selectors" for one in threads_in(text)
+    )
+
+
+def _frames(text: str) -> list[Frame]:
+    return [Frame(one["file"], int(one["line"]), one["function"]) for one in _FRAME.finditer(text)]
+
+
+def _above_the_loop(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """What a step of the loop has called, by the names of what runs loops."""
+    lowest = next((at for at, one in enumerate(frames) if one.function in _RUNS and _LOOP.search(one.file)), None)
+    return frames[:lowest]
+
+
+def _site(frames: Sequence[Frame]) -> Site | None:
+    found = next((one for one in frames if is_users(one.file)), None)
+    return Site(found.function, shown_file(found.file), found.line) if found is not None else None

@@ -1,0 +1,242 @@
+"""Black boxes seen from outside: those of the living, and those that the dead have left, each read by one survivor."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from outlast.incidents import Cause, Flight
+from outlast.kernel import boot_id
+from outlast.watch.box import (
+    MARK,
+    SIZE,
+    SLOT,
+    SLOTS,
+    SLOTS_AT,
+    STALL_AT,
+    VITALS_AT,
+    WHO_AT,
+    Owner,
+    Server,
+    StallNote,
+    State,
+    Vitals,
+)
+
+SUFFIX = ".box"
+MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
+_RECORD, _VITALS, _SLOT = struct.Struct("<II"), struct.Struct("<qqqqqq"), struct.Struct("<IHHqq")
+_LONGEST_CRASH = 16_384  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class InBox:
+    """Something that was in flight; `began` is monotonic seconds."""
+
+    name: str
+    task: int
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a process has left, or has in its box while it lives.
+
+    crash: what faulthandler wrote, or empty. crash_at: when that was, seconds since the epoch.
+    """
+
+    owner: Owner
+    vitals: Vitals
+    in_flight: tuple[InBox, ...]
+    stall: StallNote | None
+    crash: str
+    crash_at: float = 0.0
+
+    def flights(self, now: float) -> tuple[Flight, ...]:
+        """What was in flight at `now` (monotonic seconds), the oldest first."""
+        return tuple(
+            Flight(one.name, max(0.0, now - one.began), one.task)
+            for one in sorted(self.in_flight, key=lambda one: one.began)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look for the dead has brought. `unread` boxes were too old or not readable, and are gone."""
+
+    remains: Sequence[Remains]
+    unread: int
+
+
+def of_the_dead(folder: Path, prefix: str, own: str = "") -> Found:
+    """Take the boxes, named `prefix`…, whose owners are dead. Those named `own`… are the caller's: it must not open
+    them a second time, which would drop its lock."""
+    paths = sorted((one for one in boxes_in(folder, prefix) if not own or not one.name.startswith(own)), key=_age)
+    won = [claimed for path in paths if (claimed := _claimed(path)) is not None]
+    readable = [one for path in won[:MOST_READ] if (one := read(path)) is not None]
+    for path in won:
+        remove(path)
+    return Found(readable, len(won) - len(readable))
+
+
+def bare_remains(kind: str, pid: int) -> Remains:
+    """Of a process of this machine that has left no box."""
+    owner = Owner(kind, pid, time.time(), socket.gethostname(), boot_id())
+    now = time.monotonic()
+    return Remains(owner, Vitals(now, now, State.SERVING, now, 0, 0), (), None, "")
+
+
+def read(path: Path) -> Remains | None:
+    """What a box says; None for noise. Never trust it: it is only as good as the process was in its last moment."""
+    try:
+        data = path.read_bytes()
+        if len(data) != SIZE or not data.startswith(MARK):
+            return None
+        owner = _owner(_record(data, WHO_AT))
+        return Remains(owner, _vitals(data), _slots(data), _stall(_record(data, STALL_AT)), *crash_of(path))
+    except (OSError, ValueError, KeyError, TypeError, struct.error):
+        return None
+
+
+def vitals_of(path: Path) -> Vitals | None:
+    """Only the signs of life of a process that may live; None if there is no such box."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(VITALS_AT)
+            return _vitals(bytes(VITALS_AT) + file.read(_VITALS.size))
+    except (OSError, ValueError, struct.error):
+        return None
+
+
+def crash_of(path: Path) -> tuple[str, float]:
+    """What faulthandler wrote beside a box, and when."""
+    try:
+        file = path.with_suffix(".crash")
+        text = file.read_bytes().partition(b"\0")[0].decode(errors="replace")[-_LONGEST_CRASH:]
+        return text, file.stat().st_mtime
+    except OSError:
+        return "", 0.0
+
+
+def remove(path: Path) -> None:
+    """Throw away a box and what belongs to it."""
+    for file in (path, path.with_suffix(".crash")):
+        with suppress(OSError):
+            file.unlink()
+
+
+def boxes_in(folder: Path, prefix: str = "") -> list[Path]:
+    """The boxes in a folder, of the living and the dead."""
+    try:
+        names = [entry.name for entry in os.scandir(folder)]
+    except OSError:
+        return []
+    return [folder / name for name in names if name.startswith(prefix) and name.endswith(SUFFIX)]
+
+
+def _age(path: Path) -> float:
+    try:
+        return -path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _claimed(path: Path) -> Path | None:
+    """Under the name it has once it is ours; None if its owner lives, or another survivor was faster.
+
+    Whoever comes second may hold the lock of a file that has moved meanwhile: its name tells.
+    """
+    mine = path.with_name(f"{path.stem}.{os.getpid()}.read")
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            return None
+        path.rename(mine)
+        with suppress(OSError):
+            path.with_suffix(".crash").rename(mine.with_suffix(".crash"))
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return mine
+
+
+def _record(data: bytes, at: int) -> Mapping[str, Any]:
+    """The JSON object at `at`; empty if there is none, or it was being written."""
+    checksum, length = _RECORD.unpack_from(data, at)
+    body = data[at + _RECORD.size : at + _RECORD.size + length]
+    if not body or len(body) != length or zlib.crc32(body) != checksum:
+        return {}
+    found = json.loads(body)
+    return found if isinstance(found, dict) else {}
+
+
+def _owner(found: Mapping[str, Any]) -> Owner:
+    return Owner(
+        kind=_short(found["kind"]),
+        pid=int(found["pid"]),
+        started_at=float(found["started_at"]),
+        machine=_short(found["machine"]),
+        boot=_short(found["boot"]),
+        process=int(found["process"]),
+        poke=int(found["poke"]),
+        oom_kills=int(found["oom_kills"]),
+        server=_server(found["server"]),
+    )
+
+
+def _server(found: Mapping[str, Any]) -> Server:
+    patience, graceful = float(found["patience"]), float(found["graceful"])
+    return Server(_short(found["name"]), patience, graceful, _short(found["looks_at"]))
+
+
+def _short(text: object) -> str:
+    return str(text)[:200]
+
+
+def _vitals(data: bytes) -> Vitals:
+    loop, watch, state, since, memory, oom_kills = _VITALS.unpack_from(data, VITALS_AT)
+    return Vitals(loop / 1e9, watch / 1e9, State(state), since / 1e9, memory, oom_kills)
+
+
+def _slots(data: bytes) -> tuple[InBox, ...]:
+    found = [_slot(data[at : at + SLOT]) for at in range(SLOTS_AT, SLOTS_AT + SLOTS * SLOT, SLOT)]
+    return tuple(one for one in found if one is not None)
+
+
+def _slot(data: bytes) -> InBox | None:
+    """One that is being written right now is left out: it does not match its checksum."""
+    checksum, length, is_used, task, began = _SLOT.unpack_from(data)
+    body = data[4 : _SLOT.size + length]
+    if not is_used or zlib.crc32(body) != checksum:
+        return None
+    return InBox(body[_SLOT.size - 4 :].decode(errors="replace"), task, began / 1e9)
+
+
+def _stall(found: Mapping[str, Any]) -> StallNote | None:
+    if not found:
+        return None
+    flight = found["flight"]
+    return StallNote(
+        cause=Cause(found["cause"]),
+        at=float(found["at"]),
+        culprit=_short(found["culprit"]),
+        call=_short(found["call"]),
+        stack=str(found["stack"]),
+        flight=Flight(_short(flight["name"]), float(flight["seconds"]), int(flight["task"])) if flight else None,
+        is_over=bool(found["is_over"]),
+    )

@@ -1,0 +1,73 @@
+"""What a silent event loop means. Pure: what was measured in, a cause out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outlast.incidents import Cause, Flight
+from outlast.watch.site import Site
+
+LATE = 0.3  # seconds: a watching thread that comes so much later was kept from running (265 ms seen on a busy machine)
+BELIEF = 1 / 3  # of `stall_after`: so long the loop has to be seen in one step, before that step is blamed
+DOUBT = 1.5  # times `stall_after`: then it is clear that there is no such step
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Seconds since the loop's last beat, and how they were spent.
+
+    waited: the loop's thread stood in line for a processor. ran: it had one. process: all threads together had one.
+    late: the watching thread came that much later than it should have, its own standing in line left out.
+    same_step: the loop has been seen in one and the same step for so long.
+    """
+
+    seconds: float
+    waited: float = 0.0
+    ran: float = 0.0
+    process: float = 0.0
+    late: float = 0.0
+    same_step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A loop that stands still, or did. `seconds` until now, or in all once it `is_over`.
+
+    site: the code that is to blame, None where it is not known. seen_in: where it was seen longest. flight: the
+    request or task whose code that is.
+    stack: of the thread, as Python prints it.
+    """
+
+    cause: Cause
+    seconds: float
+    site: Site | None
+    flight: Flight | None
+    stack: str
+    seen_in: Site | None = None
+    is_over: bool = False
+
+    @property
+    def culprit(self) -> str:
+        """Under which repeats are counted; empty where nobody is to blame."""
+        return str(self.site) if self.site is not None else ""
+
+
+def cause_of(silence: Silence, stall_after: float) -> Cause | None:
+    """Why the loop is silent; None as long as it need not be a stall.
+
+    A process that gets no processor is not a blocked loop: what it stood in line does not count.
+    """
+    if silence.seconds < stall_after:
+        return None
+    if silence.seconds - silence.waited < stall_after:
+        return Cause.STARVED
+    if silence.late > LATE:
+        return Cause.HELD if max(silence.ran, silence.process) > silence.seconds / 2 else Cause.FROZEN
+    if silence.same_step >= stall_after * BELIEF:
+        return Cause.BLOCKED
+    return Cause.SATURATED if silence.seconds >= stall_after * DOUBT else None
+
+
+def is_worth_a_line(times: int) -> bool:
+    """Whether the log shall say once more what it has said before: the 1st, 2nd, 4th, 8th … time."""
+    return times & (times - 1) == 0

@@ -1,0 +1,189 @@
+"""What is known of a dead process -> why it died, in one sentence. Pure. What is not known is said to be not known."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from outlast.incidents import Cause, Flight, Incident, Kind
+from outlast.watch import sentences
+from outlast.watch.box import State
+from outlast.watch.crash import fatal_error, is_waiting, site_in_crash
+from outlast.watch.remains import Remains
+
+IMPATIENCE = 0.65  # gunicorn has been seen to kill after 0.7 of its timeout: it is told that all is well too seldom
+SILENT = 1.0  # seconds without a sign of life that mean something
+_BREAKS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the survivor knows. `at`: when it heard of the death, seconds since the epoch; `died_at`: monotonic seconds.
+
+    status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel's count of OOM
+    kills has risen about then. ended_by_us: why outlast itself has ended it, else empty. died_at is None when the death
+    was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it, by id.
+    """
+
+    remains: Remains
+    at: float
+    died_at: float | None = None
+    status: int | None = None
+    out_of_memory: bool = False
+    ended_by_us: str = ""
+    is_rebooted: bool = False
+    fates: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How long the event loop had been silent at the death (s), and whether the watching thread was silent, too."""
+
+    seconds: float
+    is_whole: bool
+    is_starved: bool = False
+    culprit: str = ""
+    call: str = ""
+    flight: Flight | None = None
+
+
+def judge(found: Evidence) -> Incident:
+    """The incident of a death."""
+    silence = _silence(found)
+    cause = _cause(found, silence)
+    owner = found.remains.owner
+    return Incident(
+        kind=Kind.DEATH,
+        cause=cause,
+        process=owner.kind,
+        pid=owner.pid,
+        at=found.at,
+        seconds=silence.seconds if cause in (Cause.TIMEOUT, Cause.BLOCKED) else 0.0,
+        culprit=_culprit(found, cause, silence),
+        sentence=_sentence(found, cause, silence),
+        stack=_stack(found),
+        flights=_flights(found),
+    )
+
+
+def _cause(found: Evidence, silence: Silence) -> Cause:
+    """The first whose rule holds."""
+    return next(cause for cause, holds in _RULES if holds(found, silence))
+
+
+def _is_broken(found: Evidence) -> bool:
+    if found.status is not None and -found.status in _BREAKS:
+        return True
+    broke = fatal_error(found.remains.crash)
+    return found.status is None and bool(broke) and broke != "Aborted"
+
+
+def _was_too_long(found: Evidence, silence: Silence) -> bool:
+    """Whether its server has ended it since it heard nothing. One that looks at the lock cannot see a blocked loop."""
+    server = found.remains.owner.server
+    if not server.patience or found.status not in (None, -signal.SIGABRT, -signal.SIGKILL):
+        return False
+    sees_it = silence.is_whole or server.looks_at == "loop"
+    return sees_it and silence.seconds >= IMPATIENCE * server.patience
+
+
+def _was_stopping(found: Evidence, _silence: Silence) -> bool:
+    is_stopping = found.remains.vitals.state is State.STOPPING
+    return is_stopping and found.status in (None, -signal.SIGABRT, -signal.SIGKILL)
+
+
+def _aborted_itself(found: Evidence, _silence: Silence) -> bool:
+    """By C code, or os.abort(): one that waited for events was told to by somebody else."""
+    return found.status == -signal.SIGABRT and not is_waiting(found.remains.crash)
+
+
+_RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
+    (Cause.STOPPED, lambda found, _: bool(found.ended_by_us)),
+    (Cause.MEMORY, lambda found, _: found.out_of_memory and found.status in (None, -signal.SIGKILL)),
+    (Cause.CRASH, lambda found, _: _is_broken(found)),
+    (Cause.TIMEOUT, _was_too_long),
+    (Cause.DRAIN, _was_stopping),
+    (Cause.CRASH, _aborted_itself),
+    (Cause.START, lambda found, _: found.remains.vitals.state is State.STARTING),
+    (Cause.UNKNOWN, lambda found, _: found.status is None),
+    (Cause.SIGNAL, lambda found, _: (found.status or 0) < 0),
+    (Cause.EXIT, lambda _found, _silence: True),
+)
+
+
+def _silence(found: Evidence) -> Silence:
+    """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise."""
+    vitals, note = found.remains.vitals, found.remains.stall
+    is_whole = vitals.watch_beat < vitals.loop_beat + SILENT
+    last = found.died_at if found.died_at is not None else max(vitals.watch_beat, vitals.loop_beat)
+    seconds = max(0.0, last - vitals.loop_beat)
+    if seconds < SILENT:
+        return Silence(0.0, is_whole=False)
+    if note is not None and not note.is_over and not is_whole:
+        return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
+    site = site_in_crash(found.remains.crash)
+    return Silence(seconds, is_whole, culprit=str(site) if site else "")
+
+
+def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
+    if cause is Cause.TIMEOUT:
+        return silence.culprit
+    site = site_in_crash(found.remains.crash) if cause is Cause.CRASH else None
+    return str(site) if site is not None else ""
+
+
+def _stack(found: Evidence) -> str:
+    """The last one that there is."""
+    note = found.remains.stall
+    return found.remains.crash or (note.stack if note is not None and not note.is_over else "")
+
+
+def _flights(found: Evidence) -> tuple[Flight, ...]:
+    vitals = found.remains.vitals
+    last = found.died_at if found.died_at is not None else max(vitals.watch_beat, vitals.loop_beat)
+    return found.remains.flights(last)
+
+
+def _sentence(found: Evidence, cause: Cause, silence: Silence) -> str:
+    owner = found.remains.owner
+    also = f"; {_described(silence)}" if silence.seconds and cause not in (Cause.TIMEOUT, Cause.CRASH) else ""
+    return sentences.death(owner.kind, owner.pid, _how(found, cause, silence) + also, _flights(found), found.fates)
+
+
+def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
+    server, vitals, crash = found.remains.owner.server, found.remains.vitals, found.remains.crash
+    match cause:
+        case Cause.STOPPED:
+            return sentences.ended_by_outlast(found.ended_by_us)
+        case Cause.MEMORY:
+            return sentences.out_of_memory(vitals.memory)
+        case Cause.CRASH:
+            return sentences.broke(found.status, fatal_error(crash), site_in_crash(crash))
+        case Cause.TIMEOUT:
+            return sentences.timed_out(server, found.status, _described(silence))
+        case Cause.DRAIN:
+            return sentences.stopped_too_long(server, _since(found, vitals.state_since), found.status)
+        case _:
+            return _how_plainly(found, cause)
+
+
+def _how_plainly(found: Evidence, cause: Cause) -> str:
+    match cause:
+        case Cause.START:
+            return sentences.ended_at_start(found.status)
+        case Cause.SIGNAL:
+            return sentences.killed_from_outside(found.status)
+        case Cause.EXIT:
+            return sentences.left(found.status)
+        case _:
+            return sentences.went_down_too() if found.is_rebooted else sentences.not_known()
+
+
+def _described(silence: Silence) -> str:
+    by_whom = sentences.by_whom(silence.culprit, silence.call, silence.flight)
+    return sentences.silence(silence.seconds, by_whom, is_whole=silence.is_whole, is_starved=silence.is_starved)
+
+
+def _since(found: Evidence, moment: float) -> float | None:
+    return found.died_at - moment if found.died_at is not None else None

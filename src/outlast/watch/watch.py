@@ -1,0 +1,190 @@
+"""The watch of one process: its event loop beats, its black box is kept, its stalls are told."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from outlast.incidents import Flight
+from outlast.kernel import boot_id
+from outlast.watch import sentences
+from outlast.watch.beat import Beat
+from outlast.watch.box import Box, Owner, Server, StallNote, State
+from outlast.watch.flights import Flights
+from outlast.watch.memory import OomKills, resident_bytes
+from outlast.watch.sample import Identify
+from outlast.watch.stall import Stall
+
+log = logging.getLogger("outlast")
+MEASURE_EVERY = 4  # beats
+POKE = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else 0
+Tell = Callable[[Stall], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a watch is told when it begins on a loop.
+
+    tell: hears of each stall, in the watching thread, again and again until it is over. identify: tells whose code runs
+    in a context. on_beat: called on the loop. on_look: called in the watching thread while the loop is silent, before
+    that is a stall. is_stopping: whether the server has told this process to stop.
+    """
+
+    stall_after: float
+    tell: Tell
+    identify: Identify
+    on_beat: Callable[[], None] = lambda: None
+    on_look: Callable[[], None] = lambda: None
+    is_stopping: Callable[[], bool] = lambda: False
+
+
+class Watch:
+    """One per process. `flights` may be used before there is a box, and without one."""
+
+    def __init__(self, kind: str) -> None:
+        self.flights = Flights()
+        self._kind = kind
+        self._box: Box | None = None
+        self._beat: Beat | None = None
+        self._duty: Duty | None = None
+        self._beats = 0
+        self._noted = 0.0
+        self._oom = OomKills()
+        self._writes_stacks = False
+        forget = weakref.WeakMethod(self._forget)
+        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+
+    @property
+    def box_path(self) -> Path | None:
+        """Where the black box is; None without one."""
+        return self._box.path if self._box is not None else None
+
+    def seen_flights(self) -> tuple[Flight, ...]:
+        """What is in flight now."""
+        return self.flights.seen(time.monotonic())
+
+    def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
+        """From now on there is a black box. Without room for it the process runs all the same, and says so."""
+        owner = Owner(
+            *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
+            oom_kills=self._oom.count,
+            server=server or Server(),
+        )
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._box = Box(path, owner)
+        except OSError as error:
+            log.warning("%s", sentences.no_box(error))
+            return
+        self._box.introduce(replace(owner, poke=self._write_stacks(self._box)))
+        self.flights.write_to(self._box)
+        atexit.register(self._leave)
+
+    def begin(self, duty: Duty) -> None:
+        """Watch the running event loop. On it."""
+        self._duty = duty
+        self._beat = Beat(duty.stall_after, self, duty.identify)
+        self._beat.start()
+
+    def rest(self) -> None:
+        """There is nothing to do: do not watch until `wake`. On the loop."""
+        if self._beat is not None:
+            self._beat.pause()
+        self.enter(State.RESTING)
+
+    def wake(self) -> None:
+        """There is something to do. From any thread."""
+        self.enter(State.SERVING)
+        if self._beat is not None:
+            self._beat.resume()
+
+    def enter(self, state: State) -> None:
+        """The process has come so far."""
+        if self._box is not None:
+            self._box.enter(state)
+
+    def close(self) -> None:
+        """A good-bye: this process ends in order. On the loop, if one is watched."""
+        if self._beat is not None:
+            self._beat.close()
+        box, self._box = self._box, None
+        if box is None:
+            return
+        self.flights.write_to(None)
+        atexit.unregister(self._leave)
+        if self._writes_stacks:
+            faulthandler.disable()
+            faulthandler.unregister(POKE)
+        box.close()
+
+    # What the beat tells
+
+    def beat(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
+        """The loop runs."""
+        assert self._duty is not None  # noqa: S101 - given before the beat begins
+        self._duty.on_beat()
+        if self._box is None:
+            return
+        self._box.beat_loop()
+        self._beats += 1
+        if self._beats % MEASURE_EVERY == 0:
+            self._box.measured(resident_bytes(os.getpid()), self._oom.count)
+            if self._duty.is_stopping():
+                self._box.enter(State.STOPPING)
+
+    def look(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
+        """The loop is silent."""
+        if self._duty is not None:
+            self._duty.on_look()
+        if self._box is not None:
+            self._box.beat_watch()
+
+    def stalled(self, stall: Stall) -> None:
+        """The loop stands still: into the box when it is new, when it has doubled, when it is over."""
+        assert self._duty is not None  # noqa: S101 - given before the beat begins
+        if self._box is not None and (stall.is_over or stall.seconds >= 2 * self._noted):
+            self._noted = 0.0 if stall.is_over else stall.seconds
+            self._box.note(_note(stall))
+        self._duty.tell(stall)
+
+    # Steps
+
+    def _write_stacks(self, box: Box) -> int:
+        """Have C write the stack into a file when the process breaks, or is asked; returns the signal that asks."""
+        if faulthandler.is_enabled():  # somebody else wants it elsewhere
+            return 0
+        faulthandler.enable(box.crash_file)
+        if POKE and signal.getsignal(POKE) == signal.SIG_DFL:
+            faulthandler.register(POKE, box.crash_file)
+        self._writes_stacks = True
+        return int(POKE)
+
+    def _leave(self) -> None:
+        """The interpreter ends in order, though nobody has said good-bye: nothing to wonder about, but at start-up."""
+        if self._box is not None and self._box.state is not State.STARTING:
+            self._box.close()
+
+    def _forget(self) -> None:
+        """A forked process is not the one that is watched."""
+        self.flights.write_to(None)
+        self._box = self._beat = None
+        if self._writes_stacks:
+            faulthandler.disable()
+            faulthandler.unregister(POKE)
+            self._writes_stacks = False
+
+
+def _note(stall: Stall) -> StallNote:
+    site = stall.site or stall.seen_in
+    culprit, call = (str(site), site.call) if site is not None else ("", "")
+    began = time.monotonic() - stall.seconds
+    return StallNote(stall.cause, began, culprit, call, stall.stack, stall.flight, stall.is_over)

@@ -1,0 +1,96 @@
+"""The watch of a web worker: who blocks its event loop, and, when it starts, who has killed those before it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from contextvars import Context
+from pathlib import Path
+
+from outlast.incidents import Incident
+from outlast.kernel import start_of_this_process
+from outlast.request.current import current_box
+from outlast.settings import Settings
+from outlast.watch import sentences
+from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
+from outlast.watch.box import State
+from outlast.watch.flights import Flights, InFlight
+from outlast.watch.memory import OomKills
+from outlast.watch.remains import of_the_dead
+from outlast.watch.reporter import Reporter
+from outlast.watch.server import server_here
+from outlast.watch.watch import Duty, Watch
+
+log = logging.getLogger("outlast")
+WEB = "web worker"
+PREFIX = "web-"
+
+
+class WebWatch:
+    """`note` stores an incident; `has_runner` tells whether a runner looks after the dead, which knows more of them."""
+
+    def __init__(
+        self, settings: Settings, folder: Path, note: Callable[[Incident], None], has_runner: Callable[[], bool]
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._note = note
+        self._has_runner = has_runner
+        self._watch = Watch(WEB)
+        self._is_wanted = settings.watch == "true"
+        self._own = ""
+
+    @property
+    def flights(self) -> Flights:
+        """What is in flight in this web worker."""
+        return self._watch.flights
+
+    @property
+    def box(self) -> str:
+        """The name of its black box; empty without one."""
+        path = self._watch.box_path
+        return path.name if path is not None else ""
+
+    def begin(self) -> None:
+        """Watch the running loop, once. On it, below the server's own frames if possible."""
+        if not self._is_wanted:
+            return
+        self._is_wanted = False
+        server, is_stopping = server_here()
+        self._own = f"{PREFIX}{os.getpid()}-{start_of_this_process()}-"
+        self._watch.keep_box(self._folder / f"{self._own}{secrets.token_hex(4)}.box", server=server)
+        reporter = Reporter(WEB, os.getpid(), self._note, self._watch.seen_flights)
+        self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
+
+    async def serve(self) -> None:
+        """It has started. What those before it have died of is found out beside that."""
+        self._watch.enter(State.SERVING)
+        if self._own:
+            await asyncio.to_thread(self._report_dead)
+
+    def stop(self) -> None:
+        """Its stop begins."""
+        self._watch.enter(State.STOPPING)
+
+    def close(self) -> None:
+        """It ends in order. On the loop."""
+        self._watch.close()
+
+    def _report_dead(self) -> None:
+        if self._has_runner():
+            return
+        found = of_the_dead(self._folder, PREFIX, self._own)
+        for remains in found.remains:
+            memory = has_run_out(remains, OomKills().count)
+            self._note(incident_of(remains, Witnessed(at_once=False, out_of_memory=memory)))
+        if found.unread:
+            log.warning("%s", sentences.old_boxes(found.unread, self._folder))
+
+
+def _flight_of(context: Context) -> InFlight | None:
+    """The request that code in this context belongs to."""
+    box = context.get(current_box)
+    return box.flight if box is not None else None

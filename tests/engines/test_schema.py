@@ -1,0 +1,113 @@
+"""A journal of an older version: read as it is, and brought forward by exactly one of those who open it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from outlast.engines.history import History, IncidentCounts
+from outlast.engines.schema import SCHEMA_VERSION, version_of
+from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.errors import IncidentNotFound, JournalUnusable
+
+OLD_TASK = 4711
+MIGRATES = """
+import sys, time
+from pathlib import Path
+from outlast.engines.schema import migrate
+from outlast.engines.sqlite import connect
+
+def wait(tries):
+    if tries == 0:
+        print("waits", flush=True)
+    time.sleep(0.001)
+    return True
+
+path = Path(sys.argv[1])
+connection = connect(path, patience=10.0)
+connection.set_busy_handler(wait)
+migrate(connection, path)
+print(connection.pragma("user_version"), flush=True)
+"""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A journal as version 1 made it, with a task that waits."""
+    path = tmp_path / "journal.db"
+    connection = connect(path, patience=1.0)
+    connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
+    connection.execute(
+        "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "
+        "VALUES (?, 1, 'loop', 'loop', 0, 1.0, 'app:send', '{}', 'GET /')",
+        (OLD_TASK,),
+    )
+    connection.pragma("user_version", 1)
+    connection.close()
+    return path
+
+
+def shape(path: Path) -> tuple[int, set[str]]:
+    connection = connect(path, patience=1.0, read_only=True)
+    names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    version = version_of(connection)
+    connection.close()
+    return version, names
+
+
+def test_a_fresh_journal_and_a_migrated_one_have_the_same_shape(old: Path, tmp_path: Path) -> None:
+    assert "incident" not in shape(old)[1]
+    fresh = tmp_path / "fresh.db"
+    for path in (old, fresh):
+        journal = SqliteJournal(f"sqlite:///{path}")
+        journal.open()
+        journal.close()
+    assert shape(old) == shape(fresh)
+    assert (shape(old)[0], "incident" in shape(old)[1]) == (SCHEMA_VERSION, True)
+
+
+def test_what_was_in_an_older_journal_stays(old: Path) -> None:
+    journal = SqliteJournal(f"sqlite:///{old}")
+    with journal.transaction():
+        assert journal.unfinished() == 1
+    journal.close()
+    assert [one.function for one in History(old).tasks()] == ["app:send"]
+
+
+def test_an_older_journal_can_be_read_and_is_left_as_it_is(old: Path) -> None:
+    history = History(old)
+    assert [one.state for one in history.tasks()] == ["waiting"]
+    task = history.tasks()[0].id
+    assert history.task(task).function == "app:send"
+    assert (history.incidents(), history.incidents_of(task)) == ([], [])
+    assert history.summary(5.0).incidents == IncidentCounts()
+    with pytest.raises(IncidentNotFound):
+        history.incident("1")
+    assert shape(old)[0] == 1
+
+
+@pytest.mark.parametrize("use", ["read", "write"])
+def test_a_newer_journal_is_refused(old: Path, use: str) -> None:
+    connection = connect(old, patience=1.0)
+    connection.pragma("user_version", SCHEMA_VERSION + 1)
+    connection.close()
+    with pytest.raises(JournalUnusable, match=f"has version {SCHEMA_VERSION + 1}"):
+        History(old) if use == "read" else SqliteJournal(f"sqlite:///{old}").open()
+
+
+def test_several_processes_that_migrate_at_once_take_each_step_once(old: Path) -> None:
+    connection = connect(old, patience=1.0)
+    connection.execute("BEGIN IMMEDIATE")
+    command = [sys.executable, "-c", MIGRATES, str(old)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    first_words = [next(iter(process.stdout or "")) for process in processes]
+    assert first_words == ["waits\n"] * 3, "all have found version 1 and want the lock"
+    connection.execute("COMMIT")
+    connection.close()
+    last_words = [process.communicate(timeout=30)[0].splitlines()[-1] for process in processes]
+    assert (last_words, [process.returncode for process in processes]) == ([str(SCHEMA_VERSION)] * 3, [0] * 3)
+    assert "incident" in shape(old)[1]

@@ -1,0 +1,181 @@
+"""Every way to block or end a web worker, under each server and on both event loops: what the survivor says of it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.cgroups import memory_cgroup
+from tests.support.servers import Server, eventually, serving
+
+APP = Path(__file__).with_name("app.py")
+UVICORN_WORKER, ASGI, UVICORN = "gunicorn uvicorn_worker", "gunicorn asgi", "uvicorn --workers 2"
+MORE = {
+    (UVICORN_WORKER, "asyncio"): ["-t", "3"],
+    (UVICORN_WORKER, "uvloop"): ["-t", "3"],
+    (ASGI, "asyncio"): ["-t", "3", "--asgi-loop", "asyncio"],
+    (ASGI, "uvloop"): ["-t", "3", "--asgi-loop", "uvloop"],
+    (UVICORN, "asyncio"): ["--loop", "asyncio"],
+    (UVICORN, "uvloop"): ["--loop", "uvloop"],
+}
+WORKERS = {"asyncio": "asyncio_worker.AsyncioWorker", "uvloop": "uvicorn_worker.UvicornWorker"}
+ASYNCIO_WORKER = """
+from uvicorn_worker import UvicornWorker
+
+
+class AsyncioWorker(UvicornWorker):
+    CONFIG_KWARGS = {"loop": "asyncio", "http": "auto"}
+"""
+CALLS = {"in_a_sleep": r"time\.sleep\(ENOUGH\)", "in_a_socket_read": r"mine\.recv\(1\)", "in_a_loop": r"[^;]*"}
+IN_FLIGHT = (
+    r"; in flight: .*GET /inline-innocent \([\d.]+ s: cut\); "
+    r".*task \w+ main:inline_innocent \([\d.]+ s: cut, not run again: lane inline\)"
+)
+
+
+def blocked(way: str) -> str:
+    return rf"blocked for [\d.]+ s by {way} \(main\.py:\d+\) in {CALLS[way]}, for task \w+ main:inline_culprit"
+
+
+def patience(kind: str) -> str:
+    killer, seconds = ("uvicorn", 5) if kind == UVICORN else ("gunicorn", 3)
+    signalled = {UVICORN_WORKER: " with SIGABRT", ASGI: " with SIGKILL", UVICORN: " with SIGKILL"}[kind]
+    return rf"was killed by {killer}{signalled}, whose timeout is {seconds} s"
+
+
+def expected(way: str, kind: str) -> str:
+    """The sentence about the death. uvicorn does not see a blocked loop, so the test has to end that worker."""
+    if way in CALLS and kind == UVICORN:
+        return r"was killed by SIGKILL from outside: not by outlast.*; its event loop had been " + blocked(way)
+    if way in CALLS:
+        return f"{patience(kind)}: its event loop had been {blocked(way)}"
+    if way in ("in_a_regex", "in_c"):
+        return rf"{patience(kind)}: the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\)"
+    return {
+        "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
+        "in_an_exit": r"exited with status 3 without a good-bye",
+        "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
+    }[way]
+
+
+def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
+    shutil.copy(APP, tmp_path / "main.py")
+    (tmp_path / "asyncio_worker.py").write_text(ASYNCIO_WORKER)
+    more = list(MORE[kind, loop])
+    if kind == UVICORN_WORKER:
+        more += ["-k", WORKERS[loop]]
+    with serving(kind, tmp_path, *more) as server:
+        server.get("/innocent?seconds=0")  # so that there is a runner
+        eventually(lambda: server.living("runner"), f"a runner; {server.output}")
+        yield server
+
+
+@pytest.fixture(scope="module", params=MORE, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
+    kind, loop = request.param
+    for server in run_web(tmp_path_factory.mktemp("watch"), kind, loop):
+        yield server, kind
+
+
+@contextmanager
+def in_flight(server: Server, path: str) -> Iterator[None]:
+    """A request that nobody waits for."""
+    thread = threading.Thread(target=asked, args=(server, path), daemon=True)
+    thread.start()
+    yield
+    thread.join(20)
+
+
+def asked(server: Server, path: str) -> None:
+    with suppress(OSError, http.client.HTTPException):
+        server.get(path, timeout=20)
+
+
+def reached(server: Server, word: str) -> int:
+    """The pid of the process that has come to this point of the app."""
+    file = server.folder / f"{word}.here"
+    eventually(lambda: file.exists() and file.read_text(), f"{word}; {server.output}")
+    return int(file.read_text())
+
+
+def forget(server: Server) -> None:
+    for word in ("culprit", "innocent"):
+        (server.folder / f"{word}.here").unlink(missing_ok=True)
+
+
+def wait_for_sentence(server: Server, sentence: str) -> None:
+    eventually(lambda: re.search(sentence, server.output), f"{sentence}\n{server.output[-3000:]}", within=30)
+
+
+def innocent_in(server: Server) -> int:
+    """The pid of a web worker that has an innocent inline task; asked for until it is one that answers."""
+    eventually(server.answers, f"it answers; {server.output[-2000:]}", within=30)
+    forget(server)
+    server.get("/inline-innocent?seconds=60")
+    return reached(server, "innocent")
+
+
+@pytest.mark.parametrize("way", [*CALLS, "in_a_regex", "in_c", "in_a_segfault", "in_an_exit", "SIGKILL"])
+def test_the_survivor_says_who_did_it_and_what_was_in_flight(web: tuple[Server, str], way: str) -> None:
+    server, kind = web
+    worker = innocent_in(server)
+    if way == "SIGKILL":
+        os.kill(worker, signal.SIGKILL)
+        wait_for_sentence(server, rf"web worker {worker} {expected(way, kind)}{IN_FLIGHT}")
+        return
+    with in_flight(server, f"/inline?way={way}"):
+        culprit = reached(server, "culprit")
+        if way in CALLS:
+            wait_for_sentence(server, rf"event loop of web worker {culprit} has been {blocked(way)}: no request is")
+            if kind == UVICORN:
+                os.kill(culprit, signal.SIGKILL)
+        flights = IN_FLIGHT if culprit == worker else "; in flight: .*GET /inline"
+        wait_for_sentence(server, rf"web worker {culprit} {expected(way, kind)}{flights}")
+
+
+def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path) -> None:
+    shutil.copy(APP, tmp_path / "main.py")
+    with memory_cgroup(700 << 20) as cgroup, serving(UVICORN_WORKER, tmp_path, "-t", "60") as server:
+        (cgroup / "cgroup.procs").write_text(str(server.process.pid))  # what it starts from now on is in it
+        os.kill(int(server.get("/ping")[1]), signal.SIGTERM)  # such as another worker
+        eventually(lambda: server.answers() and server.get("/ping")[1] in (cgroup / "cgroup.procs").read_text(), "it")
+        with in_flight(server, "/block?way=in_too_much_memory"):
+            culprit = reached(server, "culprit")
+            wait_for_sentence(
+                server,
+                rf"web worker {culprit} was killed by the kernel since memory had run out \(SIGKILL, and the count of "
+                r"OOM kills has risen\).*; in flight: GET /block \([\d.]+ s: cut\)",
+            )
+
+
+@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI])
+def test_without_a_single_task_the_next_worker_says_it(tmp_path: Path, kind: str) -> None:
+    shutil.copy(APP, tmp_path / "main.py")
+    with serving(kind, tmp_path, "-t", "3") as server, in_flight(server, "/block?way=in_a_sleep"):
+        culprit = reached(server, "culprit")
+        wait_for_sentence(
+            server,
+            rf"web worker {culprit} was killed by gunicorn, whose timeout is 3 s: its event loop had been blocked for "
+            r"[\d.]+ s by in_a_sleep \(main.py:\d+\) in time.sleep\(ENOUGH\), for GET /block; in flight: GET /block",
+        )
+
+
+def test_a_handler_in_a_thread_that_holds_the_lock_is_named(tmp_path: Path) -> None:
+    shutil.copy(APP, tmp_path / "main.py")
+    path = "/block-in-a-thread?way=in_a_regex"
+    with serving(UVICORN_WORKER, tmp_path, "-t", "3") as server, in_flight(server, path):
+        culprit = reached(server, "culprit")
+        wait_for_sentence(
+            server,
+            rf"web worker {culprit} was killed by gunicorn, whose timeout is 3 s: the interpreter's lock had been "
+            r"held for [\d.]+ s by in_a_regex \(main.py:\d+\)",
+        )
