@@ -61,7 +61,7 @@ def measured(cell: Cell, folder: Path, pace: Pace, python: str = sys.executable)
             for name, status in app.asked.items()
         )
         is_same = app.server.answers_from(worker)
-        return Evidence(innocents, boot, probe.hung, probe.down, app.starts, is_same, time.monotonic() - began)
+        return Evidence(innocents, boot, probe.hung, probe.away, app.starts, is_same, time.monotonic() - began)
 
 
 def arguments(cell: Cell, pace: Pace) -> list[str]:

@@ -6,49 +6,77 @@ import http.client
 import threading
 import time
 
-EVERY = 0.1  # seconds
+from tests.support.servers import is_alive
+
+EVERY = 0.1  # seconds between two requests
+LOOK = 0.02  # seconds between two looks whether the web worker lives
 PATIENCE = 60.0  # seconds for one answer
 
 
 class Probe:
-    """`hung` is the longest (s) that one request had to wait, `down` the longest that connections were refused."""
+    """Times in seconds.
+
+    hung: the longest that one request waited while the web worker that had answered before it was alive;
+    away: the longest that there was no answer since that worker was dead, or connections were refused.
+    """
 
     def __init__(self, port: int) -> None:
         self.hung = 0.0
-        self.down = 0.0
+        self.away = 0.0
         self._port = port
-        self._refused_since: float | None = None
+        self._worker = 0
+        self._died_at: float | None = None
+        self._away_since: float | None = None
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._visit, self._watch)]
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK):
+            worker = self._worker
+            if worker and not is_alive(worker) and self._died_at is None:
+                self._died_at = time.monotonic()
+
+    def _visit(self) -> None:
         while not self._stop.wait(EVERY):
             began = time.monotonic()
             try:
-                self._ask()
+                worker = self._ask()
             except ConnectionRefusedError:
-                self._refused_since = self._refused_since or began
-            except (OSError, http.client.HTTPException):
+                self._is_away_since(began)
+            except (OSError, http.client.HTTPException):  # it was cut
                 self._waited(began)
             else:
                 self._waited(began)
+                self._is_back(worker)
 
-    def _ask(self) -> None:
+    def _ask(self) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         try:
             connection.request("GET", "/ping")
-            connection.getresponse().read()
+            return int(connection.getresponse().read())
         finally:
             connection.close()
 
     def _waited(self, began: float) -> None:
-        """A connection was taken at `began`, and is answered or cut now."""
-        self.hung = max(self.hung, time.monotonic() - began)
-        if self._refused_since is not None:
-            self.down = max(self.down, began - self._refused_since)
-            self._refused_since = None
+        """A request of `began` is over now; when its web worker died meanwhile, it hung until then."""
+        until = time.monotonic()
+        if self._died_at is not None:
+            until = self._died_at
+            self._is_away_since(max(began, until))
+        self.hung = max(self.hung, until - began)
+
+    def _is_away_since(self, moment: float) -> None:
+        if self._away_since is None:
+            self._away_since = moment
+
+    def _is_back(self, worker: int) -> None:
+        if self._away_since is not None:
+            self.away = max(self.away, time.monotonic() - self._away_since)
+        self._worker, self._died_at, self._away_since = worker, None, None

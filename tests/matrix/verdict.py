@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-NOTICEABLE = 1.0  # seconds without an answer beyond what the server needs to start
+NOTICEABLE = 2.0  # seconds without an answer; a busy machine alone takes some tenths
 
 
 class Fate(Enum):
@@ -35,15 +35,15 @@ class Innocent:
 class Evidence:
     """What was seen in a cell; times in seconds.
 
-    boot: from the server's start until it answered; hung: the longest that one request waited;
-    down: the longest that connections were refused; starts: how often the server was started;
+    boot: from the server's start until it answered; hung: the longest that one request waited for a living web worker;
+    away: the longest that there was none; starts: how often the server was started;
     is_same_worker: whether the web worker of the beginning still answered in the end.
     """
 
     innocents: tuple[Innocent, ...]
     boot: float
     hung: float
-    down: float
+    away: float
     starts: int
     is_same_worker: bool
     seconds: float
@@ -63,8 +63,8 @@ def fate(innocent: Innocent, *, is_wanted: bool = True) -> Fate:
 
 
 def seconds_hung(evidence: Evidence) -> float:
-    """How long the web server gave no answer; 0 when it was no longer than a start of it explains."""
-    return evidence.hung if evidence.hung >= evidence.boot + NOTICEABLE else 0.0
+    """How long the web server was there and gave no answer; 0 when it was not worth a word."""
+    return evidence.hung if evidence.hung >= NOTICEABLE else 0.0
 
 
 def in_words(fates: Sequence[tuple[str, Fate]], hung: float) -> str:
