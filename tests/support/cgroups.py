@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import eventually, is_alive
+from tests.support.servers import eventually
 
 ROOT = Path("/sys/fs/cgroup")
 PROCESSES = "cgroup.procs"
@@ -40,8 +40,16 @@ def new_group(place: Path, controller: str, name: str) -> Iterator[Path]:
     try:
         yield group
     finally:
-        eventually(lambda: not any(map(is_alive, members(group))), f"all processes of {group} are gone")
+        eventually(lambda: _is_removed(group), f"all processes of {group} are gone")
+
+
+def _is_removed(group: Path) -> bool:
+    """Whether nobody was in it any more, not even a process that has ended and was not waited for."""
+    try:
         group.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
