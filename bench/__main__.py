@@ -17,7 +17,10 @@ from bench.harness.place import cache
 from bench.harness.rounds import Size, say
 from outlast.engines.place import file_system_of
 
-NAMES = ("accept", "submit", "throughput", "pickup", "quiet", "rerun", "idle", "status", "doorway")
+NAMES = (
+    *("accept", "submit", "throughput", "pickup", "quiet", "rerun", "idle", "status", "doorway"),
+    *("startup", "watch", "alarms"),
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
+import apsw
 import pytest
 
 from outlast.engines.contract import Change, Note, ProcessEntry
-from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
@@ -74,7 +75,9 @@ class Place:
     def note(self, *incidents: Incident) -> None:
         """As a process does that has seen them."""
         entry = ProcessEntry("web", 1, "here", 1.0)
-        writer = Writer(SqliteJournal(f"sqlite:///{self.journal}"), lambda opened: opened.enter(entry), lambda: None)
+        writer = Writer(
+            SqliteJournal(f"sqlite:///{self.journal}"), lambda opened, known: opened.enter(entry, known), lambda: None
+        )
         changes: list[Change] = [Note(one) for one in incidents]
         writer.store_now(changes, deadline=10.0)
         writer.close()
@@ -216,7 +219,7 @@ def test_show_names_the_incidents_that_a_task_was_in(place: Place) -> None:
 
 def test_a_journal_of_version_1_is_read_as_one_without_incidents(place: Place, tmp_path: Path) -> None:
     old = tmp_path / "old.db"
-    connection = connect(old, patience=1.0)
+    connection = apsw.Connection(str(old))
     connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
     connection.execute(
         "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "

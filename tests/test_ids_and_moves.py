@@ -43,6 +43,29 @@ def test_ids_of_a_process_rise_although_the_clock_does_not() -> None:
     assert made == sorted(set(made))
 
 
+def test_ids_of_two_processes_that_count_on_from_one_id_differ() -> None:
+    newest = TaskIds().next()
+    one, other = TaskIds(), TaskIds()
+    for ids in (one, other):
+        ids.rise_above(newest)
+    made = [ids.next(1.8e9 - 3600) for _ in range(100) for ids in (one, other)]
+    assert len(set(made)) == 200
+    assert min(made) > newest
+
+
+def test_a_clock_that_was_wrong_by_years_is_not_followed() -> None:
+    ids = TaskIds()
+    ids.rise_above(TaskIds().next(3.9e9))
+    assert ids.next() < TaskIds().next(3.9e9)
+
+
+def test_ids_are_positive_before_the_clock_is_set() -> None:
+    ids = TaskIds()
+    made = [ids.next(0.0) for _ in range(100)]
+    assert made == sorted(set(made))
+    assert made[0] > 0
+
+
 def test_ids_fit_until_2095() -> None:
     assert 0 < TaskIds().next(TaskIds.BEGINNING) < TaskIds().next(3_944_678_400.0) <= LARGEST_ID
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from outlast.engines.history import History
+from outlast.engines.opening import connect
 from outlast.engines.place import PASSING_FILE_SYSTEMS, file_system_of
-from outlast.engines.sqlite import connect
 from outlast.errors import JournalUnusable
 from outlast.liveness import Liveness
 

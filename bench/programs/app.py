@@ -9,17 +9,11 @@ import time
 from fastapi import BackgroundTasks, FastAPI
 
 import outlast
+from bench.harness.lines import write_line
 
 app = FastAPI()
 if os.environ.get("BENCH_OUTLAST", "1") != "0":
     outlast.install(app)
-
-
-def write_line(file: str, line: object) -> None:
-    """One line, whole, whoever else writes."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(descriptor, f"{line}\n".encode())
-    os.close(descriptor)
 
 
 async def noop(text: str, number: int) -> None:

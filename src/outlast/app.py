@@ -17,6 +17,7 @@ from outlast import events
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
+from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Answer, Writer
@@ -191,6 +192,7 @@ class Outlast:
         journal = self._new_journal()
         try:
             with journal.transaction():
+                self.ids.rise_above(journal.newest())
                 return journal.unfinished()
         finally:
             journal.close()
@@ -214,15 +216,20 @@ class Outlast:
             code=described.code,
         )
 
-    def _enter(self, journal: Journal) -> int:
-        """In the writer's first transaction: this process gets its id, and the lock that shows it alive."""
+    def _enter(self, journal: Journal, known: int) -> int:
+        """In the writer's first transaction: this process gets its id, and the lock that shows it alive.
+
+        Again, with the id that is known, when another journal has come to the path.
+        """
         if this.is_child:
             return this.child_id
         for doubt in doubts_about(self.path):
             log.warning("%s", doubt)
-        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()))
-        self._liveness = self._liveness or Liveness(self.path.parent)
-        self._liveness.hold(self._process)
+        self.ids.rise_above(journal.newest())
+        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
+        with reached(self.path):
+            self._liveness = self._liveness or Liveness(self.path.parent)
+            self._liveness.hold(self._process)
         return self._process
 
     def _stored(self) -> None:

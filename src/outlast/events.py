@@ -14,6 +14,60 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
+def journal_not_written(path: object, why: object) -> str:
+    """The journal takes nothing for now: full, locked, read-only."""
+    return f"the journal {path} cannot be written now: {why}"
+
+
+def journal_closed(path: object, why: object) -> str:
+    """The journal's files cannot be opened."""
+    return f"the journal {path} cannot be opened: {why}. Its folder and its files have to be writable for this user"
+
+
+def journal_damaged(path: object, why: object) -> str:
+    """The journal cannot be read."""
+    return (
+        f"the journal {path} is damaged: {why}. Move it away, with its -wal and -shm, while the server runs: a new one "
+        "is begun, and what is still in memory is stored there. Or stop the server and restore a copy"
+    )
+
+
+def journal_newer(path: object, found: int, known: int) -> str:
+    """Another outlast has written the journal."""
+    return (
+        f"the journal {path} has version {found}, this outlast knows {known}: "
+        "upgrade outlast, or set OUTLAST_URL to another path"
+    )
+
+
+def journal_put_back(path: object, aside: Sequence[object]) -> str:
+    """The journal was deleted or moved away while it was open."""
+    return (
+        f"the journal {path} was deleted or moved away while it was in use: all that was in it has been put back"
+        f"{_left_aside(aside)}. To begin a new one, stop the server first"
+    )
+
+
+def journal_begun_anew(path: object, aside: Sequence[object]) -> str:
+    """The journal was damaged, and somebody has moved it away."""
+    return (
+        f"the journal {path} was damaged and is gone: a new one is begun, with what is still in memory"
+        f"{_left_aside(aside)}"
+    )
+
+
+def _left_aside(aside: Sequence[object]) -> str:
+    return f"; what lay there is now {', '.join(map(str, aside))}" if aside else ""
+
+
+def taken_along(tasks: int) -> str:
+    """A runner has told a new journal what it has in hand."""
+    return f"{_tasks(tasks)} that had been running or had ended were still in memory and are in the new journal"
+
+
+UNKNOWN_TO_JOURNAL = "its journal was damaged and is gone: all that is known of it was in memory"
+
+
 def runner_started(pid: int, path: object) -> str:
     """A runner has taken the journal."""
     return f"runner {pid} moves the tasks of {path}"
@@ -50,8 +104,13 @@ def child_ready(pid: int, app: str, seconds: float) -> str:
 
 def template_ready(pid: int, app: str, seconds: float) -> str:
     """Children can be copied."""
-    what = f"has imported {app or 'nothing, as no app is known,'}"
-    return f"process {pid} {what} after {seconds:.1f} s: task processes are copied from it"
+    what = f"has imported {app}" if app else "imports nothing, as no app is known"
+    return f"process {pid} {what} ({seconds:.1f} s): task processes are copied from it"
+
+
+def template_died(pid: int, how: str) -> str:
+    """The process that children are copied from is gone; another one is started when a copy is needed."""
+    return f"process {pid}, which task processes are copied from, {how}"
 
 
 def not_copied(why: str) -> str:
@@ -64,11 +123,11 @@ def no_fork(system: str) -> str:
     return f"that works on Linux only, and this is {system}"
 
 
-def has_threads(app: str, names: Sequence[str], count: int) -> str:
+def has_threads(what: str, names: Sequence[str], count: int) -> str:
     """Why children cannot be copied from a process that has `count` threads besides its main one."""
     which = f": {', '.join(names)}" if names else ""
     threads = f"{count} thread{'s' * (count != 1)}{which}"
-    return f"importing {app} has started {threads}; a process with threads cannot be copied safely"
+    return f"importing {what} has started {threads}; a process with threads cannot be copied safely"
 
 
 def no_copy_came(pid: int, seconds: float) -> str:

@@ -151,7 +151,8 @@ class Settlement:
 class TaskIds:
     """Makes task ids: 41 bits of milliseconds since 2026 (enough until 2095), then 22 random bits.
 
-    Ids of one process rise strictly. Two processes meet only if they draw the same number in the same
+    Ids of one process rise strictly, also when the clock is set back: then by random steps, since several processes
+    may count on from the same one. Two processes meet only if they draw the same number in the same
     millisecond; the journal then refuses the second task, it never overwrites the first.
     """
 
@@ -173,10 +174,27 @@ class TaskIds:
     def next(self, now: float | None = None) -> int:
         """A new id, a positive integer below 2**63. `now` is in seconds since the epoch."""
         milliseconds = int(((time.time() if now is None else now) - self.BEGINNING) * 1000)
-        fresh = (milliseconds << self.RANDOM_BITS) | self._random.getrandbits(self.RANDOM_BITS)
+        bits = self._random.getrandbits(self.RANDOM_BITS)
         with self._lock:
+            clock_is_behind = self._last >> self.RANDOM_BITS > milliseconds
+            fresh = self._last + bits if clock_is_behind else (milliseconds << self.RANDOM_BITS) | bits
             self._last = max(self._last + 1, fresh)
             return self._last
+
+    def rise_above(self, newest: int) -> None:
+        """Let all ids from now on be larger than `newest`, which another process made.
+
+        Its clock may have been ahead, but one that was wrong by more than a day is not followed.
+        """
+        tomorrow = int((time.time() + 86_400 - self.BEGINNING) * 1000)
+        with self._lock:
+            if newest >> self.RANDOM_BITS <= tomorrow:
+                self._last = max(self._last, newest)
+
+    @classmethod
+    def made_at(cls, task_id: int) -> float:
+        """When an id was made, in seconds since the epoch, by the clock of its process."""
+        return cls.BEGINNING + (task_id >> cls.RANDOM_BITS) / 1000
 
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u

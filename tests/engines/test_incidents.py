@@ -14,7 +14,8 @@ import pytest
 from outlast.engines.contract import Journal, Note, ProcessEntry, Retention
 from outlast.engines.history import History, IncidentCounts
 from outlast.engines.incidents import MOST_FLIGHTS, MOST_NAME, MOST_STACK, IncidentRecord
-from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.engines.opening import connect
+from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
 from outlast.errors import IncidentNotFound
 from outlast.incidents import Cause, Flight, Incident, Kind
@@ -224,7 +225,9 @@ def spoil(path: Path, flights: str) -> None:
 def test_the_writer_notes_incidents_and_wakes_nobody(journal: SqliteJournal) -> None:
     woken: list[bool] = []
     writer = Writer(
-        journal, lambda opened: opened.enter(ProcessEntry("web", 1, "here", 1.0)), lambda: woken.append(True)
+        journal,
+        lambda opened, known: opened.enter(ProcessEntry("web", 1, "here", 1.0), known),
+        lambda: woken.append(True),
     )
     now = replace(STALL, at=time.time())
     writer.store_now([Note(now), Note(replace(now, seconds=5.0))], deadline=10.0)

@@ -53,10 +53,15 @@ class JournalMachine(RuleBasedStateMachine):
         self.follows: dict[int, int] = {}
         self.company: dict[int, int] = {}
         self.marked: set[int] = set()
+        self.claimed: list[Claimed] = []
         with self.journal.transaction():
             self.owner = self.journal.enter(ProcessEntry("runner", 1, "here", 1.0))
 
     def teardown(self) -> None:
+        history = History(self.journal.path)
+        for task, attempts in self.attempts.items():
+            started = [event.attempt for event in history.task(shown(task)).events if event.kind == "started"]
+            assert started == list(range(1, attempts + 1)), "an attempt was lost or doubled"
         self.journal.close()
         shutil.rmtree(self.folder)
 
@@ -121,6 +126,7 @@ class JournalMachine(RuleBasedStateMachine):
             self.move(one.id, State.RUNNING)
             self.attempts[one.id] += 1
             assert one.attempt == self.attempts[one.id]
+        self.claimed += claims
         return multiple(*claims)
 
     def ready(self) -> list[int]:
@@ -153,26 +159,93 @@ class JournalMachine(RuleBasedStateMachine):
         settlement = Settlement(claim.id, claim.attempt, end, ENDS[end], company=company)
         with self.journal.transaction():
             moved = self.journal.settle([settlement], 4.0)
-        is_newest = self.states[claim.id] is State.RUNNING and self.attempts[claim.id] == claim.attempt
-        assert moved == ([claim.id] if is_newest else [])
+        assert moved == ([claim.id] if self.is_newest(claim) else [])
         if moved:
-            waits = ENDS[end] is State.WAITING
-            self.move(claim.id, State.CANCELLED if waits and claim.id in self.marked else ENDS[end])
+            self.ended(claim, end)
             if self.states[claim.id] is State.WAITING and company is not None:
                 self.company[claim.id] = company
+
+    def is_newest(self, claim: Claimed) -> bool:
+        return self.states[claim.id] is State.RUNNING and self.attempts[claim.id] == claim.attempt
+
+    def ended(self, claim: Claimed, end: End) -> None:
+        waits = ENDS[end] is State.WAITING
+        self.move(claim.id, State.CANCELLED if waits and claim.id in self.marked else ENDS[end])
+
+    @rule(claim=claims, ends=st.lists(ANY_END, min_size=2, max_size=3))
+    def settle_several_times_at_once(self, claim: Claimed, ends: list[End]) -> None:
+        with self.journal.transaction():
+            moved = self.journal.settle([Settlement(claim.id, claim.attempt, end, ENDS[end]) for end in ends], 4.0)
+        assert moved == ([claim.id] if self.is_newest(claim) else [])
+        if moved:
+            self.ended(claim, ends[-1])
+
+    @rule(end=ANY_END)
+    def settle_late_all_that_is_over(self, end: End) -> None:
+        late = [one for one in self.claimed if not self.is_newest(one)]
+        with self.journal.transaction():
+            assert self.journal.settle([Settlement(one.id, one.attempt, end, ENDS[end]) for one in late], 5.0) == []
+
+    @rule(target=claims, task=tasks)
+    def begin_in_the_web_worker(self, task: int) -> MultipleResults[Claimed]:
+        with self.journal.transaction():
+            moved = self.journal.begin([task], self.owner, 3.0)
+            running = [one for one in self.journal.running_of(self.owner) if one.id in moved]
+        assert moved == ([task] if self.states[task] is State.HELD else [])
+        return self.taken(running)
+
+    @rule()
+    def runner_dies(self) -> None:
+        """Another one hands back what it had; what ran is found whole and each attempt once."""
+        with self.journal.transaction():
+            successor = self.journal.enter(ProcessEntry("runner", 2, "here", 1.0))
+            found = {one.id: one for one in self.journal.running_of(self.owner)}
+            running = {task for task, state in self.states.items() if state is State.RUNNING}
+            assert {task: one.attempt for task, one in found.items()} == {one: self.attempts[one] for one in running}
+            cut = [Settlement(one.id, one.attempt, End.INTERRUPTED, State.WAITING) for one in found.values()]
+            assert set(self.journal.settle(cut, 4.0)) == running
+            self.journal.leave(self.owner, "died", 4.0)
+        for one in found.values():
+            self.ended(one, End.INTERRUPTED)
+        self.owner = successor
 
     @rule()
     def reopen(self) -> None:
         self.journal.close()
 
     @rule()
-    def crash_in_the_middle(self) -> None:
+    def be_cut_in_the_middle(self) -> None:
         with contextlib.suppress(InterruptedError), self.journal.transaction():
-            for task in self.states:
-                self.journal.release([task], 2.0)
-                self.journal.drop([Drop(task, "why")], 2.0)
-            self.journal.claim(self.owner, Lane.LOOP, 99, 3.0)
+            self.do_much()
             raise InterruptedError
+
+    @rule()
+    def crash_in_the_middle(self) -> None:
+        """What is on the disk in the middle of a transaction is all that the next process gets."""
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        with contextlib.suppress(InterruptedError), self.journal.transaction():
+            self.do_much()
+            for name in ("journal.db", "journal.db-wal"):
+                shutil.copy(self.journal.path.with_name(name), folder / name)
+            raise InterruptedError
+        self.journal.close()
+        self.journal = SqliteJournal(f"sqlite:///{folder}/journal.db")
+
+    def do_much(self) -> None:
+        for task in self.states:
+            self.journal.release([task], 2.0)
+            self.journal.drop([Drop(task, "why")], 2.0)
+            self.journal.cancel([task], 2.0)
+        self.journal.claim(self.owner, Lane.LOOP, 99, 3.0)
+
+    @rule(sides=st.sets(st.sampled_from(["", "-wal", "-shm"])))
+    def lose_files_that_are_open(self, sides: set[str]) -> None:
+        with self.journal.transaction():
+            pass
+        for side in sides:
+            Path(f"{self.journal.path}{side}").unlink()
+        with self.journal.transaction():
+            assert self.journal.unknown(self.states) == set()
 
     @invariant()
     def journal_and_model_agree(self) -> None:
@@ -183,5 +256,5 @@ class JournalMachine(RuleBasedStateMachine):
         assert found == {shown(task): (state.label, self.attempts[task]) for task, state in self.states.items()}
 
 
-JournalMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+JournalMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
 TestJournal = JournalMachine.TestCase

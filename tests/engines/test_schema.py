@@ -7,11 +7,13 @@ import sys
 from importlib.resources import files
 from pathlib import Path
 
+import apsw
 import pytest
 
 from outlast.engines.history import History, IncidentCounts
+from outlast.engines.opening import connect
 from outlast.engines.schema import SCHEMA_VERSION, version_of
-from outlast.engines.sqlite import SqliteJournal, connect
+from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import IncidentNotFound, JournalUnusable
 
 OLD_TASK = 4711
@@ -19,7 +21,7 @@ MIGRATES = """
 import sys, time
 from pathlib import Path
 from outlast.engines.schema import migrate
-from outlast.engines.sqlite import connect
+from outlast.engines.opening import connect
 
 def wait(tries):
     if tries == 0:
@@ -39,7 +41,7 @@ print(connection.pragma("user_version"), flush=True)
 def old(tmp_path: Path) -> Path:
     """A journal as version 1 made it, with a task that waits."""
     path = tmp_path / "journal.db"
-    connection = connect(path, patience=1.0)
+    connection = apsw.Connection(str(path))
     connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
     connection.execute(
         "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "

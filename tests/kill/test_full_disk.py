@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import resource
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.journals import answer_to_a_task
 from tests.support.servers import Server, eventually, serving
 
 FILLER = "filler"
@@ -60,15 +60,6 @@ def read_only(place: Path) -> Iterator[Callable[[], object]]:
     else:
         place.mkdir(mode=0o555)
         yield lambda: place.chmod(0o755)
-
-
-def answer_to_a_task(server: Server, name: str) -> tuple[int, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("GET", f"/add/ok/{name}")
-    answer = connection.getresponse()
-    answer.read()
-    connection.close()
-    return answer.status, answer.getheader("Retry-After")
 
 
 Way = Callable[[Server, Path], AbstractContextManager[None]]

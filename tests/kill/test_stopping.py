@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from outlast.engines.history import History, Record
-from outlast.engines.sqlite import connect
+from outlast.engines.opening import connect
 from tests.kill.test_kills import name_of
 from tests.support.servers import Server, eventually, serving
 

@@ -100,6 +100,8 @@ def test_after_the_template_was_killed_another_one_comes_when_it_is_needed(serve
     template = template_of(server)
     kill(template)
     eventually(lambda: not Path(f"/proc/{template}").exists(), "the runner has collected it")
+    died = f"process {template}, which task processes are copied from, was killed by SIGKILL"
+    eventually(lambda: died in server.output, "it is said")
     assert is_alive(process)
     for child in server.living("child"):
         kill(child)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.sqlite import connect
+from outlast.engines.opening import connect
 from tests.life.captured import captured
 from tests.support.servers import Server, eventually
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outlast.engines.sqlite import connect
+from outlast.engines.opening import connect
 from outlast.errors import JournalUnusable
 from outlast.tasks import State
 from tests.soak.check import Recorded, Seen, violations

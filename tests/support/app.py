@@ -266,6 +266,11 @@ def flush_at_exit(name: str) -> None:
     witness("ran", name, os.getpid())
 
 
+def tell_time(name: str) -> None:
+    """What a task process takes for the time."""
+    witness("time", name, int(time.time()))
+
+
 TASKS = {
     function.__name__: function
     for function in (
@@ -273,8 +278,8 @@ TASKS = {
         *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
         *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
-        *(ask_for_another, look_around, fork_and_sleep, say, flush_at_exit),
-        *(until_told, until_told_async, fork_until_told),
+        *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
+        *(until_told_async,),
     )
 }
 

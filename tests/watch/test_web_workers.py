@@ -62,7 +62,7 @@ def expected(way: str, kind: str) -> str:
         return rf"{patience(kind)}: the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\)"
     return {
         "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
-        "in_an_exit": r"exited with status 3 without a good-bye",
+        "in_an_exit": r"exited with status 3 without a good-bye: os\._exit\(\), or a server that gave up",
         "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
     }[way]
 
@@ -113,7 +113,10 @@ def forget(server: Server) -> None:
 
 
 def wait_for_sentence(server: Server, sentence: str) -> None:
-    eventually(lambda: re.search(sentence, server.output), f"{sentence}\n{server.output[-3000:]}", within=30)
+    try:
+        eventually(lambda: re.search(sentence, server.output), sentence, within=30)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{server.output[-4000:]}") from None
 
 
 def innocent_in(server: Server) -> int:

@@ -39,18 +39,19 @@ def main(control: socket.socket, lifeline: socket.socket) -> None:
 
 def _serve(control: socket.socket, code: ImportedCode, requests: Requests) -> list[socket.socket] | None:
     """Do what the runner asks for. Returns in a copy the sockets that are for it, in the template None at its end."""
-    app = ""
+    what = ""
     for request in requests:
+        answer: Message = {}
         match request.get("type"):
             case "start":
                 environment = read_environment(request["environment"])
-                app = environment.app
+                what = environment.app or environment.main
                 answer = _imported(environment, code)
             case "check":
                 answer = {"type": "stale"} if code.has_changed() else {}
-            case _:
+            case "copy":
                 sockets = requests.take_sockets()
-                answer = _unfit(app) or _copy()
+                answer = _unfit(what) or _copy()
                 if not answer:
                     return sockets
                 for one in sockets:
@@ -71,14 +72,14 @@ def _imported(environment: Environment, code: ImportedCode) -> Message:
         return {"type": "broken", "why": why_broken(error, environment)}
     gc.collect()
     gc.freeze()  # a collection in a copy would write to pages that it shares with us
-    return _unfit(environment.app) or {"type": "ready"}
+    return _unfit(environment.app or environment.main) or {"type": "ready"}
 
 
-def _unfit(app: str) -> Message:
+def _unfit(what: str) -> Message:
     """Why this process cannot be copied safely, empty if it can: what another thread has locked stays so in a copy."""
     count = len(list(Path("/proc/self/task").iterdir())) - 1
     names = [one.name for one in threading.enumerate() if one is not threading.main_thread()]
-    return {"type": "unfit", "why": events.has_threads(app, names, count)} if count else {}
+    return {"type": "unfit", "why": events.has_threads(what, names, count)} if count else {}
 
 
 def _copy() -> Message:

@@ -65,6 +65,7 @@ class ChildWatch:
     def _about(self, stall: Stall) -> dict[str, Any]:
         guilty = stall.flight if stall.cause in GUILTY else None
         return {
+            "cause": stall.cause,
             "sentence": sentences.stall(TASK_PROCESS, os.getpid(), stall),
             "unstarted": self._lanes.hand_back(),
             "task": guilty.task if guilty else 0,

@@ -173,4 +173,4 @@ def _blocker(function: str, seconds: float) -> str:
 def _duration(record: Record, now: float) -> str:
     if record.started_at is None:
         return "-"
-    return f"{(record.ended_at or now) - record.started_at:.2f} s"
+    return f"{max(0.0, (record.ended_at or now) - record.started_at):.2f} s"

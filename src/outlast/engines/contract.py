@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -94,6 +94,14 @@ class Journal(Protocol):
     `StoreFailed` (full, locked, unreadable for now) or `JournalUnusable` (for good).
     """
 
+    @property
+    def file(self) -> Hashable:
+        """Which store is open. Another value in a later transaction: it may know neither who uses it nor their tasks.
+
+        Then enter again, with the same id, and `adopt` what is in hand.
+        """
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """All verbs called inside are durable together when the block ends, or none is."""
         ...
@@ -154,8 +162,16 @@ class Journal(Protocol):
         """The tasks that a web worker had stored and neither released nor dropped."""
         ...
 
-    def enter(self, process: ProcessEntry) -> int:
-        """Record a process; returns its id, by which tasks name their owner."""
+    def unknown(self, tasks: Iterable[int]) -> set[int]:
+        """Those of `tasks` that the journal does not have."""
+        ...
+
+    def adopt(self, attempts: Iterable[Claimed], owner: int, now: float) -> int:
+        """Store attempts that run although the journal does not know their tasks; returns how many it were."""
+        ...
+
+    def enter(self, process: ProcessEntry, known: int = 0) -> int:
+        """Record a process; returns its id, by which tasks name their owner: `known` if it has one."""
         ...
 
     def leave(self, process: int, reason: str, now: float) -> None:
@@ -184,6 +200,10 @@ class Journal(Protocol):
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""
+        ...
+
+    def newest(self) -> int:
+        """The largest id of a task, 0 when there is none."""
         ...
 
     def close(self) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import apsw
 
+from outlast import events
 from outlast.engines.incidents import DAY, MOST_JSON, MOST_STACK, IncidentRecord, from_row
+from outlast.engines.opening import connect
 from outlast.engines.schema import SCHEMA_VERSION, version_of
-from outlast.engines.sqlite import connect
 from outlast.errors import IncidentNotFound, JournalUnusable, TaskNotFound
 from outlast.incidents import Kind
 from outlast.tasks import State, id_range, number_of, shown
@@ -114,7 +115,7 @@ class History:
             self._connection = connect(path, patience=1.0, read_only=True)
             version = version_of(self._connection)
         if not 1 <= version <= SCHEMA_VERSION:
-            raise JournalUnusable(f"the journal {path} has version {version}, this outlast reads {SCHEMA_VERSION}")
+            raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
         self._path = path
         self._has_incidents = version >= WITH_INCIDENTS
 
@@ -215,5 +216,5 @@ def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise JournalUnusable(f"the journal {path} cannot be read: {error}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from outlast import events
 from outlast.errors import JournalUnusable
 
 STEPS = ("schema.sql", "schema_2.sql")
@@ -37,10 +38,7 @@ def migrate(connection: apsw.Connection, path: Path) -> None:
 
 def _is_current(found: int, path: Path) -> bool:
     if found > SCHEMA_VERSION:
-        raise JournalUnusable(
-            f"the journal {path} has version {found}, this outlast knows {SCHEMA_VERSION}: "
-            "upgrade outlast, or set OUTLAST_URL to another path"
-        )
+        raise JournalUnusable(events.journal_newer(path, found, SCHEMA_VERSION))
     return found == SCHEMA_VERSION
 
 

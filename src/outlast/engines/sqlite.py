@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import apsw
@@ -15,19 +12,19 @@ import apsw
 from outlast import events
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
+from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
+from outlast.engines.opening import begins_as_a_journal, connect, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.schema import migrate
-from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.errors import JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import unless_cancelled
-from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
 
-BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
-
-_TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
 _LANES = json.dumps(list(Lane))
-_FOR_GOOD = (apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError)
+PAGES_IN_LOG = 1000  # 4 MiB; then the runner writes them back into the file
+TRIES = 5  # times that another file may come to the path while one is opened
 
 
 class SqliteJournal:
@@ -41,33 +38,62 @@ class SqliteJournal:
         self._patience = patience
         self._checkpoints = checkpoints
         self._connection: apsw.Connection | None = None
+        self._presence: Presence | None = None
+        self._identity = NOWHERE
+
+    @property
+    def file(self) -> Identity:
+        """Which file is open. When that changes, the journal may not know who uses it, nor what they have in hand."""
+        return self._identity
 
     def open(self) -> None:
         """Open the file, and create or migrate it. Raises JournalUnusable or StoreFailed."""
+        with translated(self.path):
+            self._here()
+
+    def _open(self) -> apsw.Connection:
         prepare_folder(self.path)
-        with _translated(self.path):
-            connection = connect(self.path, self._patience)
-            pages = 1000 if self._checkpoints else 0
-            connection.pragma("wal_autocheckpoint", pages)
-            migrate(connection, self.path)
-        self._connection = connection
+        presence = Presence(self.path, self._patience, lambda: make_journal(self.path, self._prepare))
+        try:
+            self._connection = self._connected()
+        except BaseException:
+            presence.close()
+            raise
+        self._presence = presence
+        return self._connection
+
+    def _connected(self) -> apsw.Connection:
+        before = Identity.at(self.path)
+        connection = connect(self.path, self._patience)
+        connection.pragma("wal_autocheckpoint", PAGES_IN_LOG if self._checkpoints else 0)
+        migrate(connection, self.path)
+        now = Identity.at(self.path)
+        self._identity = now if now.file == before.file else NOWHERE
+        return connection
+
+    def _prepare(self, draft: apsw.Connection) -> None:
+        switch_to_wal(draft, self._patience)
+        migrate(draft, self.path)
 
     def close(self) -> None:
         """Give back the file. It is opened again when used again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        presence, self._presence = self._presence, None
+        if connection is not None:
+            if self._checkpoints and self._identity == Identity.at(self.path):
+                _write_back(connection)
+            connection.close()
+        if presence is not None:
+            presence.close()
 
     def transaction(self) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
-        if self._connection is None:
-            self.open()
-        return self._transaction(self._opened())
+        return self._transaction()
 
     @contextmanager
-    def _transaction(self, connection: apsw.Connection) -> Iterator[None]:
-        with _translated(self.path):
-            connection.execute("BEGIN IMMEDIATE")
+    def _transaction(self) -> Iterator[None]:
+        with translated(self.path):
+            connection = self._begun()
             try:
                 yield
                 connection.execute("COMMIT")
@@ -75,6 +101,35 @@ class SqliteJournal:
                 if not connection.get_autocommit():
                     connection.execute("ROLLBACK")
                 raise
+
+    def _begun(self) -> apsw.Connection:
+        """The write lock on the file that is at the path.
+
+        The lock is on the file that is open, so it is looked again once the lock is held: whoever puts a lost journal
+        back holds it meanwhile, and what is written to the old one later would be lost.
+        """
+        for _ in range(TRIES):
+            connection = self._here()
+            connection.execute("BEGIN IMMEDIATE")
+            if self._identity != Identity.at(self.path):
+                connection.execute("ROLLBACK")
+            elif not begins_as_a_journal(connection):
+                connection.execute("ROLLBACK")
+                raise JournalUnusable(events.journal_damaged(self.path, "it does not begin as a journal does"))
+            else:
+                return connection
+        raise StoreFailed(events.journal_not_written(self.path, "its file is replaced again and again"))
+
+    def _here(self) -> apsw.Connection:
+        """A connection to what is at the path; a journal that was deleted while it was open is put back before."""
+        now = Identity.at(self.path)
+        if self._connection is not None and now == self._identity:
+            return self._connection
+        with reached(self.path):
+            if self._connection is not None and now.file in (None, self._identity.file):
+                put_back(self.path, self._connection, self._identity, self._prepare)
+            self.close()
+            return self._open()
 
     def add(self, tasks: Iterable[NewTask], owner: int) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
@@ -171,9 +226,21 @@ class SqliteJournal:
         """The tasks that a web worker had stored and neither released nor dropped."""
         return [(task_id, Lane(lane)) for task_id, lane in self._opened().execute(sql.HELD_OF, (owner,))]
 
-    def enter(self, process: ProcessEntry) -> int:
-        """Record a process; returns its id."""
-        values = (process.kind, process.pid, process.machine, process.started_at)
+    def unknown(self, tasks: Iterable[int]) -> set[int]:
+        """Those of `tasks` that the journal does not have."""
+        return {int(one) for (one,) in self._opened().execute(sql.UNKNOWN, (json.dumps(list(tasks)),))}
+
+    def adopt(self, attempts: Iterable[Claimed], owner: int, now: float) -> int:
+        """Store attempts that run although the journal does not know their tasks; what runs again runs alone."""
+        by_id = {one.id: one for one in attempts}
+        adopted = [by_id[one] for one in self.unknown(by_id)]
+        self._opened().executemany(sql.ADOPT, (_adopted_row(one, owner, now) for one in adopted))
+        self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in adopted), now)
+        return len(adopted)
+
+    def enter(self, process: ProcessEntry, known: int = 0) -> int:
+        """Record a process; returns its id, which is `known` when it has one."""
+        values = (known or None, process.kind, process.pid, process.machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
@@ -208,15 +275,17 @@ class SqliteJournal:
         """How many tasks are held, waiting or running."""
         return _number(self._opened().execute(sql.UNFINISHED))
 
+    def newest(self) -> int:
+        """The largest id of a task, 0 when there is none."""
+        return _number(self._opened().execute(sql.NEWEST))
+
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
         return self._connection
 
     def _read(self, statement: str, bindings: Sequence[Any]) -> list[Any]:
-        if self._connection is None:
-            self.open()
-        with _translated(self.path):
-            return self._opened().execute(statement, bindings).fetchall()
+        with translated(self.path):
+            return self._here().execute(statement, bindings).fetchall()
 
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
@@ -229,63 +298,11 @@ class SqliteJournal:
             self._opened().execute(sql.FREE_FOLLOWERS, (json.dumps(ended),))
 
 
-def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Connection:
-    """A connection set up as every process must: WAL, FULL, a busy handler that sleeps 0.2 ms for `patience` s."""
-    flags = apsw.SQLITE_OPEN_READWRITE | (0 if read_only else apsw.SQLITE_OPEN_CREATE)
-    old_mask = os.umask(0o077)
-    try:
-        connection = apsw.Connection(str(path), flags=flags)
-    finally:
-        os.umask(old_mask)
-    connection.set_busy_handler(_patient(patience))
-    if read_only:
-        connection.pragma("query_only", True)
-        return connection
-    _switch_to_wal(connection, patience)
-    connection.pragma("synchronous", "full")
-    connection.pragma("fullfsync", True)  # macOS: fsync alone does not reach the disk there
-    connection.pragma("temp_store", "memory")
-    connection.pragma("cache_size", -16384)
-    return connection
-
-
-def _switch_to_wal(connection: apsw.Connection, patience: float) -> None:
-    """SQLite asks no busy handler here: two processes that make a journal at once have to be told to wait."""
-    deadline = time.monotonic() + patience
-    while connection.pragma("journal_mode") != "wal":
-        try:
-            connection.pragma("journal_mode", "wal")
-        except apsw.BusyError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(BUSY_SLEEP)
-
-
-def _patient(patience: float) -> Any:
-    began = 0.0
-
-    def wait(tries: int) -> bool:
-        nonlocal began
-        now = time.monotonic()
-        began = now if tries == 0 else began
-        time.sleep(BUSY_SLEEP)
-        return now - began < patience
-
-    return wait
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except _TRANSIENT as error:
-        raise StoreFailed(f"the journal {path} cannot be written now: {error}") from error
-    except _FOR_GOOD as error:
-        raise JournalUnusable(
-            f"the journal {path} cannot be used: {error}. Move the file away and start again, or set OUTLAST_URL"
-        ) from error
-    except apsw.Error as error:
-        raise TaskRefused(f"the journal {path} refused: {error}") from error
+def _write_back(connection: apsw.Connection) -> None:
+    """Let the file alone be the whole journal, unless somebody still reads: nobody waits for that."""
+    connection.set_busy_handler(None)
+    with suppress(apsw.Error):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def _number(answer: apsw.Cursor) -> int:
@@ -314,6 +331,11 @@ def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
 def _claimed(row: Sequence[Any]) -> Claimed:
     task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory = row
     return Claimed(task_id, attempt, crashes, cuts, function, arguments or "", Lane(calling), timeout, memory)
+
+
+def _adopted_row(one: Claimed, owner: int, now: float) -> tuple[Any, ...]:
+    what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
+    return (*what, TaskIds.made_at(one.id), now, one.function, one.arguments)
 
 
 def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:

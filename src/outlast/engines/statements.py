@@ -63,7 +63,7 @@ SET_APART = f"""
 UPDATE task SET lane = 'alone', company = 1
 WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
 SETTLE = """
-UPDATE task SET state = ?1, ended_at = ?2, crashes = crashes + ?3, reason = ?4, owner = NULL,
+UPDATE task SET state = ?1, ended_at = max(?2, started_at), crashes = crashes + ?3, reason = ?4, owner = NULL,
     run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
     company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
 WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
@@ -100,7 +100,17 @@ KEEP_NEWEST_INCIDENTS = """
 DELETE FROM incident WHERE id IN (SELECT id FROM incident ORDER BY last_at DESC, id DESC LIMIT -1 OFFSET ?)"""
 PRUNE_INCIDENTS = """
 DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE last_at < ? ORDER BY last_at LIMIT ?) RETURNING id"""
-ENTER = "INSERT INTO process (kind, pid, machine, started_at) VALUES (?, ?, ?, ?) RETURNING id"
+UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task WHERE id = value)"
+ADOPT = """
+INSERT INTO task
+    (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, created_at, started_at,
+    function, arguments, origin)
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+ENTER = """
+INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL
+RETURNING id"""
 LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
+NEWEST = "SELECT coalesce(max(id), 0) FROM task"
 UNFINISHED = f"SELECT count(*) FROM task WHERE {LIVE}"  # noqa: S608

@@ -10,13 +10,13 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
-from outlast.tasks import State
+from outlast.tasks import NewTask, State
 
 Answer = dict[int, bool]
 """Of the tasks that were to be cancelled, by id: whether they will not finish."""
@@ -43,11 +43,12 @@ class Submission:
 class Writer:
     """Writes to the journal from one thread of its own, started at the first submission (so: after any fork).
 
-    `enter` gives this process its id when the journal is first written. `stored` is called in the writer's thread
-    after each transaction that made a task ready to run.
+    `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
+    it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
+    task ready to run.
     """
 
-    def __init__(self, journal: Journal, enter: Callable[[Journal], int], stored: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal, enter: Callable[[Journal, int], int], stored: Callable[[], None]) -> None:
         self._journal = journal
         self._enter = enter
         self._stored = stored
@@ -61,6 +62,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._owner = 0
+        self._file: Hashable = None
+        self._held: dict[int, NewTask] = {}
         self._failing = False
 
     async def store(self, changes: Sequence[Change], deadline: float) -> Answer:
@@ -171,11 +174,31 @@ class Writer:
         return [one for one in batch if one.future is None]
 
     def _transact(self, batch: Sequence[Submission]) -> Answer:
+        changes = [change for one in batch for change in one.changes]
         with self._journal.transaction():
-            owner = self._owner or self._enter(self._journal)
-            answer = _apply(self._journal, [change for one in batch for change in one.changes], owner)
-        self._owner = owner
+            owner = self._known_owner()
+            answer = _apply(self._journal, changes, owner)
+        self._owner, self._file = owner, self._journal.file
+        self._remember(changes)
         return answer
+
+    def _known_owner(self) -> int:
+        """This process's id, in a journal that has it. One that is new here may not know what the last one held."""
+        if self._journal.file == self._file:
+            return self._owner
+        owner = self._enter(self._journal, self._owner)
+        if lost := self._journal.unknown(self._held):
+            self._journal.add([self._held[task] for task in lost], owner)
+        return owner
+
+    def _remember(self, changes: Iterable[Change]) -> None:
+        """Keep what is held as long as its response lasts."""
+        for change in changes:
+            if isinstance(change, Add):
+                if change.task.state is State.HELD:
+                    self._held[change.task.id] = change.task
+            elif isinstance(change, Release | Drop | Begin):
+                self._held.pop(change.id, None)
 
 
 def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from outlast.hello import Environment
+from outlast.incidents import Cause
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
 from outlast.runner.channel import Channel
@@ -84,6 +85,7 @@ class Child:
     is_ready: bool = False
     is_draining: bool = False
     blocked_since: float | None = None
+    blocked_why: Cause | None = None  # as far as it has been said
     blocked_by: int = 0  # task, 0 when it is not known
     broken_because: str = ""
     ended_because: str = ""  # what the runner has ended it for

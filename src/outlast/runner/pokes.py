@@ -2,8 +2,8 @@
 
 faulthandler writes the stacks from within the signal handler. It walks frames, so a process that runs Python code may
 crash of it (1 in 400 to 4100 times, measured), one whose lock is held in C does not (0 in 11 400). Therefore a process
-is asked only when its event loop and its watching thread have both been silent at two looks, and it did not stand in
-line for a processor meanwhile.
+is asked only when its event loop and its watching thread have both been silent at two looks, although it had a
+processor, or did not ask for one.
 """
 
 from __future__ import annotations
@@ -20,16 +20,20 @@ from outlast.watch.remains import boxes_in, read, vitals_of
 
 log = logging.getLogger("outlast")
 SILENT = 1.0  # seconds
-BETWEEN = 0.5  # seconds between two looks at a process
-FAIR = 0.2  # share of the time between two looks that a process may have stood in line
+BETWEEN = 0.5  # seconds between two looks
+FAIR = 0.2  # share of the time between two looks that a thread may have stood in line, or has to have run
 
 
 @dataclass(slots=True)
 class Silent:
-    """One that was silent at the last look, since the monotonic second `since`. `waited`: as the scheduler counts."""
+    """One that was silent at the last look, since the monotonic second `since`.
+
+    ran, waited: how long its main thread has had, and stood in line for, a processor by then (s).
+    """
 
     since: float
     seen_at: float
+    ran: float
     waited: float
     is_asked: bool = False
     is_told: bool = False
@@ -42,9 +46,13 @@ class Pokes:
         self._folder = folder
         self._send = send
         self._silent: dict[Path, Silent] = {}
+        self._next_look = 0.0
 
     def look(self, now: float) -> None:
         """Ask who is silent for the second time, tell what was answered to the last question."""
+        if now < self._next_look:
+            return
+        self._next_look = now + BETWEEN
         before, self._silent = self._silent, {}
         for path in boxes_in(self._folder):
             vitals = vitals_of(path)
@@ -52,15 +60,13 @@ class Pokes:
                 self._silent[path] = self._follow(path, vitals, before.get(path), now)
 
     def _follow(self, path: Path, vitals: Vitals, before: Silent | None, now: float) -> Silent:
-        if before is not None and now - before.seen_at < BETWEEN:
-            return before
         owner = getattr(read(path), "owner", None)
         pid = owner.pid if owner is not None else 0
-        seen = Silent(vitals.loop_beat, now, _waited(pid))
+        seen = Silent(vitals.loop_beat, now, *_processor_time(pid))
         if before is None or before.since != seen.since or owner is None:
             return seen
         seen.is_asked, seen.is_told = before.is_asked, before.is_told
-        if not seen.is_asked and seen.waited - before.waited < FAIR * (now - before.seen_at):
+        if not seen.is_asked and had_its_share(before, seen):
             seen.is_asked = bool(owner.poke) and _is_awake(pid) and self._send(pid, owner.poke)
         elif seen.is_asked and not seen.is_told:
             seen.is_told = _tell(path, now)
@@ -70,6 +76,12 @@ class Pokes:
 def is_silent(vitals: Vitals, now: float) -> bool:
     """Whether a process that serves shows no sign of life, neither on its loop nor in its watching thread."""
     return vitals.state is State.SERVING and now - max(vitals.loop_beat, vitals.watch_beat) > SILENT
+
+
+def had_its_share(before: Silent, seen: Silent) -> bool:
+    """Whether a process could have shown a sign of life between two looks, if its lock had been free."""
+    share = FAIR * (seen.seen_at - before.seen_at)
+    return seen.waited - before.waited < share or seen.ran - before.ran > share
 
 
 def _tell(path: Path, now: float) -> bool:
@@ -82,12 +94,13 @@ def _tell(path: Path, now: float) -> bool:
     return True
 
 
-def _waited(pid: int) -> float:
-    """Seconds that a process has stood in line for a processor (proc_pid_schedstat); 0 if nobody counts."""
+def _processor_time(pid: int) -> tuple[float, float]:
+    """Seconds that a process's main thread has run, and waited to (proc_pid_schedstat); 0 if nobody counts."""
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
-        return 0.0
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()
+        return int(ran) / 1e9, int(waited) / 1e9
+    except (OSError, ValueError):
+        return 0.0, 0.0
 
 
 def _is_awake(pid: int) -> bool:

@@ -15,7 +15,7 @@ from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.incidents import Incident
+from outlast.incidents import Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
 from outlast.runner.children import TASK_PROCESS, Child, Generation, Stop
@@ -67,7 +67,12 @@ class Pool:
     @property
     def running(self) -> int:
         """How many attempts are handed over and not settled."""
-        return sum(len(child.attempts) for child in self.children) + len(self._handed_back)
+        return len(self.in_hand)
+
+    @property
+    def in_hand(self) -> list[Claimed]:
+        """The attempts that are handed over and not settled."""
+        return [*(one for child in self.children for one in child.attempts.values()), *self._handed_back]
 
     @property
     def has_environment(self) -> bool:
@@ -134,7 +139,7 @@ class Pool:
         self._oom.look(now)
         for child in self.children:
             most = child.generation.environment.settings.max_rss
-            has_worked = child.idle_since > child.ready_at or child.attempts
+            has_worked = child.is_ready and (child.idle_since > child.ready_at or child.attempts)
             if most and child.stays and has_worked and (size := resident_bytes(child.pid)) > most:
                 log.info("%s", events.recycled(child.pid, size, most))
                 child.drain()
@@ -177,12 +182,13 @@ class Pool:
 
     def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
         """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
+        self.is_restless = False
         if self._generation is None:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
-        self.is_restless = move is Move.PROMOTE
         if move is Move.PROMOTE:
+            self.is_restless = True
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
             self._start(self._generation, now)
@@ -301,8 +307,9 @@ class Pool:
         self._woken()
 
     def _blocked(self, child: Child, message: Message) -> None:
-        seconds, unstarted = float(message["seconds"]), message["unstarted"]
-        if child.role is Role.SHARED and child.blocked_since is None:
+        seconds, unstarted, cause = float(message["seconds"]), message["unstarted"], Cause(message["cause"])
+        if child.role is Role.SHARED and child.blocked_why in (None, Cause.STARVED) and child.blocked_why is not cause:
+            child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
             log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
         if message["function"]:
@@ -316,7 +323,7 @@ class Pool:
             log.warning("%s", incident.sentence)
             self.incidents.append(incident)
         if child.blocked_since is not None:
-            child.blocked_since = None
+            child.blocked_since = child.blocked_why = None
             limits.forgive(child, seconds)
             child.blocked_by = 0
             self._woken()

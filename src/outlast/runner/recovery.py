@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from collections.abc import Iterable
 
 from outlast import events
-from outlast.engines.contract import Drop, Journal
+from outlast.engines.contract import Drop, Journal, ProcessEntry
 from outlast.liveness import Liveness
 from outlast.outcome import WentDown, inline_cut, outcome
 from outlast.runner.children import kill_group
-from outlast.tasks import Lane
+from outlast.tasks import Claimed, Lane
 
 MACHINE = socket.gethostname()
 ENDING_TIME = 5.0  # seconds for killed processes to be gone
@@ -41,6 +43,18 @@ def take_over(journal: Journal, liveness: Liveness, me: int) -> int:
             if liveness.holder(web) is None:
                 bury_web(journal, web, pid)
     return count
+
+
+def introduce(journal: Journal, me: int, children: Iterable[tuple[int, int]], attempts: Iterable[Claimed]) -> int:
+    """Tell a journal that has come to the path who is there, `children` as (id, pid), and what has not been settled.
+
+    Returns how many of `attempts` it did not know. In a transaction.
+    """
+    now = time.time()
+    journal.enter(ProcessEntry("runner", os.getpid(), MACHINE, now), me)
+    for process, pid in children:
+        journal.enter(ProcessEntry("child", pid, MACHINE, now), process)
+    return journal.adopt(attempts, me, now)
 
 
 def bury_web(journal: Journal, web: int, pid: int) -> None:

@@ -18,6 +18,7 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
+from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
@@ -48,7 +49,10 @@ class Runner:
         self._journal = SqliteJournal(f"sqlite:///{path}", patience=30.0, checkpoints=True)
         self._selector = selectors.DefaultSelector()
         self._me = 0
+        self._file: object = None
+        self._clock = PatientClock()
         self._settlements: list[Settlement] = []
+        self._settled: list[Claimed] = []  # the attempts of those, in their order
         self._dead_webs: list[int] = []
         self._deaths = Deaths(path.parent)
         self._pokes = Pokes(path.parent, self._send_signal)
@@ -79,6 +83,7 @@ class Runner:
     def _prepare(self) -> None:
         recovery.end_children_of_the_last(self._journal, self._liveness)
         self._me = self._enter("runner", os.getpid())
+        self._file = self._journal.file
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
         self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
@@ -93,6 +98,7 @@ class Runner:
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
         self._pool.enforce(now)
+        self._pokes.look(now)
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
@@ -131,7 +137,7 @@ class Runner:
         if self._settlements or self._dead_webs:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
-        if self._pool.is_restless:
+        if self._stay is Stay.SERVE and self._pool.is_restless:
             return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
@@ -142,6 +148,8 @@ class Runner:
     def _has_something_to_write(self, now: float) -> bool:
         if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
             return True
+        if self._journal.file != self._file:
+            return True
         if self._stay is not Stay.SERVE:
             return False
         return any(self._pool.free(lane, now) for lane in self._waiting)
@@ -151,7 +159,6 @@ class Runner:
         self._next_look = now + POLL
         self._pool.watch_memory(now)
         self._pool.incidents += self._deaths.look(now)
-        self._pokes.look(now)
         self._pool.reap_strays()
         try:
             present = [process for process, _ in self._journal.present("web")]
@@ -184,6 +191,7 @@ class Runner:
         learned, incidents = list(self._pool.learned), list(self._pool.incidents)
         try:
             with self._journal.transaction():
+                taken_along = self._introduce()
                 self._journal.settle(settlements, time.time())
                 self._bury(webs, departed)
                 for function, code, seconds in learned:
@@ -194,13 +202,23 @@ class Runner:
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
-        del self._settlements[: len(settlements)], self._dead_webs[: len(webs)], self._pool.departed[: len(departed)]
-        del self._pool.learned[: len(learned)], self._pool.incidents[: len(incidents)]
-        self._last_write = now
+        del self._settlements[: len(settlements)], self._settled[: len(settlements)], self._dead_webs[: len(webs)]
+        del self._pool.departed[: len(departed)], self._pool.learned[: len(learned)]
+        del self._pool.incidents[: len(incidents)]
+        self._last_write, self._file = now, self._journal.file
         self._complaint = ""
+        if taken_along:
+            log.warning("%s", events.taken_along(taken_along))
         self._pool.hand_over(claims, now)
         for company in companies:
             self._pool.set_apart(company, now)
+
+    def _introduce(self) -> int:
+        """Another journal has come to the path: it may know neither us nor what we have in hand."""
+        if self._journal.file == self._file:
+            return 0
+        children = [(child.id, child.pid) for child in self._pool.children]
+        return recovery.introduce(self._journal, self._me, children, [*self._settled, *self._pool.in_hand])
 
     def _bury(self, webs: list[int], departed: list[tuple[int, str]]) -> None:
         pids = dict(self._journal.present("web")) if webs else {}
@@ -239,7 +257,7 @@ class Runner:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
         if self._stay is Stay.SERVE and now >= self._next_prune:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
-            gone = self._journal.prune(keep, MOST_AT_ONCE, time.time())
+            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now())
             self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
 
     def _send_signal(self, pid: int, number: int) -> bool:
@@ -254,6 +272,7 @@ class Runner:
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
         self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
+        self._settled.append(attempt)
         self._waiting.update(LANES)
 
     def _woken(self) -> None:

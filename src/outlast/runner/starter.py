@@ -155,8 +155,15 @@ class Starter:
         status = template.end()
         if template.verdict is Verdict.UNFIT:
             self._cannot_copy(template.generation, template.why)
-        elif template.verdict is Verdict.NONE and template.coming:
-            self._handlers.failed(template.why or f"a new task process {events.how_it_ended(status)}")
+        elif template.verdict is Verdict.NONE:
+            self._missed(template, events.how_it_ended(status))
+
+    def _missed(self, template: Template, how: str) -> None:
+        """It has ended unasked."""
+        if template.coming:
+            self._handlers.failed(template.why or f"a new task process {how}")
+        else:
+            log.warning("%s", events.template_died(template.pid, how))
 
 
 def _fresh(generation: Generation) -> tuple[Handle, Lines]:

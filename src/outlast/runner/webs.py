@@ -8,6 +8,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from outlast.connection import SOCKET_NAME, socket_address
@@ -69,7 +70,8 @@ class Webs:
         """Stop listening and hang up."""
         self._selector.unregister(self._listener)
         self._listener.close()
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that was made read-only: the next runner puts its own there
+            self._file.unlink(missing_ok=True)
         for channel in [*self._connected, *self._waiting]:
             channel.close()
 

@@ -57,7 +57,7 @@ class Watch:
         self._beat: Beat | None = None
         self._duty: Duty | None = None
         self._beats = 0
-        self._noted = 0.0
+        self._noted: Stall | None = None
         self._oom = OomKills()
         self._writes_stacks = False
         forget = weakref.WeakMethod(self._forget)
@@ -149,10 +149,10 @@ class Watch:
             self._box.beat_watch()
 
     def stalled(self, stall: Stall) -> None:
-        """The loop stands still: into the box when it is new, when it has doubled, when it is over."""
+        """The loop stands still: into the box when that is new, is seen otherwise, has doubled, or is over."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        if self._box is not None and (stall.is_over or stall.seconds >= 2 * self._noted):
-            self._noted = 0.0 if stall.is_over else stall.seconds
+        if self._box is not None and _is_news(stall, self._noted):
+            self._noted = stall
             self._box.note(_note(stall))
         self._duty.tell(stall)
 
@@ -181,6 +181,12 @@ class Watch:
             faulthandler.disable()
             faulthandler.unregister(POKE)
             self._writes_stacks = False
+
+
+def _is_news(stall: Stall, noted: Stall | None) -> bool:
+    if noted is None or noted.is_over or stall.is_over:
+        return True
+    return stall.cause is not noted.cause or stall.site != noted.site or stall.seconds >= 2 * noted.seconds
 
 
 def _note(stall: Stall) -> StallNote:

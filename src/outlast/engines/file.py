@@ -1,0 +1,204 @@
+"""The file of a SQLite journal: which one is at the path, and how a journal gets there, whole or not at all.
+
+A file that was deleted or moved away while it is open lives on for those who have it open. The first of them to notice
+puts all that is in it back to the path, under SQLite's own write lock, so that nobody writes to the old one meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from outlast import events
+from outlast.engines.opening import shows_damage
+from outlast.engines.place import prepare_folder
+from outlast.errors import StoreFailed
+from outlast.tasks import TaskIds
+
+log = logging.getLogger("outlast")
+SIDES = ("", "-wal", "-shm")  # SQLite's names: the file, its write-ahead log, the index of that
+LOOK = 0.01  # seconds between looks for a file that somebody else puts back
+Inode = tuple[int, int]
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which files are at a journal's path; None for what is missing. Two journals never have one identity."""
+
+    file: Inode | None
+    log: Inode | None
+    index: Inode | None
+
+    @classmethod
+    def at(cls, path: Path) -> Identity:
+        """As it is now. Costs three `stat`; opens nothing."""
+        name = str(path)
+        return cls(*(_inode(name + side) for side in SIDES))
+
+
+NOWHERE = Identity(None, None, None)
+
+
+def _inode(name: str) -> Inode | None:
+    try:
+        found = os.stat(name)  # noqa: PTH116 - in front of every transaction
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class Presence:
+    """That this process has the journal at `path` open, for whoever finds no file there and would make an empty one.
+
+    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises StoreFailed when the file stays
+    away for `patience` seconds although somebody has it open, who puts it back as soon as he looks.
+    """
+
+    def __init__(self, path: Path, patience: float, make: Callable[[], None]) -> None:
+        self._file = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.close = weakref.finalize(self, os.close, self._file)
+        try:
+            self._enter(path, patience, make)
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, path: Path, patience: float, make: Callable[[], None]) -> None:
+        deadline = time.monotonic() + patience
+        while not path.exists():
+            if self._is_the_only_one():
+                if not path.exists():
+                    make()
+            elif time.monotonic() > deadline:
+                raise StoreFailed(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
+            else:
+                time.sleep(LOOK)
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    def _is_the_only_one(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def make_journal(path: Path, prepare: Callable[[apsw.Connection], None]) -> None:
+    """Make an empty journal at `path`, where there is none and nobody has one open. `prepare` writes its schema."""
+    with _alone(path):
+        _place(path, _draft(path, prepare), keeps=True)
+
+
+def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]) -> None:
+    """Make a journal at `path` of what is in `lost`, which is open and was the one there (`identity`).
+
+    Does nothing when somebody else has put another one there. If `lost` cannot be read to its end, the new one is
+    empty. Raises apsw.Error or OSError when there is no room, for example.
+    """
+    prepare_folder(path)
+    with _locked(lost) as readable, _alone(path):
+        if Identity.at(path).file not in (None, identity.file):
+            return
+        draft = _draft(path, prepare)
+        copied = readable and _copied(lost, draft)
+        if readable and not copied:
+            draft = _draft(path, prepare)
+        aside = _place(path, draft, keeps=not copied)
+    log.error("%s", events.journal_put_back(path, aside) if copied else events.journal_begun_anew(path, aside))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time, by a lock on the folder: to close a journal's file would drop SQLite's locks on it."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _locked(lost: apsw.Connection) -> Iterator[bool]:
+    """Whether it can be read, and if so, with nobody else writing to it."""
+    try:
+        lost.execute("BEGIN IMMEDIATE")
+    except apsw.Error as error:
+        if not shows_damage(error):
+            raise
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(apsw.Error):
+            lost.execute("ROLLBACK")
+
+
+def _draft(path: Path, prepare: Callable[[apsw.Connection], None]) -> Path:
+    """A journal beside `path` that nobody knows yet.
+
+    Its processes get numbers that those of an earlier journal never had: they may live on, and are known by them.
+    """
+    draft = path.with_name(f"{path.name}.new")
+    for side in SIDES:
+        Path(f"{draft}{side}").unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
+    connection = apsw.Connection(str(draft))
+    try:
+        prepare(connection)
+        first = int((time.time() - TaskIds.BEGINNING) * 1000)
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('process', ?)", (max(0, first),))
+    finally:
+        connection.close()
+    return draft
+
+
+def _copied(lost: apsw.Connection, draft: Path) -> bool:
+    """Whether every row of `lost` could be read, and is in `draft` now."""
+    copy = apsw.Connection(str(draft))
+    try:
+        with copy:
+            for (table,) in lost.execute(TABLES).fetchall():
+                rows = lost.execute(f"SELECT * FROM {table}")  # noqa: S608 - a name of our schema
+                marks = ", ".join("?" for _ in lost.execute(f"PRAGMA table_info({table})"))
+                copy.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
+    except (apsw.SQLError, apsw.ConstraintError, UnicodeDecodeError):
+        return False
+    except apsw.Error as error:
+        if not shows_damage(error):
+            raise
+        return False
+    finally:
+        copy.close()
+    return True
+
+
+def _place(path: Path, draft: Path, *, keeps: bool) -> list[Path]:
+    """Let `draft` be the journal at `path`; returns where the files are kept that lay there, if any did."""
+    lost = f"{path}.lost-{time.time_ns()}"
+    left = [side for side in SIDES if Path(f"{path}{side}").exists()]
+    aside = [Path(f"{path}{side}").rename(f"{lost}{side}") for side in left if keeps]
+    for side in left:
+        Path(f"{path}{side}").unlink(missing_ok=True)
+    draft.rename(path)
+    _sync(path.parent)
+    return aside
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,113 @@
+"""How a SQLite journal is opened, by apsw alone, and what SQLite's errors mean for whoever reads them at night."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from outlast import events
+from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+
+BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
+MAGIC = b"SQLite format 3\0"
+LARGEST_LOG = 16 << 20  # bytes that the write-ahead log keeps on disk once a long reader has let go of it
+
+_TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError)
+_CLOSED_TO_US = (apsw.CantOpenError, apsw.PermissionsError)
+
+
+def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Connection:
+    """A connection to a journal that is there, set up as every process must: WAL, FULL, `patience` s for the lock.
+
+    Closing it leaves the write-ahead log alone: SQLite would delete it by its path, where another journal's may lie by
+    then. Raises JournalUnusable for an empty file, of which SQLite would make a new journal beside the log of the old.
+    """
+    if path.exists() and path.stat().st_size == 0:
+        raise JournalUnusable(events.journal_damaged(path, "it is empty"))
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.set_busy_handler(_patient(patience))
+    if read_only:
+        connection.pragma("query_only", True)
+        return connection
+    if connection.readonly("main"):  # SQLite has settled for that, and would stay with it when the file can be written
+        connection.close()
+        raise JournalUnusable(events.journal_closed(path, "it can only be read"))
+    switch_to_wal(connection, patience)
+    connection.pragma("synchronous", "full")
+    connection.pragma("fullfsync", True)  # macOS: fsync alone does not reach the disk there
+    connection.pragma("temp_store", "memory")
+    connection.pragma("cache_size", -16384)
+    connection.pragma("journal_size_limit", LARGEST_LOG)
+    return connection
+
+
+def switch_to_wal(connection: apsw.Connection, patience: float) -> None:
+    """SQLite asks no busy handler here: two processes that open a journal at once have to be told to wait."""
+    deadline = time.monotonic() + patience
+    while connection.pragma("journal_mode") != "wal":
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(BUSY_SLEEP)
+
+
+def begins_as_a_journal(connection: apsw.Connection) -> bool:
+    """Whether the file still begins as SQLite files do; read through SQLite, since nobody else may open it."""
+    return connection.read("main", 0, 0, len(MAGIC)) == (True, MAGIC)
+
+
+def shows_damage(error: apsw.Error) -> bool:
+    """Whether SQLite says by it that a file is not what it has been, for example shorter."""
+    return isinstance(error, _DAMAGED) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as StoreFailed (for now), JournalUnusable (until somebody does something) or TaskRefused."""
+    try:
+        yield
+    except _TRANSIENT as error:
+        if shows_damage(error):
+            raise JournalUnusable(events.journal_damaged(path, error)) from error
+        raise StoreFailed(events.journal_not_written(path, error)) from error
+    except _DAMAGED as error:
+        raise JournalUnusable(events.journal_damaged(path, error)) from error
+    except _CLOSED_TO_US as error:
+        raise JournalUnusable(events.journal_closed(path, error)) from error
+    except apsw.Error as error:
+        raise TaskRefused(f"the journal {path} refused: {error}") from error
+    except ValueError as error:  # text that is none, a lane that there is not: no journal has written that
+        raise JournalUnusable(events.journal_damaged(path, error)) from error
+
+
+@contextmanager
+def reached(path: Path) -> Iterator[None]:
+    """The same for what the system says of files and folders."""
+    try:
+        yield
+    except PermissionError as error:
+        raise JournalUnusable(events.journal_closed(path, error)) from error
+    except OSError as error:
+        raise StoreFailed(events.journal_not_written(path, error)) from error
+
+
+def _patient(patience: float) -> Any:
+    began = 0.0
+
+    def wait(tries: int) -> bool:
+        nonlocal began
+        now = time.monotonic()
+        began = now if tries == 0 else began
+        time.sleep(BUSY_SLEEP)
+        return now - began < patience
+
+    return wait

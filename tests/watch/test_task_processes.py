@@ -1,0 +1,122 @@
+"""Every way to block or end a task process: what the runner says of it, at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.cgroups import memory_cgroup
+from tests.support.servers import Server, eventually, serving
+from tests.watch.test_web_workers import APP, CALLS, forget, reached, wait_for_sentence
+
+HELD = ("in_a_regex", "in_c")
+ENDS = {
+    "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
+    "in_an_exit": r"exited with status 3 without a good-bye: os\._exit\(\), or a server that gave up",
+    "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
+}
+INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, unpaid\)"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A new one each time: a function that has blocked once runs alone from then on."""
+    shutil.copy(APP, tmp_path / "main.py")
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6", OUTLAST_MAX_CRASHES="1") as server:
+        yield server
+
+
+def innocent_in(server: Server) -> int:
+    """The pid of the task process in which an innocent task runs for a while."""
+    forget(server)
+    server.get("/innocent?seconds=8")
+    return reached(server, "innocent")
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Server, way: str) -> None:
+    child = innocent_in(server)
+    server.get(f"/task?way={way}")
+    assert reached(server, "culprit") == child, server.output
+    by = rf"by {way} \(main\.py:\d+\) in {CALLS[way]}, for task \w+ main:culprit"
+    wait_for_sentence(
+        server,
+        rf"the event loop of task process {child} has been blocked for [\d.]+ s {by}: no other task goes on there "
+        r"meanwhile; new tasks go to another process; running in this one: ",
+    )
+    os.kill(child, signal.SIGKILL)
+    wait_for_sentence(
+        server,
+        rf"task process {child} was killed by SIGKILL from outside: .*; its event loop had been blocked for [\d.]+ s "
+        rf"{by}; in flight: {INNOCENT}; task \w+ main:culprit \([\d.]+ s: runs again, unpaid\)",
+    )
+
+
+@pytest.mark.parametrize("way", HELD)
+def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Server, way: str) -> None:
+    child = innocent_in(server)
+    server.get(f"/task?way={way}")
+    assert reached(server, "culprit") == child, server.output
+    wait_for_sentence(
+        server,
+        rf"no thread of task process {child} has run Python for [\d.]+ s: C code holds the interpreter's lock, "
+        rf"in {way} \(main\.py:\d+\)",
+    )
+    wait_for_sentence(
+        server,
+        rf"task process {child} was ended by outlast: it was silent for [\d.]+ s, since something in it held the "
+        rf"interpreter's lock; the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\); in flight",
+    )
+
+
+@pytest.mark.parametrize("way", ENDS)
+def test_what_a_task_process_died_of_is_said_at_once(server: Server, way: str) -> None:
+    child = innocent_in(server)
+    if way == "SIGKILL":
+        os.kill(child, signal.SIGKILL)
+        wait_for_sentence(server, rf"task process {child} {ENDS[way]}; in flight: task \w+ main:innocent")
+    else:
+        server.get(f"/task?way={way}")
+        assert reached(server, "culprit") == child, server.output
+        wait_for_sentence(server, rf"task process {child} {ENDS[way]}; in flight: .*task \w+ main:culprit")
+
+
+def test_a_task_process_that_the_kernel_ended_for_want_of_memory(tmp_path: Path) -> None:
+    shutil.copy(APP, tmp_path / "main.py")
+    with memory_cgroup(900 << 20) as cgroup, serving("uvicorn", tmp_path, OUTLAST_MAX_CRASHES="1") as server:
+        (cgroup / "cgroup.procs").write_text(str(server.process.pid))  # what it starts from now on is in it, too
+        child = innocent_in(server)
+        server.get("/task?way=in_too_much_memory")
+        wait_for_sentence(
+            server,
+            rf"task process {child} was killed by the kernel since memory had run out \(SIGKILL, and the count of OOM "
+            r"kills has risen\).*; in flight: .*main:culprit",
+        )
+        eventually(server.all_settled, f"{server.records()}\n{server.output[-3000:]}", within=60)
+        ends = {record.function: record.state for record in server.records()}
+        assert ends == {"main:innocent": "done", "main:culprit": "failed"}
+        assert any("memory had run out" in record.reason for record in server.records())
+        assert server.answers()
+
+
+def test_what_was_said_can_be_explained_later(server: Server) -> None:
+    child = innocent_in(server)
+    server.get("/task?way=in_a_segfault")
+    wait_for_sentence(server, rf"task process {child} {ENDS['in_a_segfault']}")
+    eventually(lambda: "SIGSEGV" in explained(server), "it is in the journal")
+    whole = explained(server, "1")
+    assert "Fatal Python error: Segmentation fault" in whole
+    assert re.search(r"main:innocent", whole), whole
+
+
+def explained(server: Server, *which: str) -> str:
+    asked = [str(Path(sys.executable).with_name("outlast")), "explain", *which]
+    return subprocess.run(asked, cwd=server.folder, capture_output=True, text=True, check=True).stdout
