@@ -1,10 +1,11 @@
 # Every target makes what it needs by itself: .venv by uv where it is installed, else by python3 -m venv.
 VENV := .venv
+PEERS := .venv-peers
 PYTHON ?= python3
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench soak clean
+.PHONY: demo test check bench soak matrix clean
 
 demo: $(VENV)/.ready
 	$(BIN)/outlast demo $(ARGS)
@@ -23,13 +24,25 @@ bench: $(VENV)/.ready
 soak: $(VENV)/.ready
 	$(BIN)/python -m tests.soak $(ARGS)
 
+matrix: $(VENV)/.ready $(PEERS)/.ready
+	$(BIN)/python -m tests.matrix --python $(PEERS)/bin/python $(ARGS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.ready: pyproject.toml
 	if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python -e ".[dev]"; \
 	else \
 		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet -e ".[dev]"; \
+	fi
+	touch $@
+
+# What the kill matrix compares, in one environment, so that all have the same server under them.
+$(PEERS)/.ready: pyproject.toml tests/matrix/peers.txt
+	if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --allow-existing $(PEERS) && uv pip install --quiet --python $(PEERS)/bin/python -e ".[demo]" -r tests/matrix/peers.txt; \
+	else \
+		$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet -e ".[demo]" -r tests/matrix/peers.txt; \
 	fi
 	touch $@

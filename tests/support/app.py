@@ -228,6 +228,14 @@ def until_told(name: str) -> None:
     witness("ran", name, os.getpid())
 
 
+async def until_told_async(name: str) -> None:
+    """The same as a coroutine."""
+    witness("began", name, os.getpid())
+    while not Path(f"{name}.told").exists():
+        await asyncio.sleep(0.01)
+    witness("ran", name, os.getpid())
+
+
 def fork_until_told(name: str) -> None:
     """The same, beside a process that the task has started."""
     forked = os.fork()
@@ -271,6 +279,7 @@ TASKS = {
         *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
+        *(until_told_async,),
     )
 }
 

@@ -134,9 +134,9 @@ class Pool:
         for attempt in gone:
             self._ended(attempt, Stopped(Why.CANCEL, 0.0))
 
-    def watch_memory(self) -> None:
+    def watch_memory(self, now: float) -> None:
         """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
-        self._oom.look()
+        self._oom.look(now)
         for child in self.children:
             most = child.generation.environment.settings.max_rss
             has_worked = child.is_ready and (child.idle_since > child.ready_at or child.attempts)

@@ -60,6 +60,7 @@ class Runner:
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
         self._stop_signals = 0
+        self._is_outdated = False
         self._alone_since: float | None = None
         self._stay = Stay.SERVE
         self._is_mute = False  # whether it has let go of the last server's stderr
@@ -131,7 +132,9 @@ class Runner:
         is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
-        return Situation(alone, self._stop_signals, bool(self._pool.children), bool(self._settlements))
+        would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
+        has_children, has_unwritten = bool(self._pool.children), bool(self._settlements)
+        return Situation(alone, self._stop_signals, has_children, has_unwritten, would_be_replaced)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
@@ -158,7 +161,7 @@ class Runner:
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
-        self._pool.watch_memory()
+        self._pool.watch_memory(now)
         self._pool.incidents += self._deaths.look(now)
         self._pool.reap_strays()
         try:
@@ -292,6 +295,7 @@ class Runner:
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals = max(1, self._stop_signals)
+            self._is_outdated = True
         if not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             _write_to(outputs[-1] if outputs else os.devnull)

@@ -7,6 +7,8 @@ from enum import Enum
 
 from outlast.settings import Settings
 
+PARTING_TIME = 5.0  # seconds in which web workers leave that are stopped at the same moment, as systemd stops a service
+
 
 class Stay(Enum):
     """What a runner does as long as nothing changes."""
@@ -20,12 +22,17 @@ class Stay(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the decision needs. `alone` is how many seconds nobody has been there to serve, None while someone is."""
+    """What the decision needs.
+
+    alone: how many seconds nobody has been there to serve, or it has been told to stop; None while someone is.
+    would_be_replaced: whether a web worker is connected that would start another runner at once.
+    """
 
     alone: float | None
     stop_signals: int
     has_children: bool
     has_unwritten: bool
+    would_be_replaced: bool
 
 
 def decide(now: Situation, settings: Settings) -> Stay:
@@ -38,4 +45,6 @@ def decide(now: Situation, settings: Settings) -> Stay:
         return Stay.DRAIN if now.alone <= settings.drain else Stay.CUT
     if now.has_unwritten and now.alone <= settings.drain + settings.linger:
         return Stay.DRAIN  # what cannot be written in that time counts as cut at the next start
-    return Stay.LEAVE if now.stop_signals or now.alone > settings.linger else Stay.LINGER
+    if now.stop_signals:
+        return Stay.LINGER if now.would_be_replaced and now.alone <= PARTING_TIME else Stay.LEAVE
+    return Stay.LEAVE if now.alone > settings.linger else Stay.LINGER

@@ -7,6 +7,7 @@ from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CGROUPS = Path("/sys/fs/cgroup")
+_BETWEEN_LOOKS = 1.0  # seconds
 
 
 def resident_bytes(pid: int) -> int:
@@ -23,15 +24,18 @@ class OomKills:
     def __init__(self) -> None:
         self._file = _counting_file()
         self._seen = self._seen_before = self._count()
+        self._next_look = 0.0
 
     @property
     def count(self) -> int:
         """The kernel's count now."""
         return self._count()
 
-    def look(self) -> None:
-        """To be called once a second: what was killed before the last call was none of our children."""
-        self._seen_before, self._seen = self._seen, self._count()
+    def look(self, now: float) -> None:
+        """To be called often, counts once a second: what was killed before the last look was none of our children."""
+        if now >= self._next_look:
+            self._next_look = now + _BETWEEN_LOOKS
+            self._seen_before, self._seen = self._seen, self._count()
 
     def has_struck(self) -> bool:
         """Whether something was killed of late: since the last look but one, as a death is heard of a moment later."""
