@@ -48,7 +48,7 @@ def in_a_segfault() -> None:
 
 
 def in_an_exit() -> None:
-    os._exit(3)
+    os._exit(7)
 
 
 def in_too_much_memory() -> None:

@@ -14,6 +14,7 @@ from outlast.watch.crash import fatal_error, is_waiting, site_in_crash
 from outlast.watch.remains import Remains
 
 IMPATIENCE = 0.65  # gunicorn has been seen to kill after 0.7 of its timeout: it is told that all is well too seldom
+LOST = 0.5  # seconds after which a watching thread, which looks ten times a second, does not run any more
 SILENT = 1.0  # seconds without a sign of life that mean something
 _BREAKS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
 
@@ -117,13 +118,13 @@ def _silence(found: Evidence) -> Silence:
     """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise."""
     vitals, note = found.remains.vitals, found.remains.stall
     since = _beats_until(vitals)
-    is_held = note is not None and not note.is_over and note.cause in (Cause.HELD, Cause.FROZEN)
-    is_whole = vitals.watch_beat < since + SILENT or is_held
     seconds = _last_known(found) - since
     if seconds < SILENT:
         return Silence(0.0, is_whole=False)
-    if note is not None and not note.is_over and (is_held or not is_whole):
+    if note is not None and not note.is_over:
+        is_whole = note.cause in (Cause.HELD, Cause.FROZEN)
         return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
+    is_whole = vitals.watch_beat <= since or _last_known(found) - vitals.watch_beat > LOST
     site = site_in_crash(found.remains.crash) if _is_of_the_silence(found, seconds) else None
     return Silence(seconds, is_whole, culprit=str(site) if site else "")
 
