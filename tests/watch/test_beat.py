@@ -109,7 +109,7 @@ async def in_a_thread(function):
 
 async def in_many_steps(_):
     def tiny():
-        for _ in range(3000):
+        for _ in range(6000):
             pass
 
     deadline = time.monotonic() + 60
