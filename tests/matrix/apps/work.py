@@ -46,7 +46,7 @@ def hogs(name: str, amount: float) -> None:
 
 def exits(name: str, amount: float) -> None:
     witness("began", name)
-    os._exit(3)
+    os._exit(7)  # 3 and 4 would tell gunicorn that the app cannot be loaded: it would leave
 
 
 def aborts(name: str, amount: float) -> None:
