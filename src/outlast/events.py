@@ -78,6 +78,11 @@ def no_worker(path: object) -> str:
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
 
 
+def runner_died(pid: int) -> str:
+    """The last runner has gone without a good-bye."""
+    return f"runner {pid} died, or its container or machine went down"
+
+
 def handed_back(count: int) -> str:
     """What a new runner found of the last one."""
     return (

@@ -334,3 +334,13 @@ def test_a_signal_or_a_faulthandler_of_somebody_else_is_left_alone(
 ) -> None:
     with owner("has_somebody_else_who_uses", place, what):
         assert remains_at(place).owner.poke == signal_that_asks
+
+
+def test_what_a_survivor_had_taken_and_not_read_is_thrown_away_after_a_while(tmp_path: Path) -> None:
+    old, new = tmp_path / "web-1.7.read", tmp_path / "web-2.7.read"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (1.0, 1.0))
+    assert not of_the_dead(tmp_path, "web-").remains
+    assert not old.exists()
+    assert new.exists()

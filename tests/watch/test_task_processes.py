@@ -117,6 +117,18 @@ def test_what_was_said_can_be_explained_later(server: Server) -> None:
     assert re.search(r"main:innocent", whole), whole
 
 
+def test_a_runner_that_was_killed_is_an_incident_and_the_boxes_of_its_task_processes_are_gone(server: Server) -> None:
+    child = innocent_in(server)
+    (runner,) = server.living("runner")
+    old = set(server.journal.parent.glob("child-*"))
+    assert old
+    os.kill(runner, signal.SIGKILL)
+    eventually(lambda: server.living("runner") not in ([], [runner]), "another runner comes")
+    eventually(lambda: f"runner {runner} died" in explained(server), "it is in the journal")
+    assert "main:innocent" in explained(server, "1")
+    eventually(lambda: not old & set(server.journal.parent.glob("child-*")), f"the box of {child} is gone")
+
+
 def explained(server: Server, *which: str) -> str:
     asked = [str(Path(sys.executable).with_name("outlast")), "explain", *which]
     return subprocess.run(asked, cwd=server.folder, capture_output=True, text=True, check=True).stdout

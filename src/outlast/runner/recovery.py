@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from outlast import events
 from outlast.engines.contract import Drop, Journal, ProcessEntry
+from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.liveness import Liveness
 from outlast.outcome import WentDown, inline_cut, outcome
 from outlast.runner.children import kill_group
 from outlast.tasks import Claimed, Lane
+from outlast.watch.remains import of_the_dead
 
 MACHINE = socket.gethostname()
+CHILD_PREFIX = "child-"
 ENDING_TIME = 5.0  # seconds for killed processes to be gone
 
 
-def end_children_of_the_last(journal: Journal, liveness: Liveness) -> None:
-    """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time."""
+def end_children_of_the_last(journal: Journal, liveness: Liveness, folder: Path) -> None:
+    """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time.
+
+    Their black boxes, in `folder`, are thrown away.
+    """
     with journal.transaction():
         present = journal.present("child")
     for process, _ in present:
@@ -30,6 +37,7 @@ def end_children_of_the_last(journal: Journal, liveness: Liveness) -> None:
     with journal.transaction():
         for process, _ in present:
             journal.leave(process, "ended with its runner", time.time())
+    of_the_dead(folder, CHILD_PREFIX)  # nobody has to wonder how they ended
 
 
 def take_over(journal: Journal, liveness: Liveness, me: int) -> int:
@@ -70,11 +78,20 @@ def bury_web(journal: Journal, web: int, pid: int) -> None:
 
 def _hand_back(journal: Journal, runner: int, pid: int) -> int:
     now = time.time()
-    down = WentDown(f"runner {pid} died, or its container or machine went down")
+    down = WentDown(events.runner_died(pid))
     attempts = journal.running_of(runner)
     journal.settle([outcome(down, attempt, max_crashes=1) for attempt in attempts], now)
+    if attempts:
+        journal.note([_incident(pid, attempts, now)], now)
     journal.leave(runner, "died", now)
     return len(attempts)
+
+
+def _incident(pid: int, attempts: Sequence[Claimed], now: float) -> Incident:
+    """How it died is not known: nobody was its parent, and it keeps no box."""
+    sentence = f"{events.runner_died(pid)}; {events.handed_back(len(attempts))}"
+    flights = tuple(Flight(one.function, 0.0, one.id, str(one.lane)) for one in attempts)
+    return Incident(Kind.DEATH, Cause.UNKNOWN, "runner", pid, now, 0.0, "", sentence, flights=flights)
 
 
 def _wait_until_gone(process: int, liveness: Liveness) -> None:

@@ -82,7 +82,7 @@ class Runner:
             key.data()
 
     def _prepare(self) -> None:
-        recovery.end_children_of_the_last(self._journal, self._liveness)
+        recovery.end_children_of_the_last(self._journal, self._liveness, self._path.parent)
         self._me = self._enter("runner", os.getpid())
         self._file = self._journal.file
         self._liveness.hold(self._me)

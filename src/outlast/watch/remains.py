@@ -35,7 +35,8 @@ from outlast.watch.box import (
     Vitals,
 )
 
-SUFFIX = ".box"
+SUFFIX, TAKEN = ".box", ".read"
+FORGOTTEN = 60.0  # seconds
 MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
 _RECORD, _VITALS = struct.Struct("<II"), struct.Struct("<qqqqqq")
 _SLOT = struct.Struct("<qd")
@@ -88,9 +89,15 @@ def of_the_dead(folder: Path, prefix: str, own: str = "") -> Found:
     paths = sorted((one for one in boxes_in(folder, prefix) if not own or not one.name.startswith(own)), key=_age)
     won = [claimed for path in paths if (claimed := _claimed(path)) is not None]
     readable = [one for path in won[:MOST_READ] if (one := read(path)) is not None]
-    for path in won:
+    for path in (*won, *_left_over(folder, prefix)):
         remove(path)
     return Found(readable, len(won) - len(readable))
+
+
+def _left_over(folder: Path, prefix: str) -> list[Path]:
+    """Boxes that a survivor had taken, and then died of something itself before it had read them."""
+    long_ago = time.time() - FORGOTTEN
+    return [path for path in _named(folder, prefix, TAKEN) if _age(path) > -long_ago]
 
 
 def bare_remains(kind: str, pid: int) -> Remains:
@@ -141,11 +148,15 @@ def remove(path: Path) -> None:
 
 def boxes_in(folder: Path, prefix: str = "") -> list[Path]:
     """The boxes in a folder, of the living and the dead."""
+    return _named(folder, prefix, SUFFIX)
+
+
+def _named(folder: Path, prefix: str, suffix: str) -> list[Path]:
     try:
         names = [entry.name for entry in os.scandir(folder)]
     except OSError:
         return []
-    return [folder / name for name in names if name.startswith(prefix) and name.endswith(SUFFIX)]
+    return [folder / name for name in names if name.startswith(prefix) and name.endswith(suffix)]
 
 
 def _age(path: Path) -> float:
@@ -160,7 +171,7 @@ def _claimed(path: Path) -> Path | None:
 
     Whoever comes second may hold the lock of a file that has moved meanwhile: its name tells.
     """
-    mine = path.with_name(f"{path.stem}.{os.getpid()}.read")
+    mine = path.with_name(f"{path.stem}.{os.getpid()}{TAKEN}")
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
