@@ -178,7 +178,7 @@ from outlast.engines.sqlite import SqliteJournal
 journal = SqliteJournal(sys.argv[1])
 sys.stdin.read(1)
 journal.open()
-print(journal.file.file)
+print(journal.file.file, flush=True)
 sys.stdin.read(1)
 """
 
