@@ -185,7 +185,10 @@ class Outlast:
     def _has_runner(self) -> bool:
         if not self.path.parent.exists():
             return False
-        self._liveness = self._liveness or Liveness(self.path.parent)
+        try:
+            self._liveness = self._liveness or Liveness(self.path.parent)
+        except OSError:  # a folder that was made read-only: nobody can be asked
+            return False
         return self._liveness.runner() is not None
 
     def _unfinished(self) -> int:
