@@ -20,7 +20,7 @@ from outlast.watch import sentences
 from outlast.watch.beat import Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights
-from outlast.watch.memory import OomKills, resident_bytes
+from outlast.watch.memory import OwnMemory
 from outlast.watch.sample import Identify
 from outlast.watch.stall import Stall
 
@@ -57,7 +57,7 @@ class Watch:
         self._duty: Duty | None = None
         self._beats = 0
         self._noted: Stall | None = None
-        self._oom = OomKills()
+        self._memory = OwnMemory()
         self._writes_stacks = False
         forget = weakref.WeakMethod(self._forget)
         os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
@@ -75,7 +75,7 @@ class Watch:
         """From now on there is a black box. Without room for it the process runs all the same, and says so."""
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
-            oom_kills=self._oom.count,
+            oom_kills=self._memory.read()[1],
             server=server or Server(),
         )
         try:
@@ -121,6 +121,7 @@ class Watch:
         self.flights.write_to(None)
         atexit.unregister(self._leave)
         self._stop_writing_stacks()
+        self._memory.close()
         box.close()
 
     # What the beat tells
@@ -134,7 +135,7 @@ class Watch:
         self._box.beat_loop()
         self._beats += 1
         if self._beats % MEASURE_EVERY == 0:
-            self._box.measured(resident_bytes(os.getpid()), self._oom.count)
+            self._box.measured(*self._memory.read())
             if self._duty.is_stopping():
                 self._box.enter(State.STOPPING)
 
