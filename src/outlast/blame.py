@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from outlast.outcome import Beside, Died, Happening, Suspected
 from outlast.tasks import Claimed
+from outlast.watch.crash import excerpt
 
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line \d+ in (?P<function>\S+)$', re.MULTILINE)
 _CURRENT = re.compile(r"^Current thread .*?$(?P<frames>.*?)(?:^\s*$|\Z)", re.MULTILINE | re.DOTALL)
@@ -24,7 +25,7 @@ def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Ma
     if len(suspects) == 1:
         guilty = suspects[0]
         beside: Happening = Beside(pid, how)
-        return {one.id: Died(pid, how, crash) if one is guilty else beside for one in attempts}
+        return {one.id: Died(pid, how, excerpt(crash)) if one is guilty else beside for one in attempts}
     suspected = Suspected(pid, how, among=len(suspects))
     accused = {one.id for one in suspects}
     return {one.id: suspected if one.id in accused else Beside(pid, how) for one in attempts}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.watch.crash import fatal_error, is_waiting, site_in_crash, threads_in
+from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash, threads_in
 from tests.support.processes import kill
 from tests.support.servers import eventually
 
@@ -220,3 +220,17 @@ def test_any_text_can_be_read(text: str) -> None:
     assert site is None or str(site)
     assert isinstance(is_waiting(text), bool)
     assert fatal_error(text) in text
+
+
+def test_of_a_long_dump_what_broke_and_the_thread_that_was_hit_are_kept() -> None:
+    idle = "".join(
+        f'Thread 0x{number:016x} (most recent call first):\n  File "/usr/lib/threading.py", line 1 in wait\n\n'
+        for number in range(1, 400)
+    )
+    hit = 'Current thread 0x00007f0000000000 (most recent call first):\n  File "/app/main.py", line 7 in breaks\n\n'
+    dump = f"Fatal Python error: Segmentation fault\n\n{idle}{hit}{idle}"
+    kept = excerpt(dump)
+    assert len(kept) < 1000 < len(dump)
+    assert fatal_error(kept) == "Segmentation fault"
+    assert "line 7 in breaks" in kept
+    assert excerpt(kept) == kept

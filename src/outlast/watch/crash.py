@@ -11,6 +11,8 @@ from outlast.watch.site import Site, is_users, shown_file
 
 _THREAD = re.compile(r"^(?P<current>Current thread|Thread) (?P<name>0x[0-9a-f]+).*$", re.MULTILINE)
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d{1,9}) in (?P<function>\S+)$', re.MULTILINE)
+_CURRENT = re.compile(r"^Current thread .*?(?=^Thread |\Z)", re.MULTILINE | re.DOTALL)
+LONGEST_EXCERPT = 16_384  # characters
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>.+)$", re.MULTILINE)
 _LOOP = re.compile(r"/(asyncio|gunicorn|uvicorn|uvicorn_worker)/([a-z_]+/)*[a-z_]+\.py$")
 _RUNS = frozenset({"_run", "run", "run_forever", "run_until_complete", "_run_once"})
@@ -43,6 +45,18 @@ def threads_in(text: str) -> list[Thread]:
         for head, end in zip(heads, ends, strict=False)
     ]
     return found[_start_of_last_dump(found) :]
+
+
+def excerpt(text: str) -> str:
+    """What is kept of a dump: all of it, or if that is long, what broke and the stack of the thread that was hit.
+
+    Each thread of a pool that has nothing to do has a stack, too.
+    """
+    if len(text) <= LONGEST_EXCERPT:
+        return text
+    current = _CURRENT.search(text)
+    head = text[: text.find("\n\n")][:200]
+    return f"{head}\n\n{current[0] if current else text}"[:LONGEST_EXCERPT]
 
 
 def fatal_error(text: str) -> str:

@@ -40,7 +40,7 @@ FORGOTTEN = 60.0  # seconds
 MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
 _RECORD, _VITALS = struct.Struct("<II"), struct.Struct("<qqqqqq")
 _SLOT = struct.Struct("<qd")
-_LONGEST_CRASH = 16_384  # characters
+_LONGEST_CRASH = 65_536  # characters, as many as there is room for
 _JUST_MADE = 2.0  # seconds: a box is empty for some microseconds, until its owner has locked it
 
 

@@ -10,7 +10,7 @@ from math import inf
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.watch import sentences
 from outlast.watch.box import State, Vitals
-from outlast.watch.crash import fatal_error, is_waiting, site_in_crash
+from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash
 from outlast.watch.remains import Remains
 
 IMPATIENCE = 0.65  # gunicorn has been seen to kill after 0.7 of its timeout: it is told that all is well too seldom
@@ -158,7 +158,7 @@ def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
 def _stack(found: Evidence) -> str:
     """The last one that there is."""
     note = found.remains.stall
-    return found.remains.crash or (note.stack if note is not None and not note.is_over else "")
+    return excerpt(found.remains.crash) or (note.stack if note is not None and not note.is_over else "")
 
 
 def _flights(found: Evidence) -> tuple[Flight, ...]:
