@@ -53,7 +53,7 @@ def test_what_is_right_is_no_violation() -> None:
         (replace(SEEN, recorded={1: replace(GOOD, events=(STARTED, DONE, DONE))}), "settled twice"),
         (replace(SEEN, recorded={1: replace(GOOD, events=(STARTED,))}), "an attempt without an end"),
         (replace(SEEN, recorded={1: replace(CUT, events=(STARTED, ("interrupted", 1, "")))}), "without a sentence"),
-        (replace(SEEN, recorded={1: replace(GOOD, crashes=1)}), "is innocent and was charged 1 crashes"),
+        (replace(SEEN, recorded={1: replace(GOOD, crashes=1)}), "1 innocents were charged for 0 killed processes"),
     ],
 )
 def test_each_violation_is_found(wrong: Seen, words: str) -> None:

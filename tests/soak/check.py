@@ -22,18 +22,28 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """`began` and `ran` count the lines in the outside log by number, `recorded` is by number."""
+    """`began` and `ran` count the lines in the outside log by number, `recorded` is by number.
+
+    killed_children: how many task processes were killed from outside. One that dies with a single attempt in it is
+    that attempt's fault, as far as anybody can tell.
+    """
 
     plan: Sequence[Asked]
     answered: Collection[int]
     began: Mapping[int, int]
     ran: Mapping[int, int]
     recorded: Mapping[int, Recorded]
+    killed_children: int = 0
 
 
 def violations(seen: Seen) -> list[str]:
     """One sentence for each thing that must not be."""
     found = [sentence for asked in seen.plan for sentence in _of_one(asked, seen)]
+    charged = _charged_innocents(seen)
+    if len(charged) > seen.killed_children:
+        found.append(
+            f"{len(charged)} innocents were charged for {seen.killed_children} killed processes: {charged[:5]}"
+        )
     return found + [f"{number} is in the journal twice" for number in _doubled(seen)]
 
 
@@ -78,8 +88,12 @@ def _contradictions(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]
         yield f"has an attempt without an end: {record.events}"
     if any(kind in ("crashed", "interrupted") and not reason for kind, _, reason in record.events):
         yield f"was cut without a sentence: {record.events}"
-    if asked.kind not in KILLERS and record.crashes:
-        yield f"is innocent and was charged {record.crashes} crashes: {record.events}"
+
+
+def _charged_innocents(seen: Seen) -> list[int]:
+    """One number for each charge."""
+    innocents = [(one.number, seen.recorded.get(one.number)) for one in seen.plan if one.kind not in KILLERS]
+    return [number for number, record in innocents if record is not None for _ in range(record.crashes)]
 
 
 def _cuts(record: Recorded) -> int:
