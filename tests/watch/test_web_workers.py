@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import memory_cgroup
-from tests.support.servers import Server, eventually, serving
+from tests.support.servers import Server, descendants, eventually, is_alive, serving
 
 APP = Path(__file__).with_name("app.py")
 UVICORN_WORKER, ASGI, UVICORN = "gunicorn uvicorn_worker", "gunicorn asgi", "uvicorn --workers 2"
@@ -145,12 +145,21 @@ def test_the_survivor_says_who_did_it_and_what_was_in_flight(web: tuple[Server, 
         wait_for_sentence(server, rf"web worker {culprit} {expected(way, kind)}{flights}")
 
 
-def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path) -> None:
+def workers_of(server: Server) -> list[int]:
+    """What the server's main process has started, but for multiprocessing's own helper."""
+    below = descendants(server.process.pid)
+    return [pid for pid in below if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI, UVICORN])
+def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind: str) -> None:
     shutil.copy(APP, tmp_path / "main.py")
-    with memory_cgroup(700 << 20) as cgroup, serving(UVICORN_WORKER, tmp_path, "-t", "60") as server:
+    more = ("-t", "60") if kind != UVICORN else ()
+    with memory_cgroup(700 << 20) as cgroup, serving(kind, tmp_path, *more) as server:
         (cgroup / "cgroup.procs").write_text(str(server.process.pid))  # what it starts from now on is in it
-        os.kill(int(server.get("/ping")[1]), signal.SIGTERM)  # such as another worker
-        eventually(lambda: server.answers() and server.get("/ping")[1] in (cgroup / "cgroup.procs").read_text(), "it")
+        old = workers_of(server)
+        os.kill(server.process.pid, signal.SIGHUP)  # such as other web workers
+        eventually(lambda: not any(map(is_alive, old)) and server.answers(), f"others answer; {server.output}")
         with in_flight(server, "/block?way=in_too_much_memory"):
             culprit = reached(server, "culprit")
             wait_for_sentence(
