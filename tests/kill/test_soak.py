@@ -39,6 +39,19 @@ def test_what_is_right_is_no_violation() -> None:
     assert violations(replace(SEEN, answered=set(), recorded={}, began={}, ran={})) == [], "nobody was promised it"
 
 
+def cut_by_deaths_of_its_runner(times: int) -> Seen:
+    down = "runner 7 died, or its container or machine went down"
+    events = [
+        one for attempt in range(1, times + 1) for one in (("started", attempt, ""), ("interrupted", attempt, down))
+    ]
+    return replace(SEEN, recorded={1: Recorded("failed", 0, tuple(events))}, began={1: times}, ran={})
+
+
+def test_only_a_task_that_has_run_at_five_deaths_of_its_runner_may_fail() -> None:
+    assert violations(cut_by_deaths_of_its_runner(5)) == []
+    assert violations(cut_by_deaths_of_its_runner(4))
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from outlast.outcome import MOST_CUTS
 from tests.soak.plan import KILLERS, Asked
 
 ENDS = ("done", "error", "retry", "timeout", "cancelled", "crashed", "interrupted", "snoozed")
@@ -65,7 +66,8 @@ def _of_one(asked: Asked, seen: Seen) -> Iterator[str]:
 
 def _broken_promises(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]:
     """Of a task whose request was answered."""
-    wanted = "failed" if asked.kind in (*KILLERS, "raises") else "done"
+    fails = asked.kind in (*KILLERS, "raises") or _went_down(record) >= MOST_CUTS
+    wanted = "failed" if fails else "done"
     if record.state != wanted:
         yield f"ended {record.state}, not {wanted}: {record.events[-1:]}"
     if wanted == "done" and not seen.ran.get(asked.number):
@@ -94,6 +96,11 @@ def _charged_innocents(seen: Seen) -> list[int]:
     """One number for each charge."""
     innocents = [(one.number, seen.recorded.get(one.number)) for one in seen.plan if one.kind not in KILLERS]
     return [number for number, record in innocents if record is not None for _ in range(record.crashes)]
+
+
+def _went_down(record: Recorded) -> int:
+    """How often it ran while its runner was killed: one that did so too often is not run again."""
+    return sum(kind == "interrupted" and "went down" in reason for kind, _, reason in record.events)
 
 
 def _cuts(record: Recorded) -> int:
