@@ -214,7 +214,11 @@ def launch(kind: str, folder: Path, output: IO[bytes], more: Sequence[str], envi
 
 
 def end_what_is_left(server: Server) -> None:
-    """No runner or child outlives its test."""
+    """Nobody outlives its test, also not a web worker that its master had just forked when that was killed."""
+    from tests.support.processes import kill, living_in
+
+    for pid in living_in(server.folder, "unicorn"):
+        kill(pid)
     with suppress(JournalUnusable, FileNotFoundError):
         for kind in ("runner", "child", "web"):
             for pid in server.living(kind):
