@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+WEB_WORKER, TASK_PROCESS = "web worker", "task process"  # what `Incident.process` is, beside `runner`
+
 
 class Kind(StrEnum):
     """What an incident did to its process."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
 
-from outlast.incidents import Incident
+from outlast.incidents import WEB_WORKER, Incident
 from outlast.kernel import start_of
 from outlast.request.current import current_box
 from outlast.settings import Settings
@@ -25,7 +25,6 @@ from outlast.watch.server import server_here
 from outlast.watch.watch import Duty, Watch
 
 log = logging.getLogger("outlast")
-WEB = "web worker"
 PREFIX = "web-"
 
 
@@ -39,7 +38,7 @@ class WebWatch:
         self._folder = folder
         self._note = note
         self._has_runner = has_runner
-        self._watch = Watch(WEB)
+        self._watch = Watch(WEB_WORKER)
         self._is_wanted = settings.watch == "true"
         self._own = ""
 
@@ -62,7 +61,7 @@ class WebWatch:
         server, is_stopping = server_here()
         self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
         self._watch.keep_box(self._folder / f"{self._own}{secrets.token_hex(4)}.box", server=server)
-        reporter = Reporter(WEB, os.getpid(), self._note, self._watch.seen_flights)
+        reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
         self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
 
     async def serve(self) -> None:

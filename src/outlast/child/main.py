@@ -19,9 +19,10 @@ from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
-from outlast.child.watch import TASK_PROCESS, ChildWatch
+from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
+from outlast.incidents import TASK_PROCESS
 from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
 from outlast.watch.box import State

@@ -12,14 +12,13 @@ from typing import Any
 from outlast.attempt import running_attempt
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
-from outlast.incidents import Cause
+from outlast.incidents import TASK_PROCESS, Cause
 from outlast.watch import sentences
 from outlast.watch.flights import InFlight
 from outlast.watch.reporter import incident_of_stall
 from outlast.watch.stall import Stall
 from outlast.watch.watch import Duty, Watch
 
-TASK_PROCESS = "task process"
 SAY_AGAIN = 0.25  # seconds between two words of one stall: what comes in meanwhile is handed back
 GUILTY = (Cause.BLOCKED, Cause.HELD)  # a process that stood still may have been stopped from outside
 

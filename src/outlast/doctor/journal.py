@@ -11,7 +11,7 @@ from outlast.doctor.surroundings import JournalFacts
 from outlast.engines.history import History, Summary
 from outlast.engines.place import file_system_of, journal_path
 from outlast.errors import OutlastError
-from outlast.incidents import Cause
+from outlast.incidents import WEB_WORKER, Cause
 from outlast.liveness import FILE_NAME, Liveness
 from outlast.settings import Settings
 
@@ -39,7 +39,7 @@ def _stalls(history: History) -> dict[str, float]:
     """What has blocked web workers of late, and for how long at most; also what they died of."""
     seconds: dict[str, float] = {}
     for one in history.incidents(_LOOKED_AT):
-        if one.process == "web worker" and one.cause in (Cause.BLOCKED, Cause.HELD, Cause.TIMEOUT) and one.culprit:
+        if one.process == WEB_WORKER and one.cause in (Cause.BLOCKED, Cause.HELD, Cause.TIMEOUT) and one.culprit:
             seconds[one.culprit] = max(one.seconds, seconds.get(one.culprit, 0.0))
     return seconds
 

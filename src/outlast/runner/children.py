@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from outlast.hello import Environment
-from outlast.incidents import Cause
+from outlast.incidents import TASK_PROCESS, Cause
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
 from outlast.runner.channel import Channel
@@ -23,7 +23,6 @@ from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
-TASK_PROCESS = "task process"
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
 

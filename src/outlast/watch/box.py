@@ -36,10 +36,10 @@ WHO_AT, VITALS_AT, SLOTS_AT, STALL_AT = 8, 1024, 2048, 14_336
 SHORT_STACK, SHORT_NAME = 2_000, 200  # characters that fit whatever they are
 POKE = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else 0
 CRASH_ROOM = 65_536  # bytes reserved for what faulthandler writes
-_RECORD = struct.Struct("<II")  # checksum, length
-_VITALS = struct.Struct("<qqqqqq")
-_SLOT = struct.Struct("<qd")  # task, began (monotonic seconds); behind two bytes with the length, before the name
-_LONGEST_NAME = SLOT - 2 - _SLOT.size  # bytes
+RECORD = struct.Struct("<II")  # checksum, length
+VITALS = struct.Struct("<qqqqqq")
+IN_SLOT = struct.Struct("<qd")  # task, began (monotonic seconds); behind two bytes with the length, before the name
+_LONGEST_NAME = SLOT - 2 - IN_SLOT.size  # bytes
 _LENGTHS = [length.to_bytes(2, "little") for length in range(SLOT)]
 
 
@@ -163,7 +163,7 @@ class Box:
 
     def note(self, stall: StallNote) -> None:
         """What blocks the loop now, or did last."""
-        room = SIZE - STALL_AT - _RECORD.size
+        room = SIZE - STALL_AT - RECORD.size
         body = _json(stall)
         self._write_record(STALL_AT, body if len(body) <= room else _json(_shortened(stall)))
 
@@ -173,7 +173,7 @@ class Box:
             at = self._free.popleft()
         except IndexError:
             return -1
-        body = _SLOT.pack(flight.task, flight.began) + flight.name.encode(errors="replace")[:_LONGEST_NAME]
+        body = IN_SLOT.pack(flight.task, flight.began) + flight.name.encode(errors="replace")[:_LONGEST_NAME]
         length = len(body)
         box = self._map
         box[at + 2 : at + 2 + length] = body
@@ -205,10 +205,10 @@ class Box:
                 file.unlink()
 
     def _write_vitals(self) -> None:
-        self._write(VITALS_AT, _VITALS.pack(*self._vitals))
+        self._write(VITALS_AT, VITALS.pack(*self._vitals))
 
     def _write_record(self, at: int, body: bytes) -> None:
-        self._write(at, _RECORD.pack(zlib.crc32(body), len(body)) + body)
+        self._write(at, RECORD.pack(zlib.crc32(body), len(body)) + body)
 
     def _write(self, at: int, data: bytes) -> None:
         self._map[at : at + len(data)] = data

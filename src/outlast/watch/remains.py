@@ -19,13 +19,16 @@ from typing import Any
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
 from outlast.watch.box import (
+    IN_SLOT,
     MARK,
     POKE,
+    RECORD,
     SIZE,
     SLOT,
     SLOTS,
     SLOTS_AT,
     STALL_AT,
+    VITALS,
     VITALS_AT,
     WHO_AT,
     Owner,
@@ -38,8 +41,6 @@ from outlast.watch.box import (
 SUFFIX, TAKEN = ".box", ".read"
 FORGOTTEN = 60.0  # seconds
 MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
-_RECORD, _VITALS = struct.Struct("<II"), struct.Struct("<qqqqqq")
-_SLOT = struct.Struct("<qd")
 _LONGEST_CRASH = 65_536  # characters, as many as there is room for
 _JUST_MADE = 2.0  # seconds: a box is empty for some microseconds, until its owner has locked it
 
@@ -124,7 +125,7 @@ def vitals_of(path: Path) -> Vitals | None:
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(VITALS_AT)
-            return _vitals(bytes(VITALS_AT) + file.read(_VITALS.size))
+            return _vitals(bytes(VITALS_AT) + file.read(VITALS.size))
     except (OSError, ValueError, struct.error):
         return None
 
@@ -198,8 +199,8 @@ def _is_just_made(stat: os.stat_result) -> bool:
 
 def _record(data: bytes, at: int) -> Mapping[str, Any]:
     """The JSON object at `at`; empty if there is none, or it was being written."""
-    checksum, length = _RECORD.unpack_from(data, at)
-    body = data[at + _RECORD.size : at + _RECORD.size + length]
+    checksum, length = RECORD.unpack_from(data, at)
+    body = data[at + RECORD.size : at + RECORD.size + length]
     if not body or len(body) != length or zlib.crc32(body) != checksum:
         return {}
     found = json.loads(body)
@@ -244,7 +245,7 @@ def _short(text: object) -> str:
 
 
 def _vitals(data: bytes) -> Vitals:
-    loop, watch, state, since, memory, oom_kills = _VITALS.unpack_from(data, VITALS_AT)
+    loop, watch, state, since, memory, oom_kills = VITALS.unpack_from(data, VITALS_AT)
     return Vitals(loop / 1e9, watch / 1e9, State(state), since / 1e9, memory, oom_kills)
 
 
@@ -256,12 +257,12 @@ def _slots(data: bytes) -> tuple[InBox, ...]:
 def _slot(data: bytes) -> InBox | None:
     """One that was being written is left out: its length is written last."""
     length = int.from_bytes(data[:2], "little")
-    if not _SLOT.size <= length <= SLOT - 2:
+    if not IN_SLOT.size <= length <= SLOT - 2:
         return None
-    task, began = _SLOT.unpack_from(data, 2)
+    task, began = IN_SLOT.unpack_from(data, 2)
     if not math.isfinite(began):
         return None
-    return InBox(data[2 + _SLOT.size : 2 + length].decode(errors="replace"), task, began)
+    return InBox(data[2 + IN_SLOT.size : 2 + length].decode(errors="replace"), task, began)
 
 
 def _stall(found: Mapping[str, Any]) -> StallNote | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from outlast.events import how_it_ended, signal_name
-from outlast.incidents import Cause, Flight
+from outlast.incidents import WEB_WORKER, Cause, Flight
 from outlast.tasks import shown
 from outlast.watch.box import Server
 from outlast.watch.site import Site
@@ -145,7 +145,7 @@ def no_box(error: object) -> str:
 
 
 def _meanwhile(process: str) -> str:
-    return "no request is answered meanwhile" if process == "web worker" else "no other task goes on there meanwhile"
+    return "no request is answered meanwhile" if process == WEB_WORKER else "no other task goes on there meanwhile"
 
 
 def _limits(server: Server) -> str:
@@ -170,7 +170,7 @@ def _in_flight(process: str, flights: Sequence[Flight], fates: Mapping[int, str]
 def _fate(process: str, flight: Flight, fates: Mapping[int, str]) -> str:
     if not flight.task:
         return f"{_name(flight)} ({flight.seconds:.1f} s: cut)"
-    usual = "cut, not run again: lane inline" if process == "web worker" else "cut"
+    usual = "cut, not run again: lane inline" if process == WEB_WORKER else "cut"
     return f"{_name(flight)} ({flight.seconds:.1f} s: {fates.get(flight.task, usual)})"
 
 
