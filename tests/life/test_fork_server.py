@@ -109,6 +109,23 @@ def test_after_the_template_was_killed_another_one_comes_when_it_is_needed(serve
     assert template_of(server) != template
 
 
+def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Server) -> None:
+    begin(server)
+    eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
+    (runner,) = living_in(server.folder, RUNNER)
+    template, before = template_of(server), descriptors(runner)
+    os.kill(template, signal.SIGSTOP)
+    (spare,) = [pid for pid in server.living("child") if str(pid) not in server.witnessed("began", "it")[0]]
+    kill(spare)
+    eventually(lambda: f"task process {spare} was killed by SIGKILL" in server.output, "its end is seen")
+    eventually(lambda: descriptors(runner) == before - 1, "ends of lines of one to come, and no pidfd yet")
+    kill(template)
+    died = f"process {template}, which task processes are copied from, was killed by SIGKILL"
+    eventually(lambda: f"cannot start, tasks stay waiting, uncharged; next try in 1 s: {died}" in server.output, "said")
+    server.tell("it")
+    server.wait_for("ran", "it")
+
+
 def test_copies_and_template_end_with_their_runner(server: Server) -> None:
     begin(server)
     pids = [template_of(server), *server.living("child")]

@@ -160,10 +160,11 @@ class Starter:
 
     def _missed(self, template: Template, how: str) -> None:
         """It has ended unasked."""
+        died = events.template_died(template.pid, how)
         if template.coming:
-            self._handlers.failed(template.why or f"a new task process {how}")
+            self._handlers.failed(template.why or died)
         else:
-            log.warning("%s", events.template_died(template.pid, how))
+            log.warning("%s", died)
 
 
 def _fresh(generation: Generation) -> tuple[Handle, Lines]:
