@@ -37,6 +37,12 @@ async def plain() -> str:
     return "plain"
 
 
+@app.get("/plain/{number}")
+async def plain_one(number: int) -> int:
+    """The same with a path for each request."""
+    return number
+
+
 @app.get("/add")
 async def add(background_tasks: BackgroundTasks) -> str:
     """One task that does nothing."""

@@ -7,7 +7,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count, repeat
 
 from bench.harness.figures import percentile
 
@@ -18,8 +19,8 @@ Answered = Callable[["Client"], None]
 class Client(asyncio.Protocol):
     """One keep-alive connection."""
 
-    def __init__(self, request: bytes, answered: Answered) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[bytes], answered: Answered) -> None:
+        self._requests = requests
         self._answered = answered
         self._answer = b""
         self._asked_at = 0.0
@@ -36,7 +37,7 @@ class Client(asyncio.Protocol):
         """Send the request."""
         self._asked_at = time.perf_counter()
         self.is_waiting = True
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -61,7 +62,7 @@ class Load:
 
     def __init__(self, port: int, path: str) -> None:
         self._port = port
-        self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        self._requests = _requests(path)
         self._clients: list[Client] = []
         self._free: list[Client] = []
         self._until = 0.0
@@ -109,10 +110,16 @@ class Load:
             self._free.append(client)
 
     async def _connect(self, answered: Answered) -> Client:
-        client = Client(self._request, answered)
+        client = Client(self._requests, answered)
         self._clients.append(client)
         await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", self._port)
         return client
+
+
+def _requests(path: str) -> Iterator[bytes]:
+    """One after the other. `{}` in the path is the number of the request."""
+    numbers = (path.format(number) for number in count()) if "{}" in path else repeat(path)
+    return (f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in numbers)
 
 
 async def main() -> None:

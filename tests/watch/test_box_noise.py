@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
-from outlast.watch.box import MARK, POKE, SIZE, SLOT, SLOTS, SLOTS_AT, STALL_AT, VITALS_AT, WHO_AT, Owner, StallNote
+from outlast.watch.box import FLIGHTS_AT, MARK, POKE, SIZE, STALL_AT, VITALS_AT, WHO_AT, Owner, StallNote
 from outlast.watch.remains import MOST_READ, Remains, boxes_in, of_the_dead, read, vitals_of
 
 PREFIX = "web-"
@@ -132,7 +132,7 @@ def test_of_a_thousand_old_boxes_the_newest_are_read(tmp_path: Path) -> None:
 REGIONS = {
     "who": (WHO_AT, 1016),
     "vitals": (VITALS_AT, 48),
-    "slots": (SLOTS_AT, SLOTS * SLOT),
+    "flights": (FLIGHTS_AT, STALL_AT - FLIGHTS_AT),
     "stall": (STALL_AT, SIZE),
 }
 JSON = st.recursive(

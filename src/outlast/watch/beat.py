@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from outlast.watch.looks import Looks
-from outlast.watch.processor import Reading, ThreadMeter
+from outlast.watch.processor import Reading, Spent, ThreadMeter
 from outlast.watch.sample import Identify, LoopView
 from outlast.watch.stall import Silence, Stall, cause_of
 from outlast.watch.timer import new_timer
 
 EVERY = 0.25  # seconds between two beats, at most a quarter of `stall_after`
 LOOK = 0.1  # seconds between two looks at a loop that does not beat
-NOTHING = Reading(0.0, 0.0, 0.0)
 FIRST_LOOK = 0.6  # of `stall_after`: early enough to have seen the culprit twice when that is over
 
 
@@ -41,17 +40,24 @@ class Witness(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Heard:
-    """A sign of life of the loop, at monotonic seconds, with what its thread had got until then.
-
-    after: how long the loop had been silent before, and what its thread had `spent` meanwhile.
-    """
+    """A sign of life of the loop, at monotonic seconds, and the one before it. Made at each beat, so it only keeps."""
 
     at: float
     reading: Reading
-    after: float = 0.0
-    spent: Reading = NOTHING
+    at_before: float
+    reading_before: Reading
+
+    @property
+    def after(self) -> float:
+        """For how long the loop had been silent before (s)."""
+        return self.at - self.at_before
+
+    @property
+    def spent(self) -> Spent:
+        """What its thread had got meanwhile."""
+        return self.reading.since(self.reading_before)
 
 
 class Beat:
@@ -69,7 +75,7 @@ class Beat:
         self._is_closed = self._is_paused = False
         self._attended: Heard | None = None  # what has ended a silence that was looked at
         self._next: asyncio.TimerHandle | None = None
-        self._heard = Heard(time.monotonic(), self._meter.read())
+        self._heard = self._first_heard()
 
     def start(self) -> None:
         """Beat from now on."""
@@ -79,7 +85,7 @@ class Beat:
     def resume(self) -> None:
         """Beat again after a pause. From any thread: the loop may be blocked by now."""
         self._is_paused = False
-        self._heard = Heard(time.monotonic(), self._meter.read())
+        self._heard = self._first_heard()
         self._timer.wind(self._patience)
         self._loop.call_soon_threadsafe(self._beat)
 
@@ -100,13 +106,17 @@ class Beat:
         if self._is_closed:  # it was asked for just before
             return
         now = time.monotonic()
-        before, reading = self._heard, self._meter.read()
-        self._heard = Heard(now, reading, now - before.at, reading.since(before.reading))
-        self._timer.wind(0.0 if self._heard.after >= self._stall_after else self._patience)
+        before = self._heard
+        self._heard = Heard(now, self._meter.read(), before.at, before.reading)
+        self._timer.wind(0.0 if now - before.at >= self._stall_after else self._patience)
         self._is_paused = self._is_closed
         self._witness.beat(now)
         if not self._is_paused:
             self._next = self._loop.call_later(self._every, self._beat)
+
+    def _first_heard(self) -> Heard:
+        now, reading = time.monotonic(), self._meter.read()
+        return Heard(now, reading, now, reading)
 
     def _watch(self) -> None:
         own_meter = ThreadMeter(threading.get_native_id())

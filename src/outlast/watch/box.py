@@ -6,7 +6,7 @@ the kernel drops that lock at any death. Not flock, which forked children would 
 
     0      mark, then who the owner is
     1024   beats, state, memory
-    2048   64 slots of 192 bytes: what is in flight
+    2048   what is in flight: when each of 64 has begun, 0 for none, then its task and name
     14336  the last stall
 """
 
@@ -20,27 +20,27 @@ import signal
 import struct
 import time
 import zlib
-from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 
 from outlast.incidents import Cause, Flight
-from outlast.watch.flights import InFlight
+from outlast.watch.flights import PLACES
 
 SIZE = 32_768
 MARK = b"outlast1"
-SLOTS, SLOT = 64, 192
-WHO_AT, VITALS_AT, SLOTS_AT, STALL_AT = 8, 1024, 2048, 14_336
+WHO_AT, VITALS_AT, FLIGHTS_AT, STALL_AT = 8, 1024, 2048, 14_336
 SHORT_STACK, SHORT_NAME = 2_000, 200  # characters that fit whatever they are
 POKE = signal.SIGRTMIN + 9 if hasattr(signal, "SIGRTMIN") else 0
 CRASH_ROOM = 65_536  # bytes reserved for what faulthandler writes
 RECORD = struct.Struct("<II")  # checksum, length
 VITALS = struct.Struct("<qqqqqq")
-IN_SLOT = struct.Struct("<qd")  # task, began (monotonic seconds); behind two bytes with the length, before the name
-_LONGEST_NAME = SLOT - 2 - IN_SLOT.size  # bytes
-_LENGTHS = [length.to_bytes(2, "little") for length in range(SLOT)]
+BEGAN = struct.Struct(f"={PLACES}d")  # monotonic seconds
+LABEL = struct.Struct("<q176s")  # task, name and zeros
+LABELS_AT = FLIGHTS_AT + BEGAN.size
+_LOOP_BEAT_AT, _WATCH_BEAT_AT, _STATE_AT, _MEMORY_AT = (VITALS_AT + at for at in (0, 8, 16, 32))
+_ONE, _TWO = struct.Struct("<q"), struct.Struct("<qq")
 
 
 class State(IntEnum):
@@ -111,7 +111,10 @@ class StallNote:
 
 
 class Box:
-    """The owner's side. Every write is cheap and none can fail. Not for a forked process: it has the same map."""
+    """The owner's side. Every write is cheap and none can fail. Not for a forked process: it has the same map.
+
+    began: what is in flight, by place; see `Flights`.
+    """
 
     def __init__(self, path: Path, owner: Owner) -> None:
         """Raises OSError when there is no room, no folder, or already such a file."""
@@ -126,15 +129,11 @@ class Box:
             self._remove()
             self.let_go()
             raise
-        self._free = deque(range(SLOTS_AT, SLOTS_AT + SLOTS * SLOT, SLOT))
-        self._vitals = [0, 0, int(State.STARTING), _now(), 0, 0]
+        self.began = memoryview(self._map)[FLIGHTS_AT:LABELS_AT].cast("d")
+        self.state = State.STARTING
+        _TWO.pack_into(self._map, _STATE_AT, self.state, time.monotonic_ns())
         self.beat_loop()
         self.introduce(owner)
-
-    @property
-    def state(self) -> State:
-        """How far the process has come."""
-        return State(self._vitals[2])
 
     def introduce(self, owner: Owner) -> None:
         """Say whose it is, as far as that is known by now."""
@@ -143,23 +142,21 @@ class Box:
 
     def beat_loop(self) -> None:
         """The event loop runs."""
-        self._vitals[0] = _now()
-        self._write_vitals()
+        _ONE.pack_into(self._map, _LOOP_BEAT_AT, time.monotonic_ns())
 
     def beat_watch(self) -> None:
         """The event loop is silent, the watching thread is not."""
-        self._vitals[1] = _now()
-        self._write_vitals()
+        _ONE.pack_into(self._map, _WATCH_BEAT_AT, time.monotonic_ns())
 
     def measured(self, memory: int, oom_kills: int) -> None:
         """Resident memory (bytes) and the kernel's count of OOM kills."""
-        self._vitals[4:] = [memory, oom_kills]
+        _TWO.pack_into(self._map, _MEMORY_AT, memory, oom_kills)
 
     def enter(self, state: State) -> None:
         """The process has come so far."""
-        if self._vitals[2] != state:
-            self._vitals[2:4] = [int(state), _now()]
-            self._write_vitals()
+        if self.state is not state:
+            self.state = state
+            _TWO.pack_into(self._map, _STATE_AT, state, time.monotonic_ns())
 
     def note(self, stall: StallNote) -> None:
         """What blocks the loop now, or did last."""
@@ -167,24 +164,10 @@ class Box:
         body = _json(stall)
         self._write_record(STALL_AT, body if len(body) <= room else _json(_shortened(stall)))
 
-    def take_off(self, flight: InFlight) -> int:
-        """Something has begun; returns where that is noted, -1 if there is no room. On the way of each request."""
-        try:
-            at = self._free.popleft()
-        except IndexError:
-            return -1
-        body = IN_SLOT.pack(flight.task, flight.began) + flight.name.encode(errors="replace")[:_LONGEST_NAME]
-        length = len(body)
-        box = self._map
-        box[at + 2 : at + 2 + length] = body
-        box[at : at + 2] = _LENGTHS[length]  # only now it counts, whenever this process dies
-        return at
-
-    def land(self, at: int) -> None:
-        """It is over."""
-        if at >= 0:
-            self._map[at : at + 2] = _LENGTHS[0]
-            self._free.append(at)
+    def label(self, place: int, task: int, name: str) -> None:
+        """What will have begun when `began` of that place says so."""
+        text = name.encode(errors="replace")
+        LABEL.pack_into(self._map, LABELS_AT + place * LABEL.size, task, text)
 
     def close(self) -> None:
         """Say good-bye: nobody shall wonder how this process ended."""
@@ -203,9 +186,6 @@ class Box:
         for file in (*made, self.path.with_suffix(".crash")):
             with suppress(OSError):
                 file.unlink()
-
-    def _write_vitals(self) -> None:
-        self._write(VITALS_AT, VITALS.pack(*self._vitals))
 
     def _write_record(self, at: int, body: bytes) -> None:
         self._write(at, RECORD.pack(zlib.crc32(body), len(body)) + body)
@@ -241,7 +221,3 @@ def _reserve(descriptor: int, size: int) -> None:
         os.posix_fallocate(descriptor, 0, size)
     else:
         os.ftruncate(descriptor, size)
-
-
-def _now() -> int:
-    return time.monotonic_ns()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """Seconds since the thread began: `ran` on a processor, `waited` for one although it could have run.
+class Spent:
+    """Seconds that a thread `ran` on a processor and `waited` for one although it could have run.
 
     process: seconds that all threads of the process have run.
     """
@@ -19,13 +19,22 @@ class Reading:
     waited: float
     process: float
 
-    def since(self, before: Reading) -> Reading:
+
+@dataclass(slots=True)
+class Reading:
+    """What the kernel has counted, as it writes it: taken at each beat, and understood only when something is wrong."""
+
+    counts: bytes
+    process: float
+
+    def since(self, before: Reading) -> Spent:
         """What has been added."""
-        return Reading(self.ran - before.ran, self.waited - before.waited, self.process - before.process)
+        (ran, waited), (ran_before, waited_before) = _seconds(self.counts), _seconds(before.counts)
+        return Spent(ran - ran_before, waited - waited_before, self.process - before.process)
 
 
 class ThreadMeter:
-    """Reads what the scheduler counts for one thread (proc_pid_schedstat). From any thread, in some microseconds.
+    """Reads what the scheduler counts for one thread (/proc/PID/task/TID/schedstat). From any thread, in microseconds.
 
     Where the kernel does not count, nothing is ever waited for.
     """
@@ -35,8 +44,7 @@ class ThreadMeter:
 
     def read(self) -> Reading:
         """The counts of now."""
-        ran, waited = self._counts()
-        return Reading(ran, waited, time.process_time())
+        return Reading(self._counts(), time.process_time())
 
     def close(self) -> None:
         """Give back the file."""
@@ -44,14 +52,17 @@ class ThreadMeter:
         if descriptor is not None:
             os.close(descriptor)
 
-    def _counts(self) -> tuple[float, float]:
-        if self._descriptor is None:
-            return 0.0, 0.0
+    def _counts(self) -> bytes:
         try:
-            ran, waited, _ = os.pread(self._descriptor, 96, 0).split()
-        except (OSError, ValueError):  # the thread has ended
-            return 0.0, 0.0
-        return int(ran) / 1e9, int(waited) / 1e9
+            return os.pread(self._descriptor, 96, 0) if self._descriptor is not None else b""
+        except OSError:  # the thread has ended
+            return b""
+
+
+def _seconds(counts: bytes) -> tuple[float, float]:
+    """On a processor, and in line for one."""
+    ran, waited, *_ = counts.split() or (0, 0)
+    return int(ran) / 1e9, int(waited) / 1e9
 
 
 def _open(native_id: int) -> int | None:

@@ -19,14 +19,14 @@ from typing import Any
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
 from outlast.watch.box import (
-    IN_SLOT,
+    BEGAN,
+    FLIGHTS_AT,
+    LABEL,
+    LABELS_AT,
     MARK,
     POKE,
     RECORD,
     SIZE,
-    SLOT,
-    SLOTS,
-    SLOTS_AT,
     STALL_AT,
     VITALS,
     VITALS_AT,
@@ -37,6 +37,7 @@ from outlast.watch.box import (
     State,
     Vitals,
 )
+from outlast.watch.flights import PLACES
 
 SUFFIX, TAKEN = ".box", ".read"
 FORGOTTEN = 60.0  # seconds
@@ -115,7 +116,8 @@ def read(path: Path) -> Remains | None:
         if len(data) != SIZE or not data.startswith(MARK):
             return None
         owner = _owner(_record(data, WHO_AT))
-        return Remains(owner, _vitals(data), _slots(data), _stall(_record(data, STALL_AT)), *crash_of(path))
+        began = BEGAN.unpack(_part(path, FLIGHTS_AT, BEGAN.size))
+        return Remains(owner, _vitals(data), _in_flight(data, began), _stall(_record(data, STALL_AT)), *crash_of(path))
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, struct.error):
         return None
 
@@ -123,11 +125,15 @@ def read(path: Path) -> Remains | None:
 def vitals_of(path: Path) -> Vitals | None:
     """Only the signs of life of a process that may live; None if there is no such box."""
     try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(VITALS_AT)
-            return _vitals(bytes(VITALS_AT) + file.read(VITALS.size))
+        return _vitals(bytes(VITALS_AT) + _part(path, VITALS_AT, VITALS.size))
     except (OSError, ValueError, struct.error):
         return None
+
+
+def _part(path: Path, at: int, size: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        file.seek(at)
+        return file.read(size)
 
 
 def crash_of(path: Path) -> tuple[str, float]:
@@ -249,20 +255,14 @@ def _vitals(data: bytes) -> Vitals:
     return Vitals(loop / 1e9, watch / 1e9, State(state), since / 1e9, memory, oom_kills)
 
 
-def _slots(data: bytes) -> tuple[InBox, ...]:
-    found = [_slot(data[at : at + SLOT]) for at in range(SLOTS_AT, SLOTS_AT + SLOTS * SLOT, SLOT)]
-    return tuple(one for one in found if one is not None)
-
-
-def _slot(data: bytes) -> InBox | None:
-    """One that was being written is left out: its length is written last."""
-    length = int.from_bytes(data[:2], "little")
-    if not IN_SLOT.size <= length <= SLOT - 2:
-        return None
-    task, began = IN_SLOT.unpack_from(data, 2)
-    if not math.isfinite(began):
-        return None
-    return InBox(data[2 + IN_SLOT.size : 2 + length].decode(errors="replace"), task, began)
+def _in_flight(data: bytes, began_now: Sequence[float]) -> tuple[InBox, ...]:
+    """Without what has begun or ended while this was read: its label may be that of another."""
+    labels = LABEL.iter_unpack(data[LABELS_AT : LABELS_AT + PLACES * LABEL.size])
+    return tuple(
+        InBox(name.rstrip(b"\0").decode(errors="replace"), task, began)
+        for began, now, (task, name) in zip(BEGAN.unpack_from(data, FLIGHTS_AT), began_now, labels, strict=True)
+        if 0 < began == now and math.isfinite(began)
+    )
 
 
 def _stall(found: Mapping[str, Any]) -> StallNote | None:

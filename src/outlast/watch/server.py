@@ -52,16 +52,18 @@ def _uvicorn(config: Any) -> Server:
 
 
 def _is_stopping(worker: Any) -> IsStopping:
+    """Whether gunicorn's worker or uvicorn's server has been told to stop, or has stopped listening to clients."""
+    server = _uvicorn_server()
+
     def is_stopping() -> bool:
-        return not getattr(worker, "alive", True) or _uvicorn_stops()
+        if not getattr(worker, "alive", True) or getattr(server, "should_exit", False):
+            return True
+        return any(not listener.is_serving() for listener in getattr(server, "servers", ()))
 
     return is_stopping
 
 
-def _uvicorn_stops() -> bool:
-    """Whether uvicorn, where it listens to signals, has been told to stop or has stopped listening to clients."""
+def _uvicorn_server() -> Any:
+    """It listens to signals from before it enters the lifespan; None if none does."""
     server: Any = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    if not hasattr(server, "should_exit"):
-        return False
-    listeners = getattr(server, "servers", [])
-    return bool(server.should_exit) or any(not listener.is_serving() for listener in listeners)
+    return server if hasattr(server, "should_exit") else None

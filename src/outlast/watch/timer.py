@@ -106,7 +106,7 @@ else:
         )
 
     _LIBC = ctypes.CDLL(None, use_errno=True)
-    _SPECS: dict[float, _Spec] = {}  # to make one each time would cost more than the call
+    _SPECS: dict[float, object] = {}  # to make one each time would cost more than the call
 
     def _create() -> int:
         descriptor: int = _LIBC.timerfd_create(_CLOCK_MONOTONIC, _CLOSE_ON_EXEC)
@@ -117,5 +117,5 @@ else:
     def _set(descriptor: int, seconds: float) -> None:
         spec = _SPECS.get(seconds)
         if spec is None:
-            spec = _SPECS[seconds] = _Spec(0, 0, int(seconds), int(seconds % 1 * 1e9))
-        _LIBC.timerfd_settime(descriptor, 0, ctypes.byref(spec), None)
+            spec = _SPECS[seconds] = ctypes.byref(_Spec(0, 0, int(seconds), int(seconds % 1 * 1e9)))
+        _LIBC.timerfd_settime(descriptor, 0, spec, None)
