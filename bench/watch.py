@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.harness.figures import Aim, Figure, Series
 from bench.harness.place import place
-from bench.harness.processes import Server, cpu_seconds, serving, uvicorn
+from bench.harness.processes import Server, cpu_seconds, run_program, serving, uvicorn
 from bench.harness.rounds import Size, interleaved, say
 
 CLIENTS = 32
@@ -29,7 +29,8 @@ def measure(size: Size) -> list[Figure]:
     for number in range(size.repeat * PAIRS):
         say(f"  pair {number + 1} of {size.repeat * PAIRS}")
         _pair(size, same, varied, idle)
-    return [*_busy(same, "plain requests", at_most=1.01), *_busy(varied, "each with another path"), _resting(idle)]
+    grown = _growth(size.pick(1_000_000, 50_000))
+    return [*_busy(same, "plain requests", 1.01), *_busy(varied, "each with another path"), _resting(idle), grown]
 
 
 def _pair(size: Size, same: Found, varied: Found, idle: Found) -> None:
@@ -65,6 +66,14 @@ def _idle(servers: dict[str, Server], seconds: float) -> dict[str, float]:
     before = {side: cpu_seconds(server.pid) for side, server in servers.items()}
     time.sleep(seconds)
     return {side: (cpu_seconds(server.pid) - before[side]) / seconds * 100 for side, server in servers.items()}
+
+
+def _growth(stalls: int) -> Figure:
+    say(f"  {stalls} stalls")
+    with place() as here:
+        grown = run_program(here, "bench.programs.stalls", str(here.folder), str(stalls)) / 2**20
+    what = f"`watch`: growth of memory from the 10 000th stall to the {stalls:_}th".replace("_", " ")
+    return Figure(Series(what, "MiB", (grown,)), aims=(Aim("value", at_most=1.0),))
 
 
 def _busy(found: Found, what: str, at_most: float | None = None) -> list[Figure]:

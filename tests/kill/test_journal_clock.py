@@ -20,7 +20,7 @@ import pytest
 import tests.support
 from outlast.engines.history import Record
 from outlast.runner.clock import PatientClock
-from tests.support.processes import RUNNER, kill, living_in
+from tests.support.processes import kill, runners_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
 HOUR = 3600
@@ -94,7 +94,7 @@ def test_processes_that_start_after_the_clock_was_set_back_go_on_and_forget_the_
     eventually(server.all_settled, "all have ended")
     set_clock(server.folder, 0)
     worker = int(server.get("/ping")[1])
-    for pid in [worker, *living_in(server.folder, RUNNER)]:
+    for pid in [worker, *runners_in(server.folder)]:
         kill(pid)
     eventually(lambda: server.answers() and not is_alive(worker), "another worker answers")
     for number in range(3):

@@ -21,7 +21,7 @@ from tests.support.journals import (
     takes_tasks,
     truncate,
 )
-from tests.support.processes import RUNNER, kill, living_in
+from tests.support.processes import kill, runners_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
@@ -42,7 +42,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def processes(server: Server) -> tuple[str, list[int]]:
-    return server.get("/ping")[1], living_in(server.folder, RUNNER)
+    return server.get("/ping")[1], runners_in(server.folder)
 
 
 def state_of(server: Server, name: str) -> list[str]:

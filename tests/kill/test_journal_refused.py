@@ -15,7 +15,7 @@ import pytest
 from outlast.engines.schema import SCHEMA_VERSION
 from outlast.engines.sqlite import SqliteJournal
 from tests.support.journals import answer_to_a_task, files_of, takes_tasks
-from tests.support.processes import RUNNER, kill, living_in
+from tests.support.processes import kill, runners_in
 from tests.support.servers import PYTHON, eventually, is_alive, lay_out, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
@@ -32,11 +32,11 @@ def test_a_second_runner_is_refused_and_disturbs_nothing(tmp_path: Path) -> None
     with serving("uvicorn", tmp_path) as server:
         server.add("until_told", "it")
         server.wait_for("began", "it")
-        (runner,) = living_in(tmp_path, RUNNER)
+        (runner,) = runners_in(tmp_path)
         second = run(tmp_path, OUTLAST, "worker", "main:app")
         assert second.returncode == 1
         assert f"runner {runner} already moves the tasks of {server.journal}: stop it first" in second.stderr
-        assert living_in(tmp_path, RUNNER) == [runner]
+        assert runners_in(tmp_path) == [runner]
         server.tell("it")
         eventually(server.all_settled, f"{server.records()} {server.output}")
         assert len(server.witnessed("began", "it")) == len(server.witnessed("ran", "it")) == 1
@@ -76,7 +76,7 @@ def test_a_runner_that_a_server_starts_refuses_a_newer_journal(newer: Path) -> N
         subprocess.run([PYTHON, "-m", "outlast.runner", str(newer)], stderr=log, check=True)
     said = newer.parents[1] / "runner.log"
     eventually(lambda: f"has version {NEWER}" in said.read_text(), "it says why it leaves")
-    eventually(lambda: not living_in(newer.parents[1], RUNNER), "it leaves")
+    eventually(lambda: not runners_in(newer.parents[1]), "it leaves")
     assert "Traceback" not in said.read_text()
 
 
@@ -88,7 +88,7 @@ def test_a_server_on_a_newer_journal_says_so_answers_503_and_stays(newer: Path) 
             status, retry_after = answer_to_a_task(server, "refused")
             assert (status, retry_after is not None) == (503, True)
         assert server.get("/ping")[1] == worker
-        assert not living_in(server.folder, RUNNER)
+        assert not runners_in(server.folder)
         with closing(apsw.Connection(str(newer))) as connection:
             assert connection.pragma("user_version") == NEWER
             assert connection.execute("SELECT count(*) FROM task").fetchone() == (0,)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import Capture, captured
-from tests.support.processes import CHILD, RUNNER, can_be_bound, living_in, sockets_of
+from tests.support.processes import CHILD, can_be_bound, living_in, runners_in, sockets_of
 from tests.support.servers import KINDS, eventually
 
 SESAME = "sesame"
@@ -51,13 +51,13 @@ def lived(kind: str, capture: Capture) -> Life:
     sees = server.wait_for("sees", "it")
     server.add("until_told", "late")
     child = server.wait_for("began", "late")[2]
-    ours = [*living_in(folder, RUNNER), *living_in(folder, CHILD)]
+    ours = [*runners_in(folder), *living_in(folder, CHILD)]
     theirs = [pid for pid in living_in(folder) if pid not in ours]
     return Life(
         kind=kind,
         folder=folder,
         sees=sees,
-        has_one_runner=comes_true(lambda: len(living_in(folder, RUNNER)) == 1),
+        has_one_runner=comes_true(lambda: len(runners_in(folder)) == 1),
         shared_sockets=sockets(ours) & sockets(theirs),
         seconds_to_stop=server.stop(),
         ran_before_the_stop=bool(server.witnessed("ran", "late")),

@@ -13,7 +13,7 @@ import pytest
 from outlast.engines.history import History
 from tests.life.captured import Capture, captured
 from tests.life.test_new_code import HUP, edit, renewed
-from tests.support.processes import RUNNER, kill, living_in, templates_in
+from tests.support.processes import kill, living_in, runners_in, templates_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
 
 TEMPLATE = "outlast.child.template"  # in the command line of its copies, too
@@ -112,7 +112,7 @@ def test_after_the_template_was_killed_another_one_comes_when_it_is_needed(serve
 def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Server) -> None:
     begin(server)
     eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
-    (runner,) = living_in(server.folder, RUNNER)
+    (runner,) = runners_in(server.folder)
     template, before = template_of(server), descriptors(runner)
     os.kill(template, signal.SIGSTOP)
     (spare,) = [pid for pid in server.living("child") if str(pid) not in server.witnessed("began", "it")[0]]
@@ -129,7 +129,7 @@ def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Ser
 def test_copies_and_template_end_with_their_runner(server: Server) -> None:
     begin(server)
     pids = [template_of(server), *server.living("child")]
-    (runner,) = living_in(server.folder, RUNNER)
+    (runner,) = runners_in(server.folder)
     os.kill(template_of(server), signal.SIGSTOP)  # it cannot act by itself
     kill(runner)
     eventually(lambda: not any(map(is_alive, pids)), "all that was the runner's is gone", within=5)
@@ -189,7 +189,7 @@ def test_fifty_copies_leave_no_zombie_and_no_descriptor(server: Server) -> None:
     server.add("ok", "first")
     server.wait_for("ran", "first")
     eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
-    (runner,) = living_in(server.folder, RUNNER)
+    (runner,) = runners_in(server.folder)
     template = template_of(server)
     before = descriptors(template), descriptors(runner)
     for number in range(1, ROUNDS + 1):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured
-from tests.support.processes import CHILD, RUNNER, kill, living_in
+from tests.support.processes import CHILD, kill, living_in, runners_in
 from tests.support.servers import Server, eventually, is_alive
 
 TASKS = ["until_told", "fork_until_told"]
@@ -42,18 +42,18 @@ def finishes_once_in(server: Server, times: int) -> None:
 
 
 def has_one_runner(server: Server) -> bool:
-    return len(living_in(server.folder, RUNNER)) == 1
+    return len(runners_in(server.folder)) == 1
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_killed_web_worker_takes_nothing_with_it(server: Server, task: str) -> None:
     pids = begun(server, task)
-    runners = living_in(server.folder, RUNNER)
+    runners = runners_in(server.folder)
     worker = int(server.get("/ping")[1])
     kill(worker)
     eventually(lambda: server.answers() and not is_alive(worker), "another worker answers")
     assert all(map(is_alive, pids))
-    assert living_in(server.folder, RUNNER) == runners
+    assert runners_in(server.folder) == runners
     finishes_once_in(server, times=1)
 
 
@@ -75,10 +75,10 @@ def test_when_the_master_is_killed_its_worker_follows_the_task_ends_and_nobody_i
 @pytest.mark.parametrize("task", TASKS)
 def test_what_a_killed_task_process_had_started_ends_with_it(server: Server, task: str) -> None:
     pids = begun(server, task)
-    runners = living_in(server.folder, RUNNER)
+    runners = runners_in(server.folder)
     kill(pids[0])
     eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone")
-    assert living_in(server.folder, RUNNER) == runners
+    assert runners_in(server.folder) == runners
     finishes_once_in(server, times=2)
     assert server.records()[0].crashes == 1
     assert "was killed by SIGKILL" in server.output
@@ -87,11 +87,11 @@ def test_what_a_killed_task_process_had_started_ends_with_it(server: Server, tas
 @pytest.mark.parametrize("task", TASKS)
 def test_all_processes_of_a_killed_runner_end_with_it_and_another_one_comes(server: Server, task: str) -> None:
     pids = begun(server, task)
-    (runner,) = living_in(server.folder, RUNNER)
+    (runner,) = runners_in(server.folder)
     kill(runner)
     eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
     eventually(lambda: has_one_runner(server), "there is one runner", within=5)
-    assert living_in(server.folder, RUNNER) != [runner]
+    assert runners_in(server.folder) != [runner]
     finishes_once_in(server, times=2)
     assert server.records()[0].crashes == 0
 
@@ -101,7 +101,7 @@ def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: S
     pids = begun(server, task)
     server.stop()
     os.kill(pids[0], signal.SIGSTOP)  # it cannot act by itself, as when C code holds the GIL
-    (runner,) = living_in(server.folder, RUNNER)
+    (runner,) = runners_in(server.folder)
     kill(runner)
     eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
     eventually(lambda: not living_in(server.folder), "and so is the spare one, which had nothing to do", within=5)
@@ -113,7 +113,7 @@ def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the
 ) -> None:
     with captured("gunicorn uvicorn_worker", tmp_path) as capture:
         pids = begun(capture.server, task)
-        for pid in [capture.server.process.pid, *living_in(tmp_path, RUNNER), *living_in(tmp_path, CHILD)]:
+        for pid in [capture.server.process.pid, *runners_in(tmp_path), *living_in(tmp_path, CHILD)]:
             if pid not in pids[1:]:
                 kill(pid)
         eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone", within=5)

@@ -16,7 +16,7 @@ from outlast.frames import packed
 from outlast.hello import Environment, Hello
 from outlast.settings import Settings
 from tests.life.captured import captured
-from tests.support.processes import RUNNER, living_in
+from tests.support.processes import runners_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
 
 HUP = "gunicorn uvicorn_worker"
@@ -56,7 +56,7 @@ def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind:
         server = capture.server
         server.add("until_told", "old")
         old = server.wait_for("began", "old")[2]
-        runners = living_in(tmp_path, RUNNER)
+        runners = runners_in(tmp_path)
         with renewed(server, kind):
             edit(tmp_path, "second-version")
         server.add("say", "new")
@@ -68,7 +68,7 @@ def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind:
         assert server.wait_for("ran", "old")[2] == old
         eventually(lambda: not is_alive(int(old)), "the old process leaves when it has ended its task")
         assert len(server.witnessed("began", "old")) == 1
-        assert living_in(tmp_path, RUNNER) == runners
+        assert runners_in(tmp_path) == runners
 
 
 def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
         server = capture.server
         server.add("until_told", "long")
         server.wait_for("began", "long")
-        runners = living_in(tmp_path, RUNNER)
+        runners = runners_in(tmp_path)
         with renewed(server, HUP):
             pass
         server.add("say", "short")
@@ -84,7 +84,7 @@ def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
         server.tell("long")
         server.wait_for("ran", "long")
         assert len(server.witnessed("began", "long")) == 1
-        assert living_in(tmp_path, RUNNER) == runners
+        assert runners_in(tmp_path) == runners
 
 
 def test_a_process_that_was_importing_while_its_code_changed_runs_no_later_task(tmp_path: Path) -> None:
@@ -122,12 +122,12 @@ def test_after_an_upgrade_of_outlast_the_old_runner_ends_what_runs_and_a_new_one
         server = capture.server
         server.add("until_told", "old")
         server.wait_for("began", "old")
-        runners = living_in(tmp_path, RUNNER)
+        runners = runners_in(tmp_path)
         with greeting_from_another_version(server), greeting_from_another_version(server):
             eventually(lambda: server.output.count("runner leaves") == 2, f"it has heard both; {server.output}")
             server.add("ok", "new")
             server.tell("old")
             eventually(server.all_settled, f"{server.records()} {server.output}")
         assert {len(server.witnessed(verb, "old")) for verb in ("began", "ran")} == {1}
-        assert len(living_in(tmp_path, RUNNER)) == 1
-        assert living_in(tmp_path, RUNNER) != runners
+        assert len(runners_in(tmp_path)) == 1
+        assert runners_in(tmp_path) != runners

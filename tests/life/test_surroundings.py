@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured, end, start_captured
-from tests.support.processes import CHILD, RUNNER, kill, living_in
+from tests.support.processes import CHILD, kill, living_in, runners_in
 from tests.support.servers import PYTHON, Server, descendants, eventually, is_alive, lay_out
 
 SESAME, OLD, NEW = "sesame", "old", "new"
@@ -27,7 +27,7 @@ def begin(server: Server, name: str) -> int:
 
 def settles_on_one_runner(folder: Path) -> bool:
     """Whether one is there; one that came too late takes a second to see that and leave."""
-    return len(living_in(folder, RUNNER)) == 1
+    return len(runners_in(folder)) == 1
 
 
 @pytest.mark.parametrize("kind", ["uvicorn as PID 1", "gunicorn uvicorn_worker as PID 1"])
@@ -39,7 +39,7 @@ def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_
         server.add("look_around", "it")
         assert server.wait_for("sees", "it") == ["sees", "it", SESAME, str(tmp_path), "True"]
         begin(server, "late")
-        assert len(living_in(tmp_path, RUNNER)) == 1
+        assert len(runners_in(tmp_path)) == 1
         os.kill(descendants(server.process.pid)[0], signal.SIGTERM)
         server.process.wait(5)
         eventually(lambda: not living_in(tmp_path), "its namespace ended with it")
@@ -56,7 +56,7 @@ def test_a_runner_killed_in_a_pid_namespace_is_replaced(tmp_path: Path) -> None:
     with captured("uvicorn as PID 1", tmp_path) as capture:
         server = capture.server
         begin(server, "it")
-        (runner,), children = living_in(tmp_path, RUNNER), living_in(tmp_path, CHILD)
+        (runner,), children = runners_in(tmp_path), living_in(tmp_path, CHILD)
         kill(runner)
         eventually(lambda: len(server.witnessed("began", "it")) == 2, f"it begins again; {server.output}")
         eventually(lambda: settles_on_one_runner(tmp_path), "one runner is left")
@@ -70,7 +70,7 @@ def test_a_folder_too_deep_for_a_socket_address_works(tmp_path: Path) -> None:
     with captured("uvicorn", folder) as capture:
         capture.server.add("look_around", "it")
         assert capture.server.wait_for("sees", "it")[3] == str(folder)
-        assert len(living_in(folder, RUNNER)) == 1
+        assert len(runners_in(folder)) == 1
 
 
 def test_eight_workers_that_start_at_once_with_a_task_to_do_share_one_runner(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
     with captured(GUNICORN, tmp_path, "--max-requests", "3") as capture:
         server = capture.server
         begin(server, "long")
-        runners = living_in(tmp_path, RUNNER)
+        runners = runners_in(tmp_path)
         worker = int(server.get("/ping")[1])
         eventually(lambda: server.answers() and not is_alive(worker), f"another worker; {server.output}")
         eventually(server.answers, "it answers")
@@ -132,7 +132,7 @@ def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
         server.tell("long")
         eventually(server.all_settled, f"{server.records()}")
         assert len(server.witnessed("began", "long")) == 1
-        assert living_in(tmp_path, RUNNER) == runners
+        assert runners_in(tmp_path) == runners
 
 
 def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tm
             assert second.server.wait_for("sees", "it")[2] == NEW
             second.server.add("say", "later")
             second.server.wait_for("ran", "later")
-            assert len(living_in(tmp_path, RUNNER)) == 1
+            assert len(runners_in(tmp_path)) == 1
             output = second.server.output
     assert "said early" in first.server.output
     assert "complained early" in first.server.output
@@ -199,4 +199,4 @@ def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
         server.wait_for("ran", "asked-by-a-script")
         server.add("look_around", "after")
         assert server.wait_for("sees", "after")[2] == server.wait_for("sees", "before")[2] == "sesame"
-        assert len(living_in(tmp_path, RUNNER)) == 1
+        assert len(runners_in(tmp_path)) == 1

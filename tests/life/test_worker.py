@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import Capture, captured
-from tests.support.processes import RUNNER, living_in
+from tests.support.processes import runners_in
 from tests.support.servers import Server, eventually, is_alive
 
 COMMAND = [str(Path(sys.executable).with_name("outlast")), "worker", "main:app"]
@@ -56,7 +56,7 @@ def test_the_server_starts_no_runner_and_what_it_stored_runs_once_a_worker_is_th
     eventually(lambda: state_of(server, "it") == "waiting", "it is released")
     with working(server.folder):
         assert server.wait_for("sees", "it") == ["sees", "it", "sesame", str(server.folder), "True"]
-        assert not living_in(server.folder, RUNNER)
+        assert not runners_in(server.folder)
 
 
 def test_a_task_added_later_wakes_the_worker(server: Server) -> None:

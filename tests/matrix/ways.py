@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.matrix.place import Place, fill_up, ordinary, small_disk, small_memory
 from tests.matrix.plan import OUTLAST, PEERS, TASKFLOW
 from tests.matrix.running import Running
-from tests.support.processes import RUNNER, kill, kill_all_in, living_in
+from tests.support.processes import kill, kill_all_in, runners_in
 from tests.support.servers import eventually
 
 MOST_REQUESTS = 300
@@ -104,7 +104,7 @@ def fill_the_disk(running: Running) -> None:
 
 
 def kill_runner(running: Running) -> None:
-    for pid in living_in(running.folder, RUNNER):
+    for pid in runners_in(running.folder):
         kill(pid)
 
 

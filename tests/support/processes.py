@@ -12,13 +12,18 @@ from pathlib import Path
 
 from tests.support.servers import is_alive
 
-RUNNER = "outlast.runner"
 CHILD = "outlast.child"
 
 
 def living_in(folder: Path, words: str = "") -> list[int]:
     """Pids of the living processes that work in `folder`, with `words` in their command line."""
     return [pid for pid in _all() if is_alive(pid) and _works_in(pid, folder) and words in _command(pid)]
+
+
+def runners_in(folder: Path) -> list[int]:
+    """Pids of the runners that work in `folder`. What one of them has forked just now is none, though it looks like it."""
+    found = living_in(folder, "outlast.runner")
+    return [pid for pid in found if _parent(pid) not in found]
 
 
 def templates_in(output: str) -> list[int]:
@@ -70,6 +75,13 @@ def _works_in(pid: int, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == folder
     except OSError:
         return False
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _command(pid: int) -> str:

@@ -160,7 +160,7 @@ class Starter:
 
     def _missed(self, template: Template, how: str) -> None:
         """It has ended unasked."""
-        died = events.template_died(template.pid, how)
+        died = events.template_died(template.pid, how) if template.is_ready else f"a new task process {how}"
         if template.coming:
             self._handlers.failed(template.why or died)
         else:

@@ -46,6 +46,7 @@ class Template:
         self.generation = generation
         self.verdict = Verdict.NONE
         self.why = ""
+        self.is_ready = False  # it has imported the app
         self.started_at = time.monotonic()
         self._listener = listener
         self._asked: deque[Lines] = deque()
@@ -110,6 +111,7 @@ class Template:
         self._answers_since = time.monotonic()
         match message.get("type"):
             case "ready":
+                self.is_ready = True
                 self._listener.ready(self)
             case "copied":
                 checks, self._unchecked = self._unchecked > 0, max(0, self._unchecked - 1)
