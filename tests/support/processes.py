@@ -21,7 +21,7 @@ def living_in(folder: Path, words: str = "") -> list[int]:
 
 
 def runners_in(folder: Path) -> list[int]:
-    """Pids of the runners that work in `folder`. What one of them has forked just now is none, though it looks like it."""
+    """Pids of the runners that work in `folder`. What one of them has just forked is none, though it looks like it."""
     found = living_in(folder, "outlast.runner")
     return [pid for pid in found if _parent(pid) not in found]
 
