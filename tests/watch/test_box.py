@@ -288,8 +288,9 @@ def test_the_box_of_a_living_process_is_never_taken(place: Path) -> None:
 
 def test_a_forked_child_neither_frees_nor_keeps_its_parents_box(place: Path) -> None:
     with owner("has_a_forked_child", place):
-        eventually(lambda: place.with_suffix(".child").exists(), "there is a child")
-        child = int(place.with_suffix(".child").read_text())
+        said = place.with_suffix(".child")
+        eventually(lambda: said.exists() and said.read_text(), "there is a child")
+        child = int(said.read_text())
         assert of_the_dead(place.parent, PREFIX).remains == []
     try:
         assert taken(place.parent).stall is not None, "the owner is dead, though its child lives"
