@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -24,13 +23,16 @@ Found = dict[str, list[Any]]
 
 def measure(size: Size) -> list[Figure]:
     """Each pair of servers stands beside each other, with and without; only one of them is asked at a time."""
-    same: Found = {side: [] for side in SIDES}
-    varied, idle = deepcopy(same), deepcopy(same)
+    same, varied, idle = _nothing(), _nothing(), _nothing()
     for number in range(size.repeat * PAIRS):
         say(f"  pair {number + 1} of {size.repeat * PAIRS}")
         _pair(size, same, varied, idle)
     grown = _growth(size.pick(1_000_000, 50_000))
     return [*_busy(same, "plain requests", 1.01), *_busy(varied, "each with another path"), _resting(idle), grown]
+
+
+def _nothing() -> Found:
+    return {side: [] for side in SIDES}
 
 
 def _pair(size: Size, same: Found, varied: Found, idle: Found) -> None:

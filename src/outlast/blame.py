@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from outlast.outcome import Beside, Died, Happening, Suspected
 from outlast.tasks import Claimed
-from outlast.watch.crash import excerpt
-
-_FRAME = re.compile(r'^ *File "(?P<file>.+)", line \d+ in (?P<function>\S+)$', re.MULTILINE)
-_CURRENT = re.compile(r"^Current thread .*?$(?P<frames>.*?)(?:^\s*$|\Z)", re.MULTILINE | re.DOTALL)
+from outlast.watch.crash import excerpt, threads_in
 
 
 def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Mapping[int, Happening]:
@@ -33,10 +29,8 @@ def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Ma
 
 def on_stack(attempts: Sequence[Claimed], crash: str) -> list[Claimed]:
     """The attempts whose function the crashed thread was in; all of one function, since a stack names no task."""
-    current = _CURRENT.search(crash)
-    if current is None:
-        return []
-    frames = {(_module_of(one["file"]), one["function"]) for one in _FRAME.finditer(current["frames"])}
+    current = [thread for thread in threads_in(crash) if thread.is_current]
+    frames = {(_module_of(one.file), one.function) for thread in current for one in thread.frames}
     return [one for one in attempts if _named(one.function) in frames]
 
 

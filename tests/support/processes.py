@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.servers import is_alive
+from tests.support.servers import descendants, is_alive
 
 CHILD = "outlast.child"
 
@@ -23,7 +23,8 @@ def living_in(folder: Path, words: str = "") -> list[int]:
 def runners_in(folder: Path) -> list[int]:
     """Pids of the runners that work in `folder`. What one of them has just forked is none, though it looks like it."""
     found = living_in(folder, "outlast.runner")
-    return [pid for pid in found if _parent(pid) not in found]
+    forked = {below for pid in found for below in descendants(pid)}
+    return [pid for pid in found if pid not in forked]
 
 
 def templates_in(output: str) -> list[int]:
@@ -75,13 +76,6 @@ def _works_in(pid: int, folder: Path) -> bool:
         return Path(f"/proc/{pid}/cwd").readlink() == folder
     except OSError:
         return False
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 def _command(pid: int) -> str:

@@ -160,9 +160,9 @@ class Starter:
 
     def _missed(self, template: Template, how: str) -> None:
         """It has ended unasked."""
-        died = events.template_died(template.pid, how) if template.is_ready else f"a new task process {how}"
+        died = events.template_died(template.pid, how)
         if template.coming:
-            self._handlers.failed(template.why or died)
+            self._handlers.failed(template.why or (died if template.is_ready else f"a new task process {how}"))
         else:
             log.warning("%s", died)
 

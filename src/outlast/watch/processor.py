@@ -61,7 +61,10 @@ class ThreadMeter:
 
 def _seconds(counts: bytes) -> tuple[float, float]:
     """On a processor, and in line for one."""
-    ran, waited, *_ = counts.split() or (0, 0)
+    try:
+        ran, waited, _ = counts.split()
+    except ValueError:  # the kernel has not counted
+        return 0.0, 0.0
     return int(ran) / 1e9, int(waited) / 1e9
 
 

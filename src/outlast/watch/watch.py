@@ -41,7 +41,7 @@ class Duty:
     stall_after: float
     tell: Tell
     identify: Identify
-    on_beat: Callable[[], None] | None = None
+    on_beat: Callable[[], None] = lambda: None
     on_look: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
 
@@ -129,8 +129,7 @@ class Watch:
     def beat(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
         """The loop runs."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        if self._duty.on_beat is not None:
-            self._duty.on_beat()
+        self._duty.on_beat()
         if self._box is None:
             return
         self._box.beat_loop()
