@@ -17,7 +17,7 @@ BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast
 LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
-        *("errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
+        *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         "incidents",
     ],
     "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
