@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench soak matrix clean
+.PHONY: demo test check bench soak fuzz matrix clean
 
 demo: $(VENV)/.ready
 	$(BIN)/outlast demo $(ARGS)
@@ -23,6 +23,9 @@ bench: $(VENV)/.ready
 
 soak: $(VENV)/.ready
 	$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 matrix: $(VENV)/.ready $(PEERS)/.ready
 	$(BIN)/python -m tests.matrix --python $(PEERS)/bin/python $(ARGS)
