@@ -1,11 +1,12 @@
 # Every target makes what it needs by itself: .venv by uv where it is installed, else by python3 -m venv.
 VENV := .venv
 PEERS := .venv-peers
+SUITES := .venv-suites
 PYTHON ?= python3
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test check bench soak fuzz matrix clean
+.PHONY: demo test check bench soak fuzz matrix peers-suites clean
 
 demo: $(VENV)/.ready
 	$(BIN)/outlast demo $(ARGS)
@@ -30,8 +31,11 @@ fuzz: $(VENV)/.ready
 matrix: $(VENV)/.ready $(PEERS)/.ready
 	$(BIN)/python -m tests.matrix --python $(PEERS)/bin/python $(ARGS)
 
+peers-suites: $(VENV)/.ready $(SUITES)/.ready
+	$(BIN)/python -m tests.suites --python $(CURDIR)/$(SUITES)/bin/python $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(SUITES) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.ready: pyproject.toml
 	if command -v uv >/dev/null 2>&1; then \
@@ -47,5 +51,14 @@ $(PEERS)/.ready: pyproject.toml tests/matrix/peers.txt
 		uv venv --quiet --allow-existing $(PEERS) && uv pip install --quiet --python $(PEERS)/bin/python -e ".[demo]" -r tests/matrix/peers.txt; \
 	else \
 		$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet -e ".[demo]" -r tests/matrix/peers.txt; \
+	fi
+	touch $@
+
+# The test suites of Starlette and FastAPI, of one release each, with what they need.
+$(SUITES)/.ready: pyproject.toml tests/suites/requirements.txt
+	if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --seed --allow-existing $(SUITES) && uv pip install --quiet --python $(SUITES)/bin/python -e ".[demo]" -r tests/suites/requirements.txt; \
+	else \
+		$(PYTHON) -m venv $(SUITES) && $(SUITES)/bin/python -m pip install --quiet -e ".[demo]" -r tests/suites/requirements.txt; \
 	fi
 	touch $@
