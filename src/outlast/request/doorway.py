@@ -11,10 +11,11 @@ import anyio
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.request.box import Box
 from outlast.request.current import current_box
-from outlast.request.fate import Ended, Ending, in_one_line
+from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
 from outlast.request.mode import INLINE, REAL, mode_of
 from outlast.request.site import Warnings
+from outlast.text import MOST_NAME, in_one_line, one_line
 from outlast.watch.flights import SCOPE_KEY
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Doorway:
         mode = mode_of(scope)
         if mode == REAL:
             self._outlast.begin_watch()
-        return Box(self._outlast, f"{verb} {scope['path']}", mode, scope["type"] == "http", self._warnings)
+        origin = one_line(f"{verb} {scope['path']}", MOST_NAME)
+        return Box(self._outlast, origin, mode, scope["type"] == "http", self._warnings)
 
 
 class Call:

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import NamedTuple
 
+from outlast.text import MOST_NAME, MOST_REASON, one_line
+
 log = logging.getLogger("outlast")
 
 _NOT_THE_USERS = (
@@ -25,7 +27,7 @@ class Site(NamedTuple):
         if not self.line:
             return "a background object"
         folder = os.getcwd() + os.sep  # noqa: PTH109  # Path.cwd() costs more than the warning
-        return f"{self.file.removeprefix(folder)}:{self.line}"
+        return one_line(f"{self.file.removeprefix(folder)}:{self.line}", MOST_NAME)
 
 
 UNKNOWN = Site("", 0)
@@ -53,4 +55,4 @@ class Warnings:
         """Log `sentence` unless something on `topic` was said about `site` before."""
         if (site, topic) not in self._said:
             self._said.add((site, topic))
-            log.warning("%s: %s", site, sentence)
+            log.warning("%s: %s", site, one_line(sentence, MOST_REASON))
