@@ -14,7 +14,7 @@ class StoreFailed(OutlastError):
 
 
 class TaskRefused(StoreFailed):
-    """The journal is well but does not take this one task, for example because its id is taken."""
+    """The journal is well but does not take this one task, for example since its id is taken, or a value is none."""
 
 
 class NotInstalled(OutlastError, LookupError):

@@ -20,14 +20,13 @@ from outlast.module_state import shares_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
-from outlast.text import MOST_NAME, one_line
+from outlast.text import LONGEST_PATH, MOST_NAME, one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Function = Callable[..., Any]
 
 OPTIONS = "__outlast_options__"
-LONGEST_PATH = 1_000  # characters
 _MODULE_LEVEL = "move it to the top level of a module"
 IS_PARTIAL = "cannot be stored: pass the function itself, and the arguments beside it"
 IS_LAMBDA = "has no name that other processes could find: write it as a function of a module"

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import cast
 
 MOST_NAME = 300  # characters of what is named: a function, a path, a process
+LONGEST_PATH = 1_000  # of a function that other processes find by it: it is never cut
 MOST_REASON = 2_000  # of one sentence, such as an exception in one line
 MOST_TRACEBACK = 16_384
 NO_TEXT = "(it gives no text)"
