@@ -53,6 +53,17 @@ def set_aside(what: str, why: object) -> str:
     return f"one change ({what.lower()}) is set aside, all others are stored: {why}"
 
 
+def incident_left_out(most: int, sentence: str) -> str:
+    """More happens than the runner keeps while the journal takes nothing."""
+    return f"{most} incidents wait to be written: the journal will not know of this one: {sentence}"
+
+
+def kept_in_memory(why: object, what: Mapping[str, int]) -> str:
+    """The runner cannot write now."""
+    kept = ", ".join(f"{count} {name.lower()}" for name, count in sorted(what.items()))
+    return f"{why}; what has ended is kept in memory until it can be written{kept and f' ({kept})'}"
+
+
 def not_readable(why: str) -> str:
     """Why a task is over that the journal has, but not as outlast has written it."""
     return f"could not be read: {why}"
