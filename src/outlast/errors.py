@@ -37,6 +37,10 @@ class TaskNotFound(OutlastError, LookupError):
     """No task of that id, or of that prefix, is in the journal."""
 
 
+class MessageTooBig(OutlastError, ValueError):
+    """A message between processes of outlast is larger than the other side reads."""
+
+
 class IncidentNotFound(OutlastError, LookupError):
     """No incident of that number is in the journal."""
 

@@ -271,6 +271,11 @@ def beside_stopped(task: int, pid: int) -> str:
     return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
 
 
+def hung_up_on(fault: str) -> str:
+    """Why a process was ended that can be told nothing any more."""
+    return f"what it sent is no message ({fault})" if fault else "it had closed its connection to the runner"
+
+
 def silent(seconds: float) -> str:
     """Why a process was ended in which nothing ran."""
     return f"it was silent for {seconds:.1f} s, since something in it held the interpreter's lock"

@@ -345,7 +345,8 @@ class Pool:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
             fates = {task: fate_of(happening) for task, happening in verdicts.items()}
-            seen = Witnessed(now, by_oom, status, child.ended_because, fates)
+            by_us = child.ended_because if status == -signal.SIGKILL else ""
+            seen = Witnessed(now, by_oom, status, by_us, fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
