@@ -22,6 +22,7 @@ MOST_INCIDENTS = 1000
 MOST_STACK = 20_000
 MOST_FLIGHTS = 64
 MOST_JSON = 1_000_000  # letters of the flights' JSON, more than the longest flights make
+_LINES = ("kind", "cause", "process", "machine", "culprit", "sentence")
 MOST_NUMBER = 1_000_000_000_000
 
 
@@ -82,12 +83,17 @@ def _flight(one: Flight) -> dict[str, Any]:
 
 
 def from_row(row: Sequence[Any]) -> IncidentRecord:
-    """An incident from its columns, in the order of the record's fields."""
+    """An incident from its columns, text as bytes, in the order of the record's fields."""
     values = dict(zip(IncidentRecord.__slots__, row, strict=True))
-    values |= {name: one_line(values[name], MOST_REASON) for name in ("process", "machine", "culprit", "sentence")}
+    values |= {name: one_line(as_text(values[name]), MOST_REASON) for name in _LINES}
     values |= {name: _seconds(values[name]) for name in ("first_at", "last_at", "seconds")}
-    values |= {"stack": clean(values["stack"], MOST_STACK), "flights": _flights(values["flights"])}
+    values |= {"stack": clean(as_text(values["stack"]), MOST_STACK), "flights": _flights(as_text(values["flights"]))}
     return IncidentRecord(**values)
+
+
+def as_text(stored: bytes | None) -> str:
+    """Text that was read as bytes, since it may be none."""
+    return "" if stored is None else stored.decode(errors="backslashreplace")
 
 
 def _flights(text: str) -> tuple[FlightRecord, ...]:
