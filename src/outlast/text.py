@@ -47,6 +47,11 @@ def json_line(text: object, most: int) -> str:
     return _fitted(_plain(text), most, _visible_in_json)
 
 
+def indented(text: str) -> str:
+    """Several lines as a log may have them: none but the first looks as if it were a line of the log's own."""
+    return text.replace("\n", "\n    ")
+
+
 def said_by(error: BaseException) -> str:
     """The text of an exception, whatever its class makes of `__str__`."""
     with suppress(BaseException):  # what user code raises here is not what is to be told
@@ -99,7 +104,7 @@ def log_exception(log: logging.Logger, sentence: str, error: BaseException) -> N
         file, line, function, _ = log.findCaller(stacklevel=2)
         info = (type(error), error, _frames_of(error))
         record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function)
-        record.exc_text = traceback_of(error)
+        record.exc_text = f"    {indented(traceback_of(error).rstrip())}"
         log.handle(record)
 
 

@@ -24,6 +24,7 @@ from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
+from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
 from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
 from outlast.watch.memory import OomKills, resident_bytes
 
@@ -249,7 +250,7 @@ class Pool:
         self._next_start = now + self._back_off
         if why != self._complaint:
             self._complaint = why
-            log.error("%s", events.child_broken(why, self._back_off))
+            log.error("%s", events.child_broken(indented(why), self._back_off))
             self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
 
     def _retire(self, children: Iterable[Child]) -> None:
@@ -279,9 +280,9 @@ class Pool:
             case "ended":
                 self._settled(child, message["tasks"])
             case "ready":
-                self._has_started(child, str(message["app"]))
+                self._has_started(child, one_line(message["app"], MOST_NAME))
             case "broken":
-                child.broken_because = str(message["why"])
+                child.broken_because = clean(message["why"], 2 * MOST_TRACEBACK)
             case "blocked":
                 self._blocked(child, message)
             case "free":
@@ -311,7 +312,7 @@ class Pool:
         if child.role is Role.SHARED and child.blocked_why in (None, Cause.STARVED) and child.blocked_why is not cause:
             child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
-            log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
+            log.warning("%s", events.child_blocked(one_line(message["sentence"], MOST_REASON), busy))
         if message["function"]:
             self._ledger.learn(Learned(str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
