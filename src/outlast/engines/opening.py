@@ -79,8 +79,8 @@ def is_damaged(connection: apsw.Connection) -> bool:
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
     try:
         return bool(connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)])
-    except apsw.InterruptError:
-        return False
+    except apsw.Error as error:  # it is malformed, or the time is over
+        return shows_damage(error)
     finally:
         connection.set_progress_handler(None)
 
