@@ -66,6 +66,23 @@ def test_ids_are_positive_before_the_clock_is_set() -> None:
     assert made[0] > 0
 
 
+def test_processes_that_the_journal_knows_never_make_the_same_id() -> None:
+    makers = [TaskIds() for _ in range(4)]
+    for process, ids in enumerate(makers, start=2047):  # one of them has 2048 as its number, as 0 would be
+        ids.next(1.8e9)
+        ids.belong_to(process)
+    made = {ids: [ids.next(1.8e9 - back) for back in range(2000)] for ids in makers}
+    assert len({one for ids in made.values() for one in ids}) == 4 * 2000
+    assert all(ids == sorted(ids) for ids in made.values())
+    assert all(0 < one <= LARGEST_ID for ids in made.values() for one in ids)
+
+
+def test_a_known_process_whose_clock_is_not_set_makes_no_id_that_is_none() -> None:
+    ids = TaskIds()
+    ids.belong_to(0)
+    assert ids.next(0.0) > 0
+
+
 def test_ids_fit_until_2095() -> None:
     assert 0 < TaskIds().next(TaskIds.BEGINNING) < TaskIds().next(3_944_678_400.0) <= LARGEST_ID
 

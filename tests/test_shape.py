@@ -20,7 +20,10 @@ LAYERS = {
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         "incidents",
     ],
-    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
+    "evidence": [
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "values", "refusals", "encoding"),
+        "watch",
+    ],
     "functions": ["sources", "meanings", "module_state", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],

@@ -225,6 +225,7 @@ class Outlast:
         Again, with the id that is known, when another journal has come to the path.
         """
         if this.is_child:
+            self.ids.belong_to(this.child_id)
             return this.child_id
         for doubt in doubts_about(self.path):
             log.warning("%s", doubt)
@@ -233,6 +234,7 @@ class Outlast:
         with reached(self.path):
             self._liveness = self._liveness or Liveness(self.path.parent)
             self._liveness.hold(self._process)
+        self.ids.belong_to(self._process)
         return self._process
 
     def _stored(self) -> None:

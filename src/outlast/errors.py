@@ -14,7 +14,7 @@ class StoreFailed(OutlastError):
 
 
 class TaskRefused(StoreFailed):
-    """The journal is well but does not take this one task, for example because its id is taken."""
+    """The journal is well but does not take this one task, for example since its id is taken, or a value is none."""
 
 
 class NotInstalled(OutlastError, LookupError):
@@ -35,6 +35,10 @@ class JournalUnusable(OutlastError):
 
 class TaskNotFound(OutlastError, LookupError):
     """No task of that id, or of that prefix, is in the journal."""
+
+
+class MessageTooBig(OutlastError, ValueError):
+    """A message between processes of outlast is larger than the other side reads."""
 
 
 class IncidentNotFound(OutlastError, LookupError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from outlast.tasks import shown
 
@@ -30,6 +30,48 @@ def journal_damaged(path: object, why: object) -> str:
         f"the journal {path} is damaged: {why}. Move it away, with its -wal and -shm, while the server runs: a new one "
         "is begun, and what is still in memory is stored there. Or stop the server and restore a copy"
     )
+
+
+def value_refused(path: object, why: object) -> str:
+    """The journal is well, and something that was to be stored is nothing for a journal."""
+    return f"the journal {path} refused: {why}"
+
+
+def writer_full(waiting: int) -> str:
+    """A web worker's writer takes nothing new: the journal has not taken what it has."""
+    return f"the writer has {waiting} changes waiting, since the journal takes none"
+
+
+def given_up(waiting: int, what: Mapping[str, int]) -> str:
+    """The same for what nobody waits for."""
+    lost = " and ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in sorted(what.items()))
+    return f"{writer_full(waiting)}: {lost} not taken"
+
+
+def set_aside(what: str, why: object) -> str:
+    """A change that nobody waits for is nothing for a journal."""
+    return f"one change ({what.lower()}) is set aside, all others are stored: {why}"
+
+
+def incident_left_out(most: int, sentence: str) -> str:
+    """More happens than the runner keeps while the journal takes nothing."""
+    return f"{most} incidents wait to be written: the journal will not know of this one: {sentence}"
+
+
+def kept_in_memory(why: object, what: Mapping[str, int]) -> str:
+    """The runner cannot write now."""
+    kept = ", ".join(f"{count} {name.lower()}" for name, count in sorted(what.items()))
+    return f"{why}; what has ended is kept in memory until it can be written{kept and f' ({kept})'}"
+
+
+def not_readable(why: str) -> str:
+    """Why a task is over that the journal has, but not as outlast has written it."""
+    return f"could not be read: {why}"
+
+
+def not_stored(why: str) -> str:
+    """Why a task is over, or is told of no more than this: what was to be stored of it is nothing for a journal."""
+    return f"could not be stored: {why}"
 
 
 def journal_newer(path: object, found: int, known: int) -> str:
@@ -227,6 +269,11 @@ def stuck(pid: int, seconds: float, among: int, company: int) -> str:
 def beside_stopped(task: int, pid: int) -> str:
     """Why a process was ended that an attempt was in, to be put behind `cut since`."""
     return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
+
+
+def hung_up_on(fault: str) -> str:
+    """Why a process was ended that can be told nothing any more."""
+    return f"what it sent is no message ({fault})" if fault else "it had closed its connection to the runner"
 
 
 def silent(seconds: float) -> str:

@@ -20,6 +20,7 @@ from outlast.module_state import shares_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
+from outlast.text import LONGEST_PATH, MOST_NAME, one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,6 +82,8 @@ def path_of(function: Function) -> str:
     if reason:
         raise NotStorable(f"{_shown(function)} {reason}")
     path = f"{_module_name(function)}:{function.__qualname__}"
+    if not path.isprintable() or len(path) > LONGEST_PATH:
+        raise NotStorable(f"{one_line(path, MOST_NAME)} has a name that cannot be stored: {_MODULE_LEVEL}")
     try:
         found = resolve(path)
     except TargetNotFound as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 from outlast.errors import OutlastError
 from outlast.settings import Settings
+from outlast.text import MOST_NAME, in_one_line, one_line
 
 VERSION = version("outlast")
 
@@ -59,9 +60,15 @@ class Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
             environment = read_environment(message["environment"])
-            return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment)
-        except (KeyError, TypeError, ValueError) as error:
-            raise OutlastError(f"a web worker said hello in a way that this runner does not know: {error!r}") from error
+            return cls(
+                int(message["process"]),
+                one_line(str(message["version"]), MOST_NAME),
+                bool(message["serves"]),
+                environment,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            why = in_one_line(error)
+            raise OutlastError(f"a web worker said hello in a way that this runner does not know: {why}") from error
 
 
 def read_environment(given: Mapping[str, Any]) -> Environment:

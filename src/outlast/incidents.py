@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
+
 WEB_WORKER, TASK_PROCESS = "web worker", "task process"  # what `Incident.process` is, beside `runner`
 
 
@@ -77,15 +79,15 @@ class Incident:
         return cls(
             kind=Kind(given["kind"]),
             cause=Cause(given["cause"]),
-            process=str(given["process"]),
+            process=one_line(given["process"], MOST_NAME),
             pid=int(given["pid"]),
             at=float(given["at"]),
             seconds=float(given["seconds"]),
-            culprit=str(given["culprit"]),
-            sentence=str(given["sentence"]),
-            stack=str(given["stack"]),
+            culprit=one_line(given["culprit"], MOST_NAME),
+            sentence=one_line(given["sentence"], MOST_REASON),
+            stack=clean(given["stack"], MOST_TRACEBACK),
             flights=tuple(
-                Flight(str(one["name"]), float(one["seconds"]), int(one["task"]), str(one["lane"]))
+                Flight(one_line(one["name"], MOST_NAME), float(one["seconds"]), int(one["task"]), str(one["lane"]))
                 for one in given["flights"]
             ),
         )

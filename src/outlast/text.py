@@ -2,72 +2,161 @@
 
 It may hold what no journal can store (lone surrogates, NUL), what forges a line of a log or moves a terminal's cursor
 (control characters, marks that turn the direction of writing), and it may be of any length. What comes out holds none
-of that and is short.
+of that and is short. It comes out unchanged a second time, so it may be made clean at each border that it crosses.
+
+Exceptions and their classes are user code, too: whatever that does when it is looked at, something can be told of it.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import traceback
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from types import TracebackType
+from typing import cast
 
 MOST_NAME = 300  # characters of what is named: a function, a path, a process
+LONGEST_PATH = 1_000  # of a function that other processes find by it: it is never cut
 MOST_REASON = 2_000  # of one sentence, such as an exception in one line
 MOST_TRACEBACK = 16_384
 NO_TEXT = "(it gives no text)"
+_BREAKS = "\n\t"
 
 
 def clean(text: object, most: int) -> str:
     """`text` with what cannot be stored or shown escaped as Python would write it; line breaks and tabs stay.
 
-    most: characters of the text that are kept, its beginning and its end; between them stands how many were left out.
-    What is no text becomes "".
+    most: characters of the answer, at least 100. Of a longer text the beginning and the end are kept; between them
+    stands how many characters were left out. What is no text becomes "".
     """
-    if not isinstance(text, str):
-        return ""
-    short = _shortened(text, most)
-    return short if short.isprintable() else "".join(map(_visible, short))
+    plain = _plain(text)
+    if len(plain) <= most and plain.replace("\n", "").replace("\t", "").isprintable():
+        return plain
+    return _fitted(plain, most, _visible_but_breaks)
 
 
 def one_line(text: object, most: int) -> str:
     """The same in one line: line breaks and tabs are escaped, too."""
-    return clean(text, most).replace("\n", "\\n").replace("\t", "\\t")
+    return _fitted(_plain(text), most, _visible)
+
+
+def json_line(text: object, most: int) -> str:
+    """The same of a JSON text, escaped as JSON would write it: one that is not shortened says what it has said."""
+    return _fitted(_plain(text), most, _visible_in_json)
+
+
+def indented(text: str) -> str:
+    """Several lines as a log may have them: none but the first looks as if it were a line of the log's own."""
+    return text.replace("\n", "\n    ")
 
 
 def said_by(error: BaseException) -> str:
     """The text of an exception, whatever its class makes of `__str__`."""
-    try:
-        text = str(error)
-    except BaseException:  # noqa: BLE001 - it is user code, and what it raises is not what is to be told
-        return NO_TEXT
-    return text
+    with suppress(BaseException):  # what user code raises here is not what is to be told
+        return _plain(str(error))
+    return NO_TEXT
+
+
+def name_of_class(kind: type) -> str:
+    """The name of a class, whatever its metaclass makes of `__name__`."""
+    return str(type.__dict__["__name__"].__get__(kind))
+
+
+def is_a(error: BaseException, kind: type[BaseException]) -> bool:
+    """As isinstance, which also asks the object, whose answer may be a lie or an exception."""
+    return issubclass(type(error), kind)
 
 
 def in_one_line(error: BaseException, most: int = MOST_REASON) -> str:
     """An exception as `Type: text`, clean and in one line."""
-    name, text = type(error).__name__, said_by(error)
-    return one_line(f"{name}: {text}" if text else name, most)
+    return with_type(error, said_by(error), most)
+
+
+def in_brief(error: BaseException) -> str:
+    """The same with the first line of its text only."""
+    return with_type(error, said_by(error).partition("\n")[0])
+
+
+def with_type(error: BaseException, text: str, most: int = MOST_REASON) -> str:
+    """`text`, in one line, behind the type of an exception."""
+    name = name_of_class(type(error))
+    return one_line(f"{name}: {text}" if text.strip() else name, most)
 
 
 def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int = 0) -> str:
     """The traceback of an exception as Python prints it, clean, without its first `skip` frames.
 
-    An exception that does not let itself be printed is told in one line.
+    Of an exception that does not let itself be printed, the frames and one line.
     """
-    with suppress(BaseException):
-        found = error.__traceback__
-        for _ in range(skip):
-            found = found.tb_next if found is not None and found.tb_next is not None else found
-        return clean("".join(traceback.format_exception(type(error), error, found)), most)
-    return in_one_line(error)
+    frames = _without(_frames_of(error), skip)
+    with suppress(BaseException):  # printing it runs user code: its texts, notes and causes
+        return clean("".join(traceback.format_exception(type(error), error, frames)), most)
+    with suppress(BaseException):  # so does looking for the lines of its source: a loader of the user's
+        return clean("".join([*traceback.format_tb(frames), in_one_line(error), "\n"]), most)
+    return in_one_line(error, most)
 
 
-def _shortened(text: str, most: int) -> str:
+def log_exception(log: logging.Logger, sentence: str, error: BaseException) -> None:
+    """As `log.exception`, for handlers that want the exception itself; what is printed of it is clean."""
+    if log.isEnabledFor(logging.ERROR):
+        file, line, function, _ = log.findCaller(stacklevel=2)
+        info = (type(error), error, _frames_of(error))
+        record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function)
+        record.exc_text = f"    {indented(traceback_of(error).rstrip())}"
+        log.handle(record)
+
+
+def _plain(text: object) -> str:
+    """The characters alone: a subclass of str may have any methods, and any object may claim to be a str."""
+    return str.__str__(cast("str", text)) if issubclass(type(text), str) else ""
+
+
+def _fitted(text: str, most: int, visible: Callable[[str], str]) -> str:
     if len(text) <= most:
-        return text
-    head, tail = most - most // 2, most // 2
-    left_out = f" … {len(text) - most} characters left out … "
-    return f"{text[:head]}{left_out}{text[len(text) - tail :]}"
+        whole = text if text.isprintable() else "".join(map(visible, text))
+        if len(whole) <= most:
+            return whole
+    room = most - len(_left_out(len(text)))
+    head = _as_many_as_fit(map(visible, text), room - room // 2)
+    tail = _as_many_as_fit(map(visible, reversed(text)), room // 2)
+    return "".join([*head, _left_out(len(text) - len(head) - len(tail)), *reversed(tail)])
+
+
+def _as_many_as_fit(pieces: Iterable[str], room: int) -> list[str]:
+    fitting = []
+    for piece in pieces:
+        room -= len(piece)
+        if room < 0:
+            break
+        fitting.append(piece)
+    return fitting
+
+
+def _left_out(count: int) -> str:
+    return f" … {count} characters left out … "
 
 
 def _visible(letter: str) -> str:
-    return letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+    return letter if letter.isprintable() else ascii(letter)[1:-1]
+
+
+def _visible_but_breaks(letter: str) -> str:
+    return letter if letter in _BREAKS else _visible(letter)
+
+
+def _visible_in_json(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
+
+
+def _frames_of(error: BaseException) -> TracebackType | None:
+    """What Python has noted, not what a class says of itself."""
+    found: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
+    return found
+
+
+def _without(frames: TracebackType | None, skip: int) -> TracebackType | None:
+    for _ in range(skip):
+        frames = frames.tb_next if frames is not None and frames.tb_next is not None else frames
+    return frames

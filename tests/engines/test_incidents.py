@@ -13,13 +13,14 @@ import pytest
 
 from outlast.engines.contract import Journal, Note, ProcessEntry, Retention
 from outlast.engines.history import History, IncidentCounts
-from outlast.engines.incidents import MOST_FLIGHTS, MOST_NAME, MOST_STACK, IncidentRecord
+from outlast.engines.incidents import MOST_FLIGHTS, MOST_STACK, IncidentRecord
 from outlast.engines.opening import connect
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
 from outlast.errors import IncidentNotFound
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.tasks import shown
+from outlast.text import MOST_NAME
 from tests.engines.test_contract import ENGINES
 
 DAY = 86_400.0
@@ -201,7 +202,7 @@ def test_noise_is_stored_short_and_printable(journal: SqliteJournal) -> None:
         ("[" * 100_000, []),
         ('["text", 5, null, [77], {}]', [""]),
         ('[{"name": 5, "seconds": 1e999, "task": 1e30, "lane": []}]', [""]),
-        ('[{"name": "\\u001b[2J\\nGET /", "seconds": -1, "task": 99999999999999999999999}]', ["\\x1b[2J GET /"]),
+        ('[{"name": "\\u001b[2J\\nGET /", "seconds": -1, "task": 99999999999999999999999}]', ["\\x1b[2J\\nGET /"]),
         (f'[{{"name": "{"x" * 2_000_000}"}}]', []),
     ],
     ids=["text", "object", "flat", "deep", "mixed", "numbers", "terminal", "huge"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,7 @@ from outlast.attempt import Attempt, running_attempt
 from outlast.child.code import FoundFunctions
 from outlast.child.memory import limited_memory
 from outlast.child.outbox import Outbox
-
-LONGEST_TRACEBACK = 16_384  # characters
-
+from outlast.text import is_a, said_by, traceback_of, with_type
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -52,7 +49,7 @@ async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outb
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
         outbox.ended(given.id, *_told(error, given.memory))
-        if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()):
+        if is_a(error, asyncio.CancelledError) and (task := asyncio.current_task()):
             task.uncancel()
     else:
         given.attempt.over = True
@@ -86,15 +83,6 @@ def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
 
 
 def _told(error: BaseException, memory: int | None) -> tuple[str, str]:
-    """One line and the traceback from the user's own frame on."""
-    ours = 1  # the frame of run_in_loop or run_in_thread
-    lines = traceback.format_exception(type(error), error, _without(error, ours))
-    said = events.out_of_memory(memory) if memory and isinstance(error, MemoryError) else str(error)
-    return f"{type(error).__name__}: {said}".rstrip(": "), "".join(lines)[-LONGEST_TRACEBACK:]
-
-
-def _without(error: BaseException, frames: int) -> Any:
-    found = error.__traceback__
-    while found is not None and frames:
-        found, frames = found.tb_next, frames - 1
-    return found or error.__traceback__
+    """One line and the traceback from the user's own frame on, without that of run_in_loop or run_in_thread."""
+    said = events.out_of_memory(memory) if memory and is_a(error, MemoryError) else said_by(error)
+    return with_type(error, said), traceback_of(error, skip=1)

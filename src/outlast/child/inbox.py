@@ -12,6 +12,7 @@ from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
 from outlast.frames import Message
+from outlast.handover import attempts_in
 
 
 class Inbox:
@@ -28,7 +29,7 @@ class Inbox:
             for message in self._messages:
                 match message.get("type"):
                     case "run":
-                        lanes.take(message["tasks"])
+                        lanes.take(attempts_in(message))
                     case "stop":
                         lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():

@@ -9,6 +9,7 @@ from typing import Any
 
 from outlast.errors import OutlastError
 from outlast.functions import resolve
+from outlast.text import MOST_REASON, clean, in_one_line
 
 
 def entered_lifespan(app: Any, setting: str) -> AbstractAsyncContextManager[None]:
@@ -57,7 +58,7 @@ class _Conversation:
             if self.started.is_set() and not self.failure:
                 raise
             # before any answer: an app that has no lifespan, as servers take it
-            self.failure = self.failure or ("" if not self._said_startup else repr(error))
+            self.failure = self.failure or ("" if not self._said_startup else in_one_line(error))
         finally:
             self.started.set()
 
@@ -70,5 +71,5 @@ class _Conversation:
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "lifespan.startup.failed":
-            self.failure = str(message.get("message", "")).strip() or "it gave no reason"
+            self.failure = clean(message.get("message"), MOST_REASON).strip() or "it gave no reason"
         self.started.set()

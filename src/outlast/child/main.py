@@ -8,7 +8,6 @@ import logging
 import signal
 import socket
 import sys
-import traceback
 from pathlib import Path
 
 from outlast import process
@@ -25,8 +24,11 @@ from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
 from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
+from outlast.text import in_one_line, log_exception, traceback_of
 from outlast.watch.box import State
 from outlast.watch.watch import Watch
+
+log = logging.getLogger("outlast")
 
 
 def main(
@@ -95,12 +97,11 @@ async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outb
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
     try:
         await lifespan.__aexit__(None, None, None)
-    except Exception:
-        logging.getLogger("outlast").exception("the app's lifespan failed at the end of a task process")
+    except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
+        log_exception(log, "the app's lifespan failed at the end of a task process", error)
 
 
 def why_broken(error: BaseException, environment: Environment) -> str:
     """The innermost user frame and the exception in one line, then the whole traceback for the log."""
     what = f"importing {environment.app}" if environment.app else "starting"
-    text = "".join(traceback.format_exception(error)).rstrip()
-    return f"{what} raised {type(error).__name__}: {error}\n{text}"
+    return f"{what} raised {in_one_line(error)}\n{traceback_of(error).rstrip()}"

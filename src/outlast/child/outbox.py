@@ -6,10 +6,14 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
-from outlast.frames import Message, packed
+from outlast.frames import PIECE, Message, packed
 
 GATHER = 0.001  # seconds in which ends gather: one wake-up of a thread per end costs more than the task (measured)
+MOST_BYTES = 6  # that a character becomes in a message, as an escape of JSON
+MOST_SIGNS = 1000  # messages that wait for a runner that does not read; signs of life are left out then
+SIGNS = ("alive", "blocked", "wake")  # said again, or found out without
 Report = tuple[int, str, str]
 """The end of an attempt: task id, reason ("" when it returned), traceback."""
 
@@ -25,7 +29,8 @@ class Outbox:
 
     def send(self, message: Message) -> None:
         """Send a message, from any thread."""
-        self._queue.put(message)
+        if message["type"] not in SIGNS or self._queue.qsize() < MOST_SIGNS:
+            self._queue.put(message)
 
     def ended(self, task: int, reason: str = "", traceback: str = "") -> None:
         """Report the end of an attempt, from any thread."""
@@ -67,4 +72,18 @@ class Outbox:
 
 
 def _with(messages: list[Message], reports: list[Report]) -> list[Message]:
-    return [*messages, {"type": "ended", "tasks": reports}] if reports else messages
+    """Ends in few messages, none of them too large to be read."""
+    return [*messages, *({"type": "ended", "tasks": part} for part in _parts(reports))]
+
+
+def _parts(reports: list[Report]) -> Iterator[list[Report]]:
+    part: list[Report] = []
+    size = 0
+    for report in reports:
+        if size > PIECE:
+            yield part
+            part, size = [], 0
+        part.append(report)
+        size += MOST_BYTES * (len(report[1]) + len(report[2]))
+    if part:
+        yield part

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from outlast.cli.output import say, say_aside
 from outlast.cli.read import at_url, told_errors
 from outlast.connection import look_now
 from outlast.engines.history import History, Record
@@ -28,12 +29,12 @@ def cancel(task_ids: tuple[str, ...], url: str | None) -> None:
     """
     with told_errors():
         path = journal_path(Settings.load(url=url).url)
-        click.echo(f"journal {path}", err=True)
+        say_aside(f"journal {path}")
         history = History(path)
         records = [history.task(prefix) for prefix in task_ids]
         cancelled = _cancelled(path, records)
     for record in records:
-        click.echo(_sentence(record, cancelled=cancelled[number_of(record.id)]))
+        say(_sentence(record, cancelled=cancelled[number_of(record.id)]))
     if not all(cancelled.values()):
         sys.exit(1)
 

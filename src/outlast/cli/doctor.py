@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from outlast.cli.output import MOST_SHOWN, say
 from outlast.cli.read import as_json, told_errors
 from outlast.doctor.examine import examine
 from outlast.doctor.report import as_json as document
@@ -41,7 +42,11 @@ def doctor(app: str | None, command: str | None, app_dir: str | None, as_json: b
         _look_where_servers_look(app_dir or (server.folder if server else ""))
         target = app or (server.app if server else "") or Settings.load().app
         report = examine(target, server)
-    click.echo(document(report) if as_json else "\n".join(as_lines(report)))
+    if as_json:
+        click.echo(document(report))
+    else:
+        for line in as_lines(report):
+            say(line, MOST_SHOWN)
     sys.exit(FINDINGS if report.is_ill else 0)
 
 

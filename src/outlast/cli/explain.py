@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import click
 
 from outlast import events
-from outlast.cli.read import as_json, at_url, clock, history, in_short
+from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
+from outlast.cli.read import as_json, at_url, history, in_short
 from outlast.engines.history import Record
 from outlast.engines.incidents import FlightRecord, IncidentRecord
 from outlast.incidents import Kind
@@ -35,12 +35,12 @@ def _explain_last(limit: int, *, as_json: bool, url: str | None) -> None:
     with history(url) as journal:
         incidents = journal.incidents(limit)
     if as_json:
-        click.echo(json.dumps([in_short(one) for one in incidents], indent=2))
+        say_json([in_short(one) for one in incidents])
         return
     for one in incidents:
-        click.echo(_line(one))
+        say(_line(one))
     if not incidents:
-        click.echo("no incidents", err=True)
+        say_aside("no incidents")
 
 
 def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
@@ -50,10 +50,10 @@ def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
     fates = [(one, _fate(one, incident, tasks)) for one in incident.flights]
     if as_json:
         flights = [{**asdict(flight), "fate": fate} for flight, fate in fates]
-        click.echo(json.dumps({**asdict(incident), "flights": flights}, indent=2))
+        say_json({**asdict(incident), "flights": flights})
         return
     for line in _page(incident, fates):
-        click.echo(line)
+        say(line, MOST_SHOWN)
 
 
 def _line(one: IncidentRecord) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from outlast import events
+from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
 from outlast.engines.history import Event, History, Record, Summary
 from outlast.engines.incidents import IncidentRecord
 from outlast.engines.place import journal_path
@@ -36,12 +36,12 @@ def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, ur
     with history(url) as journal:
         records = journal.tasks([State[label.upper()] for label in states], name, limit)
     if as_json:
-        click.echo(json.dumps([_plain(record) for record in records], indent=2))
+        say_json([_plain(record) for record in records])
         return
     for record in records:
-        click.echo(_line(record, time.time()))
+        say(_line(record, time.time()))
     if not records:
-        click.echo("no tasks", err=True)
+        say_aside("no tasks")
 
 
 @click.command()
@@ -54,10 +54,10 @@ def show(task_id: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
         record = journal.task(task_id)
         incidents = journal.incidents_of(record.id)
     if as_json:
-        click.echo(json.dumps({**asdict(record), "incidents": [in_short(one) for one in incidents]}, indent=2))
+        say_json({**asdict(record), "incidents": [in_short(one) for one in incidents]})
         return
     for line in (*_page(record), *_incident_lines(incidents)):
-        click.echo(line)
+        say(line, MOST_SHOWN)
 
 
 @click.command()
@@ -68,10 +68,10 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
     with history(url) as journal:
         summary = journal.summary(time.time())
     if as_json:
-        click.echo(json.dumps(asdict(summary), indent=2))
+        say_json(asdict(summary))
         return
     for line in _summary_lines(summary):
-        click.echo(line)
+        say(line)
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def history(url: str | None) -> Iterator[History]:
     """The journal to read, named on stderr."""
     with told_errors():
         path = journal_path(Settings.load(url=url).url)
-        click.echo(f"journal {path}", err=True)
+        say_aside(f"journal {path}")
         yield History(path)
 
 
@@ -94,18 +94,13 @@ def told_errors() -> Iterator[None]:
         _stop(error, 1)
 
 
-def clock(at: float) -> str:
-    """A time as people read it here, to the second."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-
-
 def in_short(incident: IncidentRecord) -> dict[str, Any]:
     """For JSON, of an incident that was read without its stack and what was in its process."""
     return {name: value for name, value in asdict(incident).items() if name not in ("stack", "flights")}
 
 
 def _stop(error: Exception, code: int) -> None:
-    click.echo(f"outlast: {error}", err=True)
+    say_aside(f"outlast: {error}")
     sys.exit(code)
 
 

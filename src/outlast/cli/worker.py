@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from outlast.cli.output import say_aside
 from outlast.engines.place import journal_path
 from outlast.errors import OutlastError
 from outlast.hello import Environment
@@ -30,5 +31,5 @@ def worker(app: str | None, url: str | None) -> None:
         log_to_stderr()
         run(journal_path(settings.url), Environment.here(settings.app, settings))
     except OutlastError as error:
-        click.echo(f"outlast: {error}", err=True)
+        say_aside(f"outlast: {error}")
         sys.exit(1)

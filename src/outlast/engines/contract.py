@@ -10,6 +10,9 @@ from typing import Protocol
 from outlast.incidents import Incident
 from outlast.tasks import Claimed, Lane, NewTask, Settlement
 
+CLAIM_BYTES = 16 << 20
+"""Arguments that one claim takes at most, but for a few tasks' more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Add:
@@ -91,7 +94,9 @@ class Journal(Protocol):
     Every verb but `transaction` and `close` is called inside `with journal.transaction()`. A verb that moves tasks
     is guarded by the table of moves, writes an event for each move it made, and returns what it moved: a task that is
     missing from the answer was not in a state that allows the move. Errors of the store are raised as
-    `StoreFailed` (full, locked, unreadable for now) or `JournalUnusable` (for good).
+    `StoreFailed` (full, locked, unreadable for now), `JournalUnusable` (for good), or `TaskRefused` when something that
+    was to be stored can be stored in no journal: then all else can be, without it. A row that is there and cannot be
+    read ends its own task.
     """
 
     @property
@@ -135,7 +140,10 @@ class Journal(Protocol):
         ...
 
     def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
-        """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first."""
+        """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first.
+
+        Fewer when their arguments have come to CLAIM_BYTES.
+        """
         ...
 
     def claim_company(self, runner: int, now: float) -> list[Claimed]:

@@ -12,24 +12,39 @@ from typing import Any
 import apsw
 
 from outlast import events
-from outlast.engines.incidents import DAY, MOST_JSON, MOST_STACK, IncidentRecord, from_row
+from outlast.engines.incidents import DAY, MOST_JSON, MOST_STACK, IncidentRecord, as_text, from_row
 from outlast.engines.opening import connect
 from outlast.engines.schema import SCHEMA_VERSION, version_of
 from outlast.errors import IncidentNotFound, JournalUnusable, TaskNotFound
 from outlast.incidents import Kind
 from outlast.tasks import State, id_range, number_of, shown
+from outlast.text import LONGEST_PATH, MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, in_one_line, json_line, one_line
 
-COLUMNS = (
+NAMES = (
     "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"
 )
+COLUMNS = (
+    "id, state, CAST(lane AS BLOB), attempt, crashes, follows, created_at, started_at, ended_at, "
+    "substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
+    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1)"
+)
+"""Text as bytes, at most ?1 of each: a row whose text is none hides no other, one of megabytes costs no more."""
+
+MOST_IN_LIST = 8_192  # bytes of a text, where there may be many
+MOST_IN_TASK = 4 << 20  # of one, more than outlast stores
+MOST_EVENTS = 500  # of one task, the newest
 WITH_INCIDENTS = 2  # the version that brought them
 
-_IN_SHORT = "id, kind, cause, process, pid, machine, first_at, last_at, times, seconds, culprit, sentence, '', '[]'"
+_IN_SHORT = """id, CAST(kind AS BLOB), CAST(cause AS BLOB), CAST(process AS BLOB), pid, CAST(machine AS BLOB), first_at,
+    last_at, times, seconds, CAST(culprit AS BLOB), CAST(sentence AS BLOB), x'', x''"""
 _FLIGHTS = f"CASE WHEN length(flights) <= {MOST_JSON} AND json_valid(flights) THEN flights ELSE '[]' END"
-_WHOLE = _IN_SHORT.replace("'', '[]'", f"substr(stack, 1, {2 * MOST_STACK}), {_FLIGHTS}")
+_WHOLE = _IN_SHORT.replace("x'', x''", f"substr(CAST(stack AS BLOB), 1, {8 * MOST_STACK}), CAST({_FLIGHTS} AS BLOB)")
 _WITH_TASK = (
     f"WHERE EXISTS (SELECT 1 FROM json_each({_FLIGHTS}) WHERE CASE type WHEN 'object' THEN value ->> 'task' END = ?)"  # noqa: S608
 )
+_EVENTS = """
+SELECT at, CAST(kind AS BLOB), attempt, substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(traceback AS BLOB), 1, ?4)
+FROM event WHERE task = ?2 ORDER BY seq DESC LIMIT ?3"""
 _NEWEST_FIRST = "ORDER BY last_at DESC, id DESC LIMIT ?"
 
 
@@ -121,15 +136,15 @@ class History:
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
-        wanted = [int(state) for state in states or State]
-        marks = ", ".join("?" * len(wanted))
-        query = f"SELECT {COLUMNS} FROM task WHERE state IN ({marks}) AND instr(function, ?) ORDER BY id DESC LIMIT ?"  # noqa: S608
-        return [_record(row) for row in self._rows(query, (*wanted, name, limit))]
+        wanted = json.dumps([int(state) for state in states or State])
+        which = "state IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"
+        query = f"SELECT {COLUMNS} FROM task WHERE {which}"  # noqa: S608
+        return [_record(row) for row in self._rows(query, (MOST_IN_LIST, wanted, name, limit))]
 
     def tasks_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """Those of these tasks (whole ids) that are in the journal, by id."""
-        query = f"SELECT {COLUMNS} FROM task WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608
-        rows = self._rows(query, (json.dumps([number_of(one) for one in ids]),))
+        query = f"SELECT {COLUMNS} FROM task WHERE id IN (SELECT value FROM json_each(?2))"  # noqa: S608
+        rows = self._rows(query, (MOST_IN_LIST, json.dumps([number_of(one) for one in ids])))
         return {record.id: record for record in map(_record, rows)}
 
     def task(self, prefix: str) -> Record:
@@ -138,7 +153,7 @@ class History:
             low, high = id_range(prefix)
         except ValueError as error:
             raise TaskNotFound(str(error)) from None
-        rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ? AND ? LIMIT 2", (low, high))  # noqa: S608
+        rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2", (MOST_IN_TASK, low, high))  # noqa: S608
         if not rows:
             raise TaskNotFound(f"no task {prefix!r} in {self._path}")
         if len(rows) > 1:
@@ -151,11 +166,11 @@ class History:
         found = dict(self._rows("SELECT state, count(*) FROM task GROUP BY state"))
         counts = {state.label: found.get(int(state), 0) for state in State}
         oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
-        present = self._rows("SELECT id, kind, pid, started_at FROM process WHERE left_at IS NULL ORDER BY id")
-        age = None if oldest is None else max(0.0, now - oldest)
-        return Summary(
-            counts, age, tuple(Presence(*row) for row in present), self._blockers(), self._counted(now - DAY)
+        present = self._rows(
+            "SELECT id, CAST(kind AS BLOB), pid, started_at FROM process WHERE left_at IS NULL ORDER BY id"
         )
+        age = None if oldest is None else max(0.0, now - oldest)
+        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), self._counted(now - DAY))
 
     def incidents(self, limit: int = 20) -> list[IncidentRecord]:
         """What happened to processes, the newest first, without stacks and what was in them."""
@@ -175,8 +190,10 @@ class History:
         return [from_row(row) for row in self._incident_rows(_IN_SHORT, which, (number_of(task), limit))]
 
     def _counted(self, since: float) -> IncidentCounts:
-        rows = self._incident_rows("kind, count(*), sum(times)", "WHERE last_at >= ? GROUP BY kind", (since,))
-        counts = {kind: (count, times) for kind, count, times in rows}
+        rows = self._incident_rows(
+            "CAST(kind AS BLOB), count(*), sum(times)", "WHERE last_at >= ? GROUP BY kind", (since,)
+        )
+        counts = {as_text(kind): (count, times) for kind, count, times in rows}
         stalls, times = counts.get(Kind.STALL, (0, 0))
         return IncidentCounts(stalls, times, deaths=counts.get(Kind.DEATH, (0, 0))[0])
 
@@ -186,13 +203,20 @@ class History:
         return self._rows(f"SELECT {columns} FROM incident {which}", bindings)  # noqa: S608
 
     def _blockers(self) -> dict[str, float]:
-        return dict(self._rows("SELECT path, seconds FROM function ORDER BY path"))
+        rows = self._rows("SELECT CAST(path AS BLOB), seconds FROM function ORDER BY path")
+        return {one_line(as_text(path), LONGEST_PATH): seconds for path, seconds in rows}
 
     def _events(self, task: int) -> tuple[Event, ...]:
-        query = "SELECT at, kind, attempt, reason, traceback FROM event WHERE task = ? ORDER BY seq"
+        rows = self._rows(_EVENTS, (MOST_IN_LIST, task, MOST_EVENTS, 4 * MOST_TRACEBACK))
         return tuple(
-            Event(at, kind, attempt, reason or "", trace or "")
-            for at, kind, attempt, reason, trace in self._rows(query, (task,))
+            Event(
+                at,
+                one_line(as_text(kind), MOST_NAME),
+                attempt,
+                clean(as_text(reason), MOST_REASON),
+                clean(as_text(trace), MOST_TRACEBACK),
+            )
+            for at, kind, attempt, reason, trace in reversed(rows)
         )
 
     def _rows(self, query: str, bindings: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
@@ -201,15 +225,28 @@ class History:
 
 
 def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
-    values = dict(zip(COLUMNS.split(", "), row, strict=True))
+    """What was stored clean is made clean again: whoever can write to the file can put anything there."""
+    values = dict(zip(NAMES.split(", "), row, strict=True))
     values |= {
         "id": shown(values["id"]),
-        "state": State(values["state"]).label,
+        "state": _label(values["state"]),
+        "lane": one_line(as_text(values["lane"]), MOST_NAME),
         "follows": "" if values["follows"] is None else shown(values["follows"]),
-        "arguments": values["arguments"] or "",
-        "reason": values["reason"] or "",
+        "function": one_line(as_text(values["function"]), LONGEST_PATH),
+        "arguments": json_line(as_text(values["arguments"]), MOST_IN_TASK),
+        "origin": one_line(as_text(values["origin"]), MOST_NAME),
+        "reason": clean(as_text(values["reason"]), MOST_REASON),
     }
     return Record(**values, events=events)
+
+
+def _presence(row: Sequence[Any]) -> Presence:
+    process, kind, pid, started_at = row
+    return Presence(process, one_line(as_text(kind), MOST_NAME), pid, started_at)
+
+
+def _label(state: int) -> str:
+    return State(state).label if state in set(State) else f"unknown ({state})"
 
 
 @contextmanager
@@ -217,4 +254,4 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (apsw.Error, UnicodeDecodeError) as error:
-        raise JournalUnusable(f"the journal {path} cannot be read: {error}") from error
+        raise JournalUnusable(f"the journal {path} cannot be read: {in_one_line(error)}") from error

@@ -14,15 +14,15 @@ from typing import Any
 
 from outlast.incidents import Flight, Incident
 from outlast.tasks import LARGEST_ID, shown
+from outlast.text import MOST_NAME, MOST_REASON, clean, one_line
 
 MACHINE = socket.gethostname()
 DAY = 86_400.0  # seconds; for so long the stalls of one culprit are counted together
 MOST_INCIDENTS = 1000
-MOST_NAME = 300  # letters of what is named
-MOST_SENTENCE = 2_000
 MOST_STACK = 20_000
 MOST_FLIGHTS = 64
 MOST_JSON = 1_000_000  # letters of the flights' JSON, more than the longest flights make
+_LINES = ("kind", "cause", "process", "machine", "culprit", "sentence")
 MOST_NUMBER = 1_000_000_000_000
 
 
@@ -64,31 +64,36 @@ def to_row(incident: Incident, now: float) -> Mapping[str, Any]:
     return {
         "kind": str(incident.kind),
         "cause": str(incident.cause),
-        "process": _one_line(incident.process, MOST_NAME),
+        "process": one_line(incident.process, MOST_NAME),
         "pid": _whole(incident.pid, MOST_NUMBER),
         "machine": MACHINE,
         "at": _seconds(incident.at) or now,
         "times": max(1, _whole(incident.times, MOST_NUMBER)),
         "seconds": _seconds(incident.seconds),
-        "culprit": _one_line(incident.culprit, MOST_NAME),
-        "sentence": _one_line(incident.sentence, MOST_SENTENCE),
-        "stack": printable(incident.stack, MOST_STACK),
+        "culprit": one_line(incident.culprit, MOST_NAME),
+        "sentence": one_line(incident.sentence, MOST_REASON),
+        "stack": clean(incident.stack, MOST_STACK),
         "flights": json.dumps([_flight(one) for one in incident.flights[:MOST_FLIGHTS]]),
     }
 
 
 def _flight(one: Flight) -> dict[str, Any]:
-    name, lane = _one_line(one.name, MOST_NAME), _one_line(one.lane, MOST_NAME)
+    name, lane = one_line(one.name, MOST_NAME), one_line(one.lane, MOST_NAME)
     return {"name": name, "seconds": _seconds(one.seconds), "task": _whole(one.task, LARGEST_ID), "lane": lane}
 
 
 def from_row(row: Sequence[Any]) -> IncidentRecord:
-    """An incident from its columns, in the order of the record's fields."""
+    """An incident from its columns, text as bytes, in the order of the record's fields."""
     values = dict(zip(IncidentRecord.__slots__, row, strict=True))
-    values |= {name: _one_line(values[name], MOST_SENTENCE) for name in ("process", "machine", "culprit", "sentence")}
+    values |= {name: one_line(as_text(values[name]), MOST_REASON) for name in _LINES}
     values |= {name: _seconds(values[name]) for name in ("first_at", "last_at", "seconds")}
-    values |= {"stack": printable(values["stack"], MOST_STACK), "flights": _flights(values["flights"])}
+    values |= {"stack": clean(as_text(values["stack"]), MOST_STACK), "flights": _flights(as_text(values["flights"]))}
     return IncidentRecord(**values)
+
+
+def as_text(stored: bytes | None) -> str:
+    """Text that was read as bytes, since it may be none."""
+    return "" if stored is None else stored.decode(errors="backslashreplace")
 
 
 def _flights(text: str) -> tuple[FlightRecord, ...]:
@@ -103,24 +108,11 @@ def _flights(text: str) -> tuple[FlightRecord, ...]:
 def _flight_record(one: Mapping[str, Any]) -> FlightRecord:
     task = _whole(one.get("task"), LARGEST_ID)
     return FlightRecord(
-        name=_one_line(one.get("name"), MOST_NAME),
+        name=one_line(one.get("name"), MOST_NAME),
         seconds=_seconds(one.get("seconds")),
         task=shown(task) if task else "",
-        lane=_one_line(one.get("lane"), MOST_NAME),
+        lane=one_line(one.get("lane"), MOST_NAME),
     )
-
-
-def printable(text: object, most: int) -> str:
-    """At most `most` letters of a text, its beginning and its end; what no terminal should get is escaped."""
-    if not isinstance(text, str):
-        return ""
-    half = most // 2
-    short = text if len(text) <= most else f"{text[:half]}\n…\n{text[len(text) - half :]}"
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1] for letter in short)
-
-
-def _one_line(text: object, most: int) -> str:
-    return " ".join(printable(text, most).split())
 
 
 def _seconds(number: object) -> float:

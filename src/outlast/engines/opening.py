@@ -12,12 +12,15 @@ import apsw
 
 from outlast import events
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.text import in_one_line
 
+CHECKING_TIME = 1.0  # seconds of the write lock at most
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
 MAGIC = b"SQLite format 3\0"
 LARGEST_LOG = 16 << 20  # bytes that the write-ahead log keeps on disk once a long reader has let go of it
 
-_TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_REFUSED = (apsw.ConstraintError, apsw.TooBigError, apsw.RangeError, apsw.MismatchError)
+_NO_VALUE = (ValueError, OverflowError, TypeError)  # what Python raises for a value that SQLite cannot hold
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 _CLOSED_TO_US = (apsw.CantOpenError, apsw.PermissionsError)
 
@@ -70,23 +73,37 @@ def shows_damage(error: apsw.Error) -> bool:
     return isinstance(error, _DAMAGED) or getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHORT_READ
 
 
+def is_damaged(connection: apsw.Connection) -> bool:
+    """Whether SQLite itself finds its file damaged; False, too, where it cannot tell in a moment."""
+    deadline = time.monotonic() + CHECKING_TIME
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
+    try:
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)])
+    except apsw.Error as error:  # it is malformed, or the time is over
+        return shows_damage(error)
+    finally:
+        connection.set_progress_handler(None)
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as StoreFailed (for now), JournalUnusable (until somebody does something) or TaskRefused."""
+    """What SQLite says as StoreFailed (for now), JournalUnusable (until somebody does something) or TaskRefused.
+
+    Only SQLite can say that a journal is damaged, and only of what is known to be about a value it is said that it is
+    refused: whatever else there may be is tried again, and costs nothing.
+    """
     try:
         yield
-    except _TRANSIENT as error:
-        if shows_damage(error):
-            raise JournalUnusable(events.journal_damaged(path, error)) from error
-        raise StoreFailed(events.journal_not_written(path, error)) from error
-    except _DAMAGED as error:
-        raise JournalUnusable(events.journal_damaged(path, error)) from error
+    except _REFUSED as error:
+        raise TaskRefused(events.value_refused(path, in_one_line(error))) from error
     except _CLOSED_TO_US as error:
         raise JournalUnusable(events.journal_closed(path, error)) from error
     except apsw.Error as error:
-        raise TaskRefused(f"the journal {path} refused: {error}") from error
-    except ValueError as error:  # text that is none, a lane that there is not: no journal has written that
-        raise JournalUnusable(events.journal_damaged(path, error)) from error
+        if shows_damage(error):
+            raise JournalUnusable(events.journal_damaged(path, error)) from error
+        raise StoreFailed(events.journal_not_written(path, in_one_line(error))) from error
+    except _NO_VALUE as error:
+        raise TaskRefused(events.value_refused(path, in_one_line(error))) from error
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -11,18 +13,22 @@ import apsw
 
 from outlast import events
 from outlast.engines import statements as sql
-from outlast.engines.contract import Drop, ProcessEntry, Retention
+from outlast.engines.contract import CLAIM_BYTES, Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
-from outlast.engines.opening import begins_as_a_journal, connect, reached, switch_to_wal, translated
+from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
+from outlast.engines.rows import adopted_row, claimed, event_row, new_rows, sentence, settle_row
 from outlast.engines.schema import migrate
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import unless_cancelled
-from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
+from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
+from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
 
+log = logging.getLogger("outlast")
 _LANES = json.dumps(list(Lane))
+FIRST_CLAIM = 32  # tasks; how large they are tells how many more there may be at once
 PAGES_IN_LOG = 1000  # 4 MiB; then the runner writes them back into the file
 TRIES = 5  # times that another file may come to the path while one is opened
 
@@ -134,7 +140,8 @@ class SqliteJournal:
     def add(self, tasks: Iterable[NewTask], owner: int) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
-        self._opened().execute(sql.ADD, (json.dumps([_row(task, owner) for task in tasks]),))
+        for rows in new_rows(tasks, owner):
+            self._opened().execute(sql.ADD, (json.dumps(rows),))
         if behind := [task.id for task in tasks if task.follows is not None]:
             self._opened().execute(sql.FREE_LATE_FOLLOWERS, (json.dumps(behind),))
 
@@ -151,7 +158,7 @@ class SqliteJournal:
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
         """Move held tasks to `dropped`."""
         reasons = {drop.id: drop.reason for drop in drops}
-        moved = self._moved(sql.DROP, ((now, reason, task_id) for task_id, reason in reasons.items()))
+        moved = self._moved(sql.DROP, ((now, sentence(reason), task_id) for task_id, reason in reasons.items()))
         self._note(((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
         self._free_followers(moved)
         return moved
@@ -177,11 +184,14 @@ class SqliteJournal:
         return moved
 
     def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
-        """Take up to `limit` due tasks of `lane`, oldest first, in one statement."""
-        rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, limit)).fetchall()
-        claimed = [_claimed(row) for row in rows]
-        self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
-        return claimed
+        """Take up to `limit` due tasks of `lane`, oldest first, in few statements: large ones a few at a time."""
+        taken: list[Claimed] = []
+        wanted = min(limit, FIRST_CLAIM)
+        while wanted > 0:
+            rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, wanted)).fetchall()
+            taken += self._started(rows, now)
+            wanted = 0 if len(rows) < wanted else _room_after(taken, limit)
+        return taken
 
     def claim_company(self, runner: int, now: float) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
@@ -189,19 +199,43 @@ class SqliteJournal:
         if first is None:
             return []
         rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
-        claimed = [_claimed(row) for row in rows]
-        self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
-        return claimed
+        return self._started(rows, now)
+
+    def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+        attempts = self._readable(rows, now)
+        self._note(((one.id, "started", one.attempt, None, None) for one in attempts), now)
+        return attempts
+
+    def _readable(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+        """The attempts of these rows. One that holds what outlast does not write costs its own task only."""
+        attempts = []
+        for row in rows:
+            try:
+                attempts.append(claimed(row))
+            except ValueError as error:
+                self._set_aside(row[0], error, now)
+        return attempts
+
+    def _set_aside(self, task_id: int, error: Exception, now: float) -> None:
+        if is_damaged(self._opened()):
+            raise JournalUnusable(events.journal_damaged(self.path, in_one_line(error))) from error
+        why = events.not_readable(in_one_line(error))
+        log.error("task %s: %s", shown(task_id), why)
+        ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, sentence(why), task_id)).fetchall()
+        for state, attempt in ended:
+            self._note([(task_id, State(state).label, attempt, why, None)], now)
+        self._free_followers([task_id])
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
-        self._opened().execute(sql.LEARN, (function, code, seconds, now))
-        self._opened().execute(sql.SET_APART, (function,))
+        path = one_line(function, LONGEST_PATH)
+        self._opened().execute(sql.LEARN, (path, one_line(code, MOST_NAME), seconds, now))
+        self._opened().execute(sql.SET_APART, (path,))
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
         by_token = {(one.id, one.attempt): one for one in self._with_cancels(settlements)}
-        moved = self._moved(sql.SETTLE, (_settle_row(one, now) for one in by_token.values()))
+        moved = self._moved(sql.SETTLE, (settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
         self._note((_end_event(one) for one in ends), now)
@@ -220,11 +254,18 @@ class SqliteJournal:
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
-        return [_claimed(row) for row in self._opened().execute(sql.RUNNING_OF, (owner,))]
+        return self._readable(self._opened().execute(sql.RUNNING_OF, (owner,)).fetchall(), time.time())
 
     def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
-        return [(task_id, Lane(lane)) for task_id, lane in self._opened().execute(sql.HELD_OF, (owner,))]
+        held = []
+        rows: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
+        for task_id, lane in rows:
+            try:
+                held.append((task_id, Lane(lane.decode())))
+            except ValueError as error:
+                self._set_aside(task_id, error, time.time())
+        return held
 
     def unknown(self, tasks: Iterable[int]) -> set[int]:
         """Those of `tasks` that the journal does not have."""
@@ -234,18 +275,19 @@ class SqliteJournal:
         """Store attempts that run although the journal does not know their tasks; what runs again runs alone."""
         by_id = {one.id: one for one in attempts}
         adopted = [by_id[one] for one in self.unknown(by_id)]
-        self._opened().executemany(sql.ADOPT, (_adopted_row(one, owner, now) for one in adopted))
+        self._opened().executemany(sql.ADOPT, (adopted_row(one, owner, now) for one in adopted))
         self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in adopted), now)
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
         """Record a process; returns its id, which is `known` when it has one."""
-        values = (known or None, process.kind, process.pid, process.machine, process.started_at)
+        kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
+        values = (known or None, kind, process.pid, machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
         """Record that a process has ended and how."""
-        self._opened().execute(sql.LEAVE, (now, reason, process))
+        self._opened().execute(sql.LEAVE, (now, sentence(reason), process))
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""
@@ -290,8 +332,8 @@ class SqliteJournal:
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
 
-    def _note(self, events: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
-        self._opened().executemany(sql.NOTE, ((now, *event) for event in events))
+    def _note(self, happened: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
+        self._opened().executemany(sql.NOTE, (event_row(now, event) for event in happened))
 
     def _free_followers(self, ended: Sequence[int]) -> None:
         if ended:
@@ -305,44 +347,15 @@ def _write_back(connection: apsw.Connection) -> None:
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
+def _room_after(taken: Sequence[Claimed], limit: int) -> int:
+    """How many more may be claimed, if they are as large as those before."""
+    size = sum(len(one.arguments) for one in taken)
+    return min(limit - len(taken), (CLAIM_BYTES - size) * len(taken) // max(1, size))
+
+
 def _number(answer: apsw.Cursor) -> int:
     return int(next(iter(answer))[0])
 
 
-def _row(task: NewTask, owner: int) -> tuple[Any, ...]:
-    held = task.state is State.HELD
-    return (
-        task.id,
-        int(task.state),
-        str(task.lane),
-        owner if held else None,
-        task.follows,
-        task.created_at,
-        task.function,
-        task.arguments,
-        task.origin,
-        task.terms.company,
-        task.code,
-        task.terms.timeout,
-        task.terms.memory,
-    )
-
-
-def _claimed(row: Sequence[Any]) -> Claimed:
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory = row
-    return Claimed(task_id, attempt, crashes, cuts, function, arguments or "", Lane(calling), timeout, memory)
-
-
-def _adopted_row(one: Claimed, owner: int, now: float) -> tuple[Any, ...]:
-    what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
-    return (*what, TaskIds.made_at(one.id), now, one.function, one.arguments)
-
-
-def _settle_row(one: Settlement, now: float) -> tuple[Any, ...]:
-    ended_at = None if one.state is State.WAITING else now
-    crashed = one.end is End.CRASHED
-    return (int(one.state), ended_at, crashed, one.reason or None, one.id, one.attempt, one.company, one.cuts)
-
-
 def _end_event(one: Settlement) -> tuple[int, str, int, str | None, str | None]:
-    return one.id, str(one.end), one.attempt, one.reason or None, one.traceback or None
+    return one.id, str(one.end), one.attempt, one.reason, one.traceback

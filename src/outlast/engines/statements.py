@@ -12,7 +12,9 @@ def _from(target: State) -> str:
     return f"state IN ({', '.join(str(int(state)) for state in origins_of(target))})"
 
 
-CLAIM_COLUMNS = "id, attempt, crashes, cuts, function, arguments, calling, timeout, memory"
+# text as bytes, so that one row whose text is none does not hide the others
+CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
+    timeout, memory"""
 ADD = """
 INSERT INTO task
     (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
@@ -67,6 +69,9 @@ UPDATE task SET state = ?1, ended_at = max(?2, started_at), crashes = crashes + 
     run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
     company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
 WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
+SET_ASIDE = """
+UPDATE task SET state = CASE state WHEN 0 THEN 6 ELSE 4 END, owner = NULL, run_at = NULL, ended_at = ?, reason = ?
+WHERE id = ? AND state IN (0, 2) RETURNING state, attempt"""
 FREE_FOLLOWERS = """
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE follows IN (SELECT value FROM json_each(?))"""
@@ -75,7 +80,7 @@ DUE = f"""
 SELECT value FROM json_each(?)
 WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
-HELD_OF = f"SELECT id, lane FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
+HELD_OF = f"SELECT id, CAST(lane AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
 PRUNE = """
 DELETE FROM task WHERE id IN (

@@ -9,12 +9,14 @@ import queue
 import threading
 import time
 import weakref
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from outlast import events
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.refused import in_place_of
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import NewTask, State
 
@@ -23,6 +25,9 @@ Answer = dict[int, bool]
 
 log = logging.getLogger("outlast")
 RETRY_AFTER = 0.5  # seconds between tries to write what must be written
+MOST_WAITING = 100_000  # changes; with so many nothing new is taken
+SAY_AGAIN = 10.0  # seconds between two lines on what is not taken
+_NEW = {Add: "task", Note: "incident"}  # what can be left: the rest ends or moves tasks that the journal has
 
 Refusal = StoreFailed | JournalUnusable
 
@@ -32,12 +37,15 @@ class Submission:
     """Changes that go into one transaction together, and whoever waits for them.
 
     With `future` someone waits: the first failure is theirs. Without, the writer tries until it is stored.
+    withdrawn: nobody wants it any more. written: it is in the journal. Each side sets its own before it looks at the
+    other's, so that one of them sees both and has it dropped again.
     """
 
     changes: Sequence[Change]
     future: Future[Answer] | asyncio.Future[Answer] | None = None
     loop: asyncio.AbstractEventLoop | None = None
-    withdrawn: bool = field(default=False)
+    withdrawn: bool = False
+    written: bool = False
 
 
 class Writer:
@@ -65,9 +73,19 @@ class Writer:
         self._file: Hashable = None
         self._held: dict[int, NewTask] = {}
         self._failing = False
+        self._waiting = 0
+        self._counting = threading.Lock()
+        self._given_up: Counter[str] = Counter()
+        self._say_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many changes are here and not in the journal."""
+        return self._waiting
 
     async def store(self, changes: Sequence[Change], deadline: float) -> Answer:
         """Wait until `changes` are durable. Raises StoreFailed or JournalUnusable, after `deadline` seconds at most."""
+        self._refuse_if_full(changes)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         submission = Submission(changes, future, loop)
@@ -88,6 +106,7 @@ class Writer:
 
     def store_now(self, changes: Sequence[Change], deadline: float) -> Answer:
         """The same for code without an event loop: blocks the calling thread."""
+        self._refuse_if_full(changes)
         future: Future[Answer] = Future()
         submission = Submission(changes, future)
         self._put(submission)
@@ -98,7 +117,12 @@ class Writer:
             raise _late(deadline) from None
 
     def store_soon(self, changes: Sequence[Change]) -> None:
-        """Write `changes` as soon as possible, and try again until they are written. Nobody waits."""
+        """Write `changes` as soon as possible, and try again until they are written. Nobody waits.
+
+        What is new is given up while too much waits already.
+        """
+        if self._is_full(changes):
+            changes = self._without_new(changes)
         if changes:
             self._put(Submission(changes))
 
@@ -112,10 +136,35 @@ class Writer:
     def _withdraw(self, submission: Submission) -> None:
         """Nobody wants it any more: not to be written, or, if it has been by now, to be dropped again."""
         submission.withdrawn = True
+        if submission.written:
+            self._take_back(submission)
+
+    def _take_back(self, submission: Submission) -> None:
         reason = "its request was answered 503 or given up before the task was stored"
         self.store_soon([Drop(one.task.id, reason) for one in submission.changes if isinstance(one, Add)])
 
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._waiting += more
+
+    def _is_full(self, changes: Sequence[Change]) -> bool:
+        return self._waiting > 0 and self._waiting + len(changes) > MOST_WAITING
+
+    def _refuse_if_full(self, changes: Sequence[Change]) -> None:
+        if self._is_full(changes):
+            raise StoreFailed(events.writer_full(self._waiting))
+
+    def _without_new(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Too much waits already: leave what is new, and say so at once, then how much it was, now and then."""
+        self._given_up.update(_NEW[type(one)] for one in changes if type(one) in _NEW)
+        if self._given_up and time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + SAY_AGAIN
+            log.error("%s", events.given_up(self._waiting, self._given_up))
+            self._given_up = Counter()
+        return [one for one in changes if type(one) not in _NEW]
+
     def _put(self, submission: Submission) -> None:
+        self._count(len(submission.changes))
         self._queue.put(submission)
         if self._thread is None:
             self._start()
@@ -131,6 +180,7 @@ class Writer:
         while True:
             batch, closing = self._next_batch(backlog)
             backlog = self._write(batch)
+            self._count(_changes_in(backlog) - _changes_in(batch))
             if closing:
                 self._journal.close()
                 return
@@ -153,20 +203,48 @@ class Writer:
         try:
             answer = self._transact(wanted)
         except TaskRefused as error:
-            return self._write_apart(wanted) if len(wanted) > 1 else self._refused(wanted, error)
+            return self._write_apart(wanted, error)
         except (StoreFailed, JournalUnusable) as error:
-            return self._refused(wanted, error)
+            return self._put_off(wanted, error)
         self._failing = False
+        for one in wanted:
+            one.written = True
+            if one.withdrawn:
+                self._take_back(one)
         _answer(wanted, answer)
         if any(_makes_ready(change) for one in wanted for change in one.changes):
             self._stored()
         return []
 
-    def _write_apart(self, batch: Sequence[Submission]) -> list[Submission]:
-        """A batch was refused: write one after the other, so that only those at fault are refused."""
-        return [left for one in batch for left in self._write([one])]
+    def _write_apart(self, batch: Sequence[Submission], error: TaskRefused) -> list[Submission]:
+        """There is something in a batch that no journal takes: write in halves, so that it alone is refused."""
+        if len(batch) > 1:
+            half = len(batch) // 2
+            return self._write(batch[:half]) + self._write(batch[half:])
+        (one,) = batch
+        if one.future is not None:
+            _answer(batch, error)
+            return []
+        if len(one.changes) > 1:
+            return self._write([Submission([change]) for change in one.changes])
+        return self._set_aside(one.changes[0], error)
 
-    def _refused(self, batch: Sequence[Submission], error: Refusal) -> list[Submission]:
+    def _set_aside(self, change: Change, error: TaskRefused) -> list[Submission]:
+        """Nobody waits for what was refused: say so, here and in the journal."""
+        log.error("%s", events.set_aside(type(change).__name__, error))
+        instead = [one for one in in_place_of(change, str(error)) if one != change]
+        try:
+            self._transact([Submission([one]) for one in instead])
+        except TaskRefused:  # there is nothing of it that can be stored
+            return []
+        except (StoreFailed, JournalUnusable):
+            return [Submission([change])]
+        if any(map(_makes_ready, instead)):
+            self._stored()
+        return []
+
+    def _put_off(self, batch: Sequence[Submission], error: Refusal) -> list[Submission]:
+        """The journal takes nothing now: those who wait are told, the rest is tried again."""
         if not self._failing:
             log.error("%s", error)
         self._failing = True
@@ -218,6 +296,10 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
         journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
     return journal.cancel(cancels, now) if cancels else {}
+
+
+def _changes_in(batch: Iterable[Submission]) -> int:
+    return sum(len(one.changes) for one in batch)
 
 
 def _late(deadline: float) -> StoreFailed:

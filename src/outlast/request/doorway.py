@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from typing import TYPE_CHECKING
 
@@ -11,10 +10,11 @@ import anyio
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.request.box import Box
 from outlast.request.current import current_box
-from outlast.request.fate import Ended, Ending, in_one_line
+from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
 from outlast.request.mode import INLINE, REAL, mode_of
 from outlast.request.site import Warnings
+from outlast.text import MOST_NAME, in_one_line, one_line
 from outlast.watch.flights import SCOPE_KEY
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from outlast.request.entry import Entry
     from outlast.request.store import Store
-
-log = logging.getLogger("outlast")
 
 _SORRY = b"The background tasks of this request could not be stored, so none of them will run. Try again later.\n"
 
@@ -53,7 +51,8 @@ class Doorway:
         mode = mode_of(scope)
         if mode == REAL:
             self._outlast.begin_watch()
-        return Box(self._outlast, f"{verb} {scope['path']}", mode, scope["type"] == "http", self._warnings)
+        origin = one_line(f"{verb} {scope['path']}", MOST_NAME)
+        return Box(self._outlast, origin, mode, scope["type"] == "http", self._warnings)
 
 
 class Call:
@@ -139,6 +138,7 @@ class HttpCall(Call):
             await self.box.journal.store(self.box.offer(entries))
         except (StoreFailed, JournalUnusable) as error:
             return self._goes_on_without(entries, error)
+        self.box.warnings.is_well()
         self.box.hold(entries, recorded=True)
         return True
 
@@ -146,9 +146,10 @@ class HttpCall(Call):
         """The journal did not take them. Those that would run inline anyway can do so without."""
         inline = all(self.box.plan_of(entry).is_inline for entry in entries)
         if not inline and self.box.outlast.settings.on_store_error == "refuse":
-            log.error("%s is answered 503, its %s: %s", self.box.origin, _unstored(entries), error)
+            self.box.warnings.complain(f"{self.box.origin} is answered 503, its {_unstored(entries)}: {error}")
             return False
-        log.error("%s: its %s, so they run inline, unrecorded: %s", self.box.origin, _unstored(entries), error)
+        complaint = f"{self.box.origin}: its {_unstored(entries)}, so they run inline, unrecorded: {error}"
+        self.box.warnings.complain(complaint)
         self.box.hold_inline(entries, in_one_line(error))
         return True
 
@@ -205,7 +206,7 @@ class WebSocketCall(Call):
         """The tasks are not lost by that: storing them is tried until it is done."""
         if self.box.outlast.settings.on_store_error == "refuse":
             raise error
-        log.error("%s goes on although its tasks are not stored yet: %s", self.box.origin, error)
+        self.box.warnings.complain(f"{self.box.origin} goes on although its tasks are not stored yet: {error}")
 
 
 def _unstored(entries: Sequence[Entry]) -> str:

@@ -7,6 +7,8 @@ from enum import Enum
 
 from starlette.requests import ClientDisconnect
 
+from outlast.text import in_brief, is_a
+
 TOO_LATE = "it was added when its response was over already, for example at the exit of a dependency"
 NEVER_SENT = "its response was never sent, for example because another one was sent in its place"
 OWN_BACKGROUND = (
@@ -39,11 +41,11 @@ class Ending:
         if error is None:
             return cls(Ended.RETURNED, status)
         cause = _cause(error)
-        if not isinstance(cause, Exception):
+        if not is_a(cause, Exception):
             return cls(Ended.CANCELLED, status, "its request was cancelled")
-        if cause is refused_by or isinstance(cause, ClientDisconnect):
+        if cause is refused_by or is_a(cause, ClientDisconnect):
             return cls(Ended.LEFT, status, "its client left")
-        return cls(Ended.RAISED, status, in_one_line(cause))
+        return cls(Ended.RAISED, status, in_brief(cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,6 @@ def fate(task: Seen, ending: Ending) -> Fate:
             return _go(task) if task.called or task.promised else Fate(Verdict.DROP, _why_never_called(task))
 
 
-def in_one_line(error: BaseException) -> str:
-    """The type and the first line of an exception."""
-    text = str(error).partition("\n")[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
 def _go(task: Seen) -> Fate:
     return RUN_INLINE if task.inline else RELEASE
 
@@ -138,6 +134,6 @@ def _why_never_held(task: Seen, ending: Ending) -> str:
 
 def _cause(error: BaseException) -> BaseException:
     """Starlette puts an exception that a handler cannot answer any more into a RuntimeError."""
-    if isinstance(error, RuntimeError) and error.__cause__ is not None:
+    if type(error) is RuntimeError and error.__cause__ is not None:
         return error.__cause__
     return error

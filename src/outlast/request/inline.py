@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 
 from outlast.engines.contract import Begin, Change, Settle
 from outlast.request.entry import Entry, Step
-from outlast.request.fate import in_one_line
 from outlast.tasks import End, Settlement, State, shown
+from outlast.text import in_brief, log_exception, traceback_of
 from outlast.watch.flights import InFlight
 
 log = logging.getLogger("outlast")
@@ -31,9 +30,9 @@ async def run_inline(
     record(Begin(entry.id))
     try:
         await entry.task.run()
-    except Exception as error:  # the user's code, which may raise anything
-        log.exception("task %s (inline, added at %s) failed", shown(entry.id), entry.site)
+    except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
         record(Settle(_failed(entry, error)))
+        log_exception(log, f"task {shown(entry.id)} (inline, added at {entry.site}) failed", error)
         return error
     except BaseException as error:
         record(Settle(_cut(entry, error)))
@@ -51,13 +50,12 @@ def surface(errors: Sequence[Exception]) -> None:
 
 
 def _failed(entry: Entry, error: Exception) -> Settlement:
-    lines = "".join(traceback.format_exception(error))
-    return Settlement(entry.id, ATTEMPT, End.ERROR, State.FAILED, in_one_line(error), lines)
+    return Settlement(entry.id, ATTEMPT, End.ERROR, State.FAILED, in_brief(error), traceback_of(error))
 
 
 def _cut(entry: Entry, error: BaseException) -> Settlement:
     reason = (
-        f"its request was ended by {in_one_line(error)} while it ran in it (lane inline): "
+        f"its request was ended by {in_brief(error)} while it ran in it (lane inline): "
         "it cannot travel, so it is not run again"
     )
     return Settlement(entry.id, ATTEMPT, End.INTERRUPTED, State.FAILED, reason)

@@ -9,6 +9,7 @@ from outlast.errors import NotStorable
 from outlast.request.boxed import BoxedTask
 from outlast.request.store import Functions
 from outlast.tasks import NO_TERMS, Lane, Terms
+from outlast.text import MOST_NAME, MOST_REASON, in_one_line, name_of_class, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,9 @@ def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:
     try:
         return plan(task, functions)
     except NotStorable as error:
-        return Plan(_name_of(task.func), None, Lane.INLINE, str(error))
+        return Plan(_name_of(task.func), None, Lane.INLINE, one_line(str(error), MOST_REASON))
+    except Exception as error:  # noqa: BLE001 - an object of the user's, which may raise anything when it is looked at
+        return Plan(_name_of(task.func), None, Lane.INLINE, f"looking at it raised {in_one_line(error)}")
 
 
 def inline_warning(planned: Plan) -> str:
@@ -72,5 +75,9 @@ def order_warning(plans: Sequence[Plan]) -> str:
 
 
 def _name_of(function: object) -> str:
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{getattr(named, '__module__', '')}:{getattr(named, '__qualname__', '')}"
+    """For people: it cannot be looked up by that."""
+    try:
+        named = function if hasattr(function, "__qualname__") else type(function)
+        return one_line(f"{named.__module__}:{named.__qualname__}", MOST_NAME)
+    except Exception:  # noqa: BLE001 - the user's object, which may raise anything when it is looked at
+        return one_line(f":{name_of_class(type(function))}", MOST_NAME)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from typing import NamedTuple
 
+from outlast.text import MOST_NAME, MOST_REASON, one_line
+
 log = logging.getLogger("outlast")
+SAY_AGAIN = 10.0  # seconds between two lines on one trouble
 
 _NOT_THE_USERS = (
     *("outlast.", "starlette.", "fastapi.", "anyio.", "asyncio.", "concurrent.", "contextlib", "threading"),
@@ -25,7 +29,7 @@ class Site(NamedTuple):
         if not self.line:
             return "a background object"
         folder = os.getcwd() + os.sep  # noqa: PTH109  # Path.cwd() costs more than the warning
-        return f"{self.file.removeprefix(folder)}:{self.line}"
+        return one_line(f"{self.file.removeprefix(folder)}:{self.line}", MOST_NAME)
 
 
 UNKNOWN = Site("", 0)
@@ -48,9 +52,26 @@ class Warnings:
 
     def __init__(self) -> None:
         self._said: set[tuple[Site, str]] = set()
+        self._complaints = 0
+        self._next_complaint = 0.0
+
+    def complain(self, sentence: str) -> None:
+        """Log what goes wrong for each request for as long as it does: the first time, then now and then, counted."""
+        self._complaints += 1
+        if time.monotonic() >= self._next_complaint:
+            self._next_complaint = time.monotonic() + SAY_AGAIN
+            times = f" ({self._complaints} times since this was last said)" if self._complaints > 1 else ""
+            log.error("%s%s", one_line(sentence, MOST_REASON), times)
+            self._complaints = 0
+
+    def is_well(self) -> None:
+        """It does not go wrong now: say how often it did since that was last said."""
+        if self._complaints and time.monotonic() >= self._next_complaint:
+            log.warning("tasks are stored again; meanwhile the same went wrong %d times more", self._complaints)
+            self._complaints = 0
 
     def say(self, site: Site, topic: str, sentence: str) -> None:
         """Log `sentence` unless something on `topic` was said about `site` before."""
         if (site, topic) not in self._said:
             self._said.add((site, topic))
-            log.warning("%s: %s", site, sentence)
+            log.warning("%s: %s", site, one_line(sentence, MOST_REASON))

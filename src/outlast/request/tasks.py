@@ -12,13 +12,13 @@ from outlast.request.box import Box
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.entry import Entry, Step
-from outlast.request.fate import in_one_line
 from outlast.request.handle import Handle
 from outlast.request.plan import plan
 from outlast.request.site import call_site
 from outlast.request.store import Store
 from outlast.tasks import NO_TERMS, Terms
 from outlast.terms import terms
+from outlast.text import in_brief
 
 if TYPE_CHECKING:
     from fastapi import Depends
@@ -88,7 +88,7 @@ class Batch:
 
     def discard(self, error: BaseException) -> None:
         """The dependency has ended with `error`."""
-        self._lost = f"its request failed with {in_one_line(error)}"
+        self._lost = f"its request failed with {in_brief(error)}"
         for entry in self._entries:
             entry.lost = self._lost
 

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 from outlast.frames import Message, Unpacker, packed
+from outlast.text import in_one_line
 
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 PIECE = 1 << 18  # bytes read at once
@@ -16,7 +17,8 @@ PIECE = 1 << 18  # bytes read at once
 class Channel:
     """One socket in the runner's selector. `received` gets each message, `ended` is called once when it is over.
 
-    `descriptors` holds what was passed with the first bytes: a web worker's stdout and stderr.
+    `descriptors` holds what was passed with the first bytes: a web worker's stdout and stderr. `fault` is why this side
+    has hung up, empty if the other one has.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Channel:
         self._unsent = bytearray()
         self.descriptors: list[int] = []
         self.is_open = True
+        self.fault = ""
         connection.setblocking(False)
         selector.register(connection, selectors.EVENT_READ, self._attend)
 
@@ -47,7 +50,11 @@ class Channel:
 
     def send(self, message: Message) -> bool:
         """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""
-        self._unsent += packed(message)
+        return self.send_packed(packed(message))
+
+    def send_packed(self, data: bytes) -> bool:
+        """The same for whole messages as bytes."""
+        self._unsent += data
         return self._push()
 
     def send_with(self, message: Message, descriptors: Sequence[int]) -> bool:
@@ -114,7 +121,8 @@ class Channel:
         try:
             for message in self._unpacker.feed(data):
                 self._received(message)
-        except ValueError:  # not one of ours: nothing that it says can be trusted
+        except (ValueError, TypeError, LookupError) as error:  # not one of ours: nothing it says can be trusted
+            self.fault = in_one_line(error)
             self._over()
 
     def _over(self) -> None:

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from outlast import events
+from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
+from outlast.kernel import is_exiting
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
 from outlast.runner.channel import Channel
@@ -122,8 +125,7 @@ class Child:
 
     def hand_over(self, claims: Sequence[Claimed], now: float) -> bool:
         """Give it attempts that it has free slots for. False: it has just died, and never saw them."""
-        tasks = [[one.id, one.attempt, one.function, one.arguments, str(one.lane), one.memory] for one in claims]
-        if not self.channel.send({"type": "run", "tasks": tasks}):
+        if not all(list(map(self.channel.send_packed, packed_attempts(claims)))):
             return False
         if not self.attempts:
             self.heard_at = now
@@ -176,6 +178,13 @@ class Child:
         self.ended_because = self.ended_because or why
         self.ended_with = self.ended_with or self._in_flight()
         self.kill()
+
+    def hung_up(self) -> None:
+        """Its channel is over, so it can take no more work: end it. Mostly it has ended already, of something else."""
+        if self.channel.fault or not is_exiting(self.pid):
+            self.end(events.hung_up_on(self.channel.fault))
+        else:
+            self.kill()
 
     def kill(self) -> None:
         """End it and everything it started, now."""

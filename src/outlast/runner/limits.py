@@ -12,6 +12,7 @@ from outlast.runner.ladder import Grip, Rung, Sight, next_rung
 from outlast.runner.staff import Role
 from outlast.settings import Settings
 from outlast.tasks import Claimed
+from outlast.text import MOST_NAME, one_line
 
 log = logging.getLogger("outlast")
 Ended = list[tuple[Claimed, Happening]]
@@ -27,7 +28,8 @@ def enforce(child: Child, settings: Settings, now: float) -> Ended:
             case Rung.INTERRUPT:
                 child.interrupt(task, now)
             case Rung.RETIRE if not child.is_draining:
-                log.warning("%s", events.stopping(child.pid, task, child.attempts[task].function, stop.why.value))
+                function = one_line(child.attempts[task].function, MOST_NAME)
+                log.warning("%s", events.stopping(child.pid, task, function, stop.why.value))
                 child.drain()
             case Rung.KILL:
                 return _end_with(child, task, now)

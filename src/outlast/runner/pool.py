@@ -19,10 +19,12 @@ from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
 from outlast.runner.children import Child, Generation, Stop
+from outlast.runner.ledger import ChildGone, Learned, Ledger
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
+from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
 from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
 from outlast.watch.memory import OomKills, resident_bytes
 
@@ -43,10 +45,12 @@ class Pool:
         self,
         journal: Path,
         selector: selectors.BaseSelector,
+        ledger: Ledger,
         enter: Callable[[int], int],
         ended: Callable[[Claimed, Happening], None],
         woken: Callable[[], None],
     ) -> None:
+        self._ledger = ledger
         self._ended = ended
         self._woken = woken
         handlers = Handlers(enter, self._began, self._received, self._over, self._failed)
@@ -60,9 +64,6 @@ class Pool:
         self._handed_back: list[Claimed] = []
         self.is_restless = False  # whether there may be more to start or promote at once
         self.children: list[Child] = []
-        self.incidents: list[Incident] = []
-        self.learned: list[tuple[str, str, float]] = []  # (function, hash of its code, seconds) that blocked a loop
-        self.departed: list[tuple[int, str]] = []  # (id, how it ended), to be written to the journal
 
     @property
     def running(self) -> int:
@@ -249,8 +250,8 @@ class Pool:
         self._next_start = now + self._back_off
         if why != self._complaint:
             self._complaint = why
-            log.error("%s", events.child_broken(why, self._back_off))
-            self.incidents.append(incident_of_start(TASK_PROCESS, why, time.time()))
+            log.error("%s", events.child_broken(indented(why), self._back_off))
+            self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
@@ -279,9 +280,9 @@ class Pool:
             case "ended":
                 self._settled(child, message["tasks"])
             case "ready":
-                self._has_started(child, str(message["app"]))
+                self._has_started(child, one_line(message["app"], MOST_NAME))
             case "broken":
-                child.broken_because = str(message["why"])
+                child.broken_because = clean(message["why"], 2 * MOST_TRACEBACK)
             case "blocked":
                 self._blocked(child, message)
             case "free":
@@ -311,9 +312,9 @@ class Pool:
         if child.role is Role.SHARED and child.blocked_why in (None, Cause.STARVED) and child.blocked_why is not cause:
             child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
-            log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
+            log.warning("%s", events.child_blocked(one_line(message["sentence"], MOST_REASON), busy))
         if message["function"]:
-            self.learned.append((str(message["function"]), str(message["code"]), seconds))
+            self._ledger.learn(Learned(str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
         self._handed_back += child.give_up(unstarted, child.heard_at)
@@ -321,7 +322,7 @@ class Pool:
     def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
         if child.role is Role.SHARED:
             log.warning("%s", incident.sentence)
-            self.incidents.append(incident)
+            self._ledger.add_incidents([incident])
         if child.blocked_since is not None:
             child.blocked_since = child.blocked_why = None
             limits.forgive(child, seconds)
@@ -337,7 +338,7 @@ class Pool:
         self.children.remove(child)
         by_oom = status == -signal.SIGKILL and self._oom.has_struck()
         how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
-        self.departed.append((child.id, how))
+        self._ledger.add(ChildGone(child.id, how))
         remains, now = child.remains(), time.monotonic()
         attempts = child.give_up(list(child.attempts), now)
         verdicts = convicted(attempts, child.pid, how, remains.crash)
@@ -345,8 +346,9 @@ class Pool:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
             fates = {task: fate_of(happening) for task, happening in verdicts.items()}
-            seen = Witnessed(now, by_oom, status, child.ended_because, fates)
-            self.incidents.append(incident_of(remains, seen))
+            by_us = child.ended_because if status == -signal.SIGKILL else ""
+            seen = Witnessed(now, by_oom, status, by_us, fates)
+            self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()

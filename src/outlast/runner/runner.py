@@ -8,24 +8,26 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from outlast import events
-from outlast.engines.contract import ProcessEntry, Retention
+from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
-from outlast.errors import JournalUnusable, StoreFailed
+from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
-from outlast.runner import recovery
+from outlast.runner import ledger, recovery
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
+from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, Lane, Settlement
+from outlast.tasks import Claimed, Lane
 
 log = logging.getLogger("outlast")
 LANES = (Lane.LOOP, Lane.THREAD, Lane.ALONE)
@@ -51,9 +53,7 @@ class Runner:
         self._me = 0
         self._file: object = None
         self._clock = PatientClock()
-        self._settlements: list[Settlement] = []
-        self._settled: list[Claimed] = []  # the attempts of those, in their order
-        self._dead_webs: list[int] = []
+        self._ledger = Ledger()
         self._deaths = Deaths(path.parent)
         self._pokes = Pokes(path.parent, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
@@ -87,7 +87,7 @@ class Runner:
         self._file = self._journal.file
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
-        self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
+        self._pool = Pool(self._path, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
         self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
         self._listen_to_signals()
         log.info("%s", events.runner_started(os.getpid(), self._path))
@@ -108,7 +108,7 @@ class Runner:
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
-        if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._settlements)):
+        if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._ledger.has_ends)):
             self._webs.let_go()
 
     def _stay_or_go(self, now: float) -> None:
@@ -133,12 +133,12 @@ class Runner:
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
         would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
-        has_children, has_unwritten = bool(self._pool.children), bool(self._settlements)
+        has_children, has_unwritten = bool(self._pool.children), self._ledger.has_ends
         return Situation(alone, self._stop_signals, has_children, has_unwritten, would_be_replaced)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
-        if self._settlements or self._dead_webs:
+        if self._ledger:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
         if self._stay is Stay.SERVE and self._pool.is_restless:
@@ -150,9 +150,7 @@ class Runner:
         return WATCHFUL if self._pool.running else POLL
 
     def _has_something_to_write(self, now: float) -> bool:
-        if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
-            return True
-        if self._journal.file != self._file:
+        if self._ledger or self._journal.file != self._file:
             return True
         if self._stay is not Stay.SERVE:
             return False
@@ -162,11 +160,13 @@ class Runner:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
         self._pool.watch_memory(now)
-        self._pool.incidents += self._deaths.look(now)
+        self._ledger.add_incidents(self._deaths.look(now))
         self._pool.reap_strays()
         try:
             present = [process for process, _ in self._journal.present("web")]
-            self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
+            for process in present:
+                if self._liveness.holder(process) is None:
+                    self._ledger.add_once(WebGone(process))
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
         except (StoreFailed, JournalUnusable) as error:
@@ -191,24 +191,21 @@ class Runner:
 
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
-        settlements, webs, departed = list(self._settlements), list(self._dead_webs), list(self._pool.departed)
-        learned, incidents = list(self._pool.learned), list(self._pool.incidents)
+        page = self._ledger.page
         try:
             with self._journal.transaction():
                 taken_along = self._introduce()
-                self._journal.settle(settlements, time.time())
-                self._bury(webs, departed)
-                for function, code, seconds in learned:
-                    self._journal.learn(function, code, seconds, time.time())
-                self._journal.note(incidents, time.time())
+                ledger.write(page, self._journal)
+                self._expect_more(page)
                 claims, companies = self._claim(now), self._claim_companies(now)
                 self._prune(now)
+        except TaskRefused as error:
+            self._write_apart(page, error)
+            return
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
             return
-        del self._settlements[: len(settlements)], self._settled[: len(settlements)], self._dead_webs[: len(webs)]
-        del self._pool.departed[: len(departed)], self._pool.learned[: len(learned)]
-        del self._pool.incidents[: len(incidents)]
+        self._ledger.strike(page)
         self._last_write, self._file = now, self._journal.file
         self._complaint = ""
         if taken_along:
@@ -217,20 +214,27 @@ class Runner:
         for company in companies:
             self._pool.set_apart(company, now)
 
+    def _write_apart(self, page: Sequence[Entry], error: TaskRefused) -> None:
+        """Something is nothing for a journal. If it is none of what is in memory, there is nothing to be set aside."""
+        if not page:
+            self._refused(error)
+            return
+        try:
+            ledger.write_apart(page, self._journal, self._ledger)
+        except (StoreFailed, JournalUnusable) as failure:
+            self._refused(failure)
+
+    def _expect_more(self, page: Sequence[Entry]) -> None:
+        """Dead web workers leave tasks behind."""
+        if any(isinstance(one, WebGone) for one in page):
+            self._waiting.update(LANES)
+
     def _introduce(self) -> int:
         """Another journal has come to the path: it may know neither us nor what we have in hand."""
         if self._journal.file == self._file:
             return 0
         children = [(child.id, child.pid) for child in self._pool.children]
-        return recovery.introduce(self._journal, self._me, children, [*self._settled, *self._pool.in_hand])
-
-    def _bury(self, webs: list[int], departed: list[tuple[int, str]]) -> None:
-        pids = dict(self._journal.present("web")) if webs else {}
-        for web in webs:
-            recovery.bury_web(self._journal, web, pids.get(web, 0))
-            self._waiting.update(LANES)
-        for process, how in departed:
-            self._journal.leave(process, how, time.time())
+        return recovery.introduce(self._journal, self._me, children, [*self._ledger.ended, *self._pool.in_hand])
 
     def _claim(self, now: float) -> list[Claimed]:
         claims: list[Claimed] = []
@@ -240,7 +244,7 @@ class Runner:
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
             taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
             claims += taken
-            if len(taken) < room:
+            if len(taken) < room and sum(len(one.arguments) for one in taken) < CLAIM_BYTES:
                 self._waiting.discard(lane)
         return claims
 
@@ -272,11 +276,10 @@ class Runner:
         self._next_try = time.monotonic() + RETRY_AFTER
         if str(error) != self._complaint:
             self._complaint = str(error)
-            log.error("%s; what has ended is kept in memory until it can be written", error)
+            log.error("%s", events.kept_in_memory(error, self._ledger.counted()))
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
-        self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
-        self._settled.append(attempt)
+        self._ledger.add(Ended(outcome(happening, attempt, self._settings.max_crashes), attempt))
         self._waiting.update(LANES)
 
     def _woken(self) -> None:
@@ -304,6 +307,9 @@ class Runner:
             close(outputs)
             self._pool.check_code()
         self._waiting.update(LANES)
+
+    def _enter_child(self, pid: int) -> int:
+        return self._enter("child", pid)
 
     def _enter(self, kind: str, pid: int) -> int:
         with self._journal.transaction():

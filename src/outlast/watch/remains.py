@@ -18,6 +18,7 @@ from typing import Any
 
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
+from outlast.text import MOST_NAME, MOST_TRACEBACK, clean, one_line
 from outlast.watch.box import (
     BEGAN,
     FLIGHTS_AT,
@@ -247,7 +248,7 @@ def _poke(number: object) -> int:
 
 
 def _short(text: object) -> str:
-    return str(text)[:200].encode(errors="replace").decode()
+    return one_line(text, MOST_NAME)
 
 
 def _vitals(data: bytes) -> Vitals:
@@ -259,7 +260,7 @@ def _in_flight(data: bytes, began_now: Sequence[float]) -> tuple[InBox, ...]:
     """Without what has begun or ended while this was read: its label may be that of another."""
     labels = LABEL.iter_unpack(data[LABELS_AT : LABELS_AT + PLACES * LABEL.size])
     return tuple(
-        InBox(name.rstrip(b"\0").decode(errors="replace"), task, began)
+        InBox(_short(name.rstrip(b"\0").decode(errors="replace")), task, began)
         for began, now, (task, name) in zip(BEGAN.unpack_from(data, FLIGHTS_AT), began_now, labels, strict=True)
         if 0 < began == now and math.isfinite(began)
     )
@@ -274,7 +275,7 @@ def _stall(found: Mapping[str, Any]) -> StallNote | None:
         at=float(found["at"]),
         culprit=_short(found["culprit"]),
         call=_short(found["call"]),
-        stack=str(found["stack"]).encode(errors="replace").decode(),
+        stack=clean(found["stack"], MOST_TRACEBACK),
         flight=Flight(_short(flight["name"]), float(flight["seconds"]), _whole(flight["task"])) if flight else None,
         is_over=bool(found["is_over"]),
     )

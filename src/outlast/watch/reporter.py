@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from outlast.incidents import Cause, Flight, Incident, Kind
+from outlast.text import MOST_NAME, MOST_TRACEBACK, clean, one_line
 from outlast.watch import sentences
 from outlast.watch.stall import Stall, is_worth_a_line
 
@@ -72,9 +73,9 @@ def incident_of_stall(process: str, pid: int, stall: Stall, flights: Sequence[Fl
         pid=pid,
         at=time.time(),
         seconds=stall.seconds,
-        culprit=stall.culprit or NOBODY.get(stall.cause, "not known"),
+        culprit=one_line(stall.culprit, MOST_NAME) or NOBODY.get(stall.cause, "not known"),
         sentence=sentences.stall(process, pid, stall),
-        stack=stall.stack,
+        stack=clean(stall.stack, MOST_TRACEBACK),
         flights=tuple(flights),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from outlast.events import how_it_ended, signal_name
 from outlast.incidents import WEB_WORKER, Cause, Flight
 from outlast.tasks import shown
+from outlast.text import MOST_REASON, one_line
 from outlast.watch.box import Server
 from outlast.watch.site import Site
 from outlast.watch.stall import Stall
@@ -22,7 +23,7 @@ def stall(process: str, pid: int, seen: Stall) -> str:
     tense = "was" if seen.is_over else "has been"
     what = _STALLS[seen.cause].format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
     then = " and is free again" if seen.is_over else f": {_meanwhile(process)}"
-    return f"the event loop of {process} {pid} {tense} {what}{then}"
+    return one_line(f"the event loop of {process} {pid} {tense} {what}{then}", MOST_REASON)
 
 
 _NO_TRACE = " by something that leaves no trace in Python"
@@ -44,9 +45,8 @@ def repeated(sentence: str, times: int) -> str:
 def nothing_runs(process: str, pid: int, seconds: float, site: Site | None) -> str:
     """Neither the loop nor any other thread."""
     where = f", in {site}" if site is not None else "; its stacks name no code of yours, or that of several threads"
-    return (
-        f"no thread of {process} {pid} has run Python for {seconds:.1f} s: C code holds the interpreter's lock{where}"
-    )
+    what = f"no thread of {process} {pid} has run Python for {seconds:.1f} s: C code holds the interpreter's lock"
+    return one_line(f"{what}{where}", MOST_REASON)
 
 
 def by_whom(culprit: str, call: str, flight: Flight | None) -> str:
@@ -59,7 +59,7 @@ def by_whom(culprit: str, call: str, flight: Flight | None) -> str:
 
 def death(process: str, pid: int, how: str, flights: Sequence[Flight], fates: Mapping[int, str]) -> str:
     """A process has died."""
-    return f"{process} {pid} {how}{_in_flight(process, flights, fates)}"
+    return one_line(f"{process} {pid} {how}{_in_flight(process, flights, fates)}", MOST_REASON)
 
 
 def timed_out(server: Server, status: int | None, silence: str) -> str:

@@ -1,0 +1,88 @@
+"""Tasks and attempts as rows of a SQLite journal, and back.
+
+Words for people are made clean once more here, so that whoever forgets it costs a strange letter and no more. What
+decides how a task runs is stored as it is, or refused with a ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
+from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
+
+MOST_AT_ONCE = 64 << 20  # characters of arguments in one statement; SQLite takes 1e9 bytes
+Row = tuple[Any, ...]
+
+
+def new_rows(tasks: Iterable[NewTask], owner: int) -> Iterator[list[Row]]:
+    """The rows of new tasks, as many at once as one statement can take. Raises ValueError for what it cannot store."""
+    rows: list[Row] = []
+    size = 0
+    for task in tasks:
+        if size > MOST_AT_ONCE:
+            yield rows
+            rows, size = [], 0
+        rows.append(_new_row(task, owner))
+        size += len(task.arguments or "")
+    yield rows
+
+
+def _new_row(task: NewTask, owner: int) -> Row:
+    return (
+        task.id,
+        int(task.state),
+        str(task.lane),
+        owner if task.state is State.HELD else None,
+        task.follows,
+        task.created_at,
+        one_line(task.function, MOST_NAME) if task.arguments is None else as_it_is(task.function),
+        None if task.arguments is None else as_it_is(task.arguments),
+        one_line(task.origin, MOST_NAME),
+        task.terms.company,
+        task.code,
+        task.terms.timeout,
+        task.terms.memory,
+    )
+
+
+def adopted_row(one: Claimed, owner: int, now: float) -> Row:
+    """Of an attempt whose task the journal does not know."""
+    what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
+    return (*what, TaskIds.made_at(one.id), now, as_it_is(one.function), as_it_is(one.arguments))
+
+
+def settle_row(one: Settlement, now: float) -> Row:
+    """Of the end of an attempt."""
+    ended_at = None if one.state is State.WAITING else now
+    crashed = one.end is End.CRASHED
+    return (int(one.state), ended_at, crashed, sentence(one.reason), one.id, one.attempt, one.company, one.cuts)
+
+
+def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -> Row:
+    """Of something that happened to a task: (task, kind, attempt, reason, traceback)."""
+    task, kind, attempt, reason, traceback = event
+    return now, task, kind, attempt, sentence(reason), clean(traceback, MOST_TRACEBACK) or None
+
+
+def claimed(row: Sequence[Any]) -> Claimed:
+    """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory = row
+    lane = Lane(calling.decode())
+    text = "" if arguments is None else arguments.decode()
+    return Claimed(task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory)
+
+
+def sentence(text: str | None) -> str | None:
+    """Words for people; None instead of none."""
+    return clean(text, MOST_REASON) or None
+
+
+def as_it_is(text: str) -> str:
+    """`text`, which SQLite gives back as it was. Raises ValueError if it does not."""
+    if not text.isascii():
+        text.encode()
+    if "\0" in text:
+        raise ValueError("text with a NUL in it comes back shortened")
+    return text

@@ -1,0 +1,30 @@
+"""Attempts on their way from the runner to a task process: as many at once as make a message of reasonable size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from outlast.frames import PIECE, Message, packed
+from outlast.tasks import Claimed
+
+
+def packed_attempts(claims: Iterable[Claimed]) -> Iterator[bytes]:
+    """Messages of type `run`: what an attempt is in JSON, its arguments as they are, each a block."""
+    tasks: list[list[Any]] = []
+    blocks: list[bytes] = []
+    size = 0
+    for one in claims:
+        if size > PIECE:
+            yield packed({"type": "run", "tasks": tasks}, blocks)
+            tasks, blocks, size = [], [], 0
+        tasks.append([one.id, one.attempt, one.function, str(one.lane), one.memory])
+        blocks.append(one.arguments.encode())
+        size += len(one.function) + len(blocks[-1])
+    yield packed({"type": "run", "tasks": tasks}, blocks)
+
+
+def attempts_in(message: Message) -> list[list[Any]]:
+    """Of such a message, for each attempt: id, number, function, arguments, lane, memory."""
+    both = zip(message["tasks"], message["blocks"], strict=True)
+    return [[task, number, path, block.decode(), lane, most] for (task, number, path, lane, most), block in both]

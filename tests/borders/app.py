@@ -1,0 +1,70 @@
+"""An app whose requests and tasks raise what should not come: run by servers as `main.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import BackgroundTasks, FastAPI
+
+import outlast
+
+app = FastAPI()
+outlast.install(app)
+
+NOISE = "caf\udce9 \0\x1b[2J\u202e\n[2026-01-01 00:00:00 +0000] [1] [INFO] forged\r"
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt("no text")
+
+
+def fine() -> None:
+    """As it should be."""
+
+
+def odd() -> None:
+    raise ValueError(NOISE)
+
+
+def mute() -> None:
+    raise Mute
+
+
+async def mute_on_loop() -> None:
+    raise Mute
+
+
+def long() -> None:
+    raise ValueError("\udce9" * 70_000_000)
+
+
+@outlast.task(travels=False)
+def inline_mute() -> None:
+    raise Mute
+
+
+TASKS: dict[str, Callable[..., Any]] = {one.__name__: one for one in (fine, odd, mute, mute_on_loop, long, inline_mute)}
+
+
+@app.get("/ping")
+async def ping() -> int:
+    return os.getpid()
+
+
+@app.get("/run/{name}")
+async def run(name: str, tasks: BackgroundTasks) -> None:
+    tasks.add_task(TASKS[name])
+
+
+@app.get("/at/{where}")
+async def at(where: str, tasks: BackgroundTasks) -> None:
+    tasks.add_task(fine)
+
+
+@app.get("/fail/{kind}")
+async def fail(kind: str, tasks: BackgroundTasks) -> None:
+    tasks.add_task(fine)
+    raise Mute if kind == "mute" else ValueError(NOISE)

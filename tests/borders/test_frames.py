@@ -1,0 +1,81 @@
+"""Messages between processes have a size, on the side that sends them."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outlast.child.outbox import Outbox
+from outlast.errors import MessageTooBig
+from outlast.frames import LARGEST, PIECE, Message, Unpacker, packed, receive_all
+from outlast.handover import attempts_in, packed_attempts
+from outlast.tasks import Claimed, Lane
+from tests.borders.odd import TEXTS
+
+
+def read(data: bytes) -> list[Message]:
+    return list(Unpacker().feed(data))
+
+
+@given(st.dictionaries(TEXTS.filter(lambda name: name != "blocks"), TEXTS), st.lists(st.binary()))
+def test_what_is_sent_is_read(message: dict[str, str], blocks: list[bytes]) -> None:
+    (found,) = read(packed(message, blocks))
+    assert found.pop("blocks", []) == blocks
+    assert found == message
+
+
+def test_what_other_versions_read_is_plain_json() -> None:
+    data = packed({"type": "wake", "text": "é"})
+    assert json.loads(data[4:]) == {"type": "wake", "text": "é"}
+    assert int.from_bytes(data[:4], "little") == len(data) - 4
+
+
+def test_what_is_too_large_is_refused_by_the_sender() -> None:
+    with pytest.raises(MessageTooBig, match=r"\(run\) is more than the other side reads"):
+        packed({"type": "run"}, [bytes(LARGEST)])
+
+
+NO_MESSAGES = [b"", b"5", b"{", b"[" * 100_000, b"\xff"]
+NO_BLOCKS = [b'{"blocks":[1]}', b'{"blocks":[-1,2]}\nx', b'{"blocks":5}\nx', b'{"blocks":[true]}\nx']
+
+
+@pytest.mark.parametrize("body", NO_MESSAGES + NO_BLOCKS)
+def test_what_is_no_message_is_refused_by_the_reader(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read(len(body).to_bytes(4, "little") + body)
+
+
+def test_large_attempts_are_handed_over_in_several_messages_and_as_they_are() -> None:
+    texts = [json.dumps({"text": letter * 1_000_000}, ensure_ascii=False) for letter in 'x"é\\' * 5]
+    claims = [Claimed(number, 1, 0, 0, "app:f", text, Lane.THREAD) for number, text in enumerate(texts)]
+    messages = list(packed_attempts(claims))
+    assert len(messages) > 2
+    assert max(map(len, messages)) < 2 * PIECE
+    given = [task for data in messages for message in read(data) for task in attempts_in(message)]
+    assert given == [[number, 1, "app:f", text, "thread", None] for number, text in enumerate(texts)]
+
+
+@pytest.fixture
+def line() -> Iterator[tuple[socket.socket, socket.socket]]:
+    near, far = socket.socketpair()
+    with near, far:
+        yield near, far
+
+
+def test_ends_that_are_large_leave_in_several_messages(line: tuple[socket.socket, socket.socket]) -> None:
+    outbox = Outbox(line[0])
+    for number in range(400):
+        outbox.ended(number, "\ud800" * 2_000, "\0" * 16_384)
+    outbox.send({"type": "wake"})
+    seen: list[int] = []
+    for message in receive_all(line[1]):
+        seen += [task for task, _, _ in message.get("tasks", ())]
+        if len(seen) == 400:
+            break
+    assert seen == list(range(400))
+    outbox.close()

@@ -1,0 +1,71 @@
+"""What an outsider sends, or a task raises, costs one task: on a real server, with a runner and task processes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from outlast.engines.history import History, Record
+from outlast.incidents import Kind
+from tests.support.servers import Server, eventually, serving
+
+OUTLAST = str(Path(sys.executable).with_name("outlast"))
+APP = Path(__file__).with_name("app.py")
+COMMANDS = (["list"], ["list", "--json"], ["status"], ["status", "--json"], ["explain"], ["explain", "--json"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(APP, tmp_path / "main.py")
+    return tmp_path
+
+
+def states(server: Server) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for record in server.records():
+        found.setdefault(record.function.partition(":")[2], []).append(record.state)
+    return found
+
+
+def of(server: Server, name: str) -> Record:
+    record = next(one for one in server.records() if one.function == f"main:{name}")
+    return History(server.journal).task(record.id)
+
+
+def is_fit_for_a_terminal(text: str) -> bool:
+    return all(letter.isprintable() or letter == "\n" for letter in text)
+
+
+def test_odd_requests_and_odd_tasks_cost_themselves_only(folder: Path) -> None:
+    with serving("uvicorn", folder) as server:
+        worker = server.get("/ping")[1]
+        for path in ("/fail/odd", "/fail/mute", "/at/%0a%5B2026-01-01%5D%20forged%1b%5b2J%00%ff%e2%80%ae"):
+            assert server.get(path)[0] in (200, 500)
+        for name in ("odd", "mute", "mute_on_loop", "long", "inline_mute"):
+            assert server.get(f"/run/{name}")[0] == 200, server.output
+        for _ in range(3):
+            assert server.get("/run/fine")[0] == 200, server.output
+        eventually(server.all_settled, f"{states(server)}\n{server.output[-5000:]}", within=60)
+        assert states(server) == {
+            "fine": ["done"] * 4 + ["dropped"] * 2,
+            **{name: ["failed"] for name in ("odd", "mute", "mute_on_loop", "long", "inline_mute")},
+        }
+        assert server.get("/ping")[1] == worker
+        assert "caf\\udce9 \\x00\\x1b[2J\\u202e" in of(server, "odd").reason
+        assert of(server, "mute").reason == of(server, "mute_on_loop").reason == "Mute: (it gives no text)"
+        assert "in mute\n    raise Mute\n" in of(server, "mute").events[-1].traceback
+        assert "characters left out" in of(server, "long").reason
+        assert [one for one in History(server.journal).incidents() if one.kind == Kind.DEATH] == []
+        assert "damaged" not in server.output
+        ours = [line for line in server.output.splitlines() if "outlast" in line or "inline" in line]
+        assert all(line.isprintable() for line in ours)
+        for command in (*COMMANDS, *(["show", record.id] for record in server.records())):
+            said = subprocess.run([OUTLAST, *command], cwd=folder, capture_output=True, check=True)
+            text = (said.stdout + said.stderr).decode()
+            assert is_fit_for_a_terminal(text), command
+            assert len(text) < 300_000, command
+            assert not [line for line in text.splitlines() if line.startswith(("[2026", "forged"))]
