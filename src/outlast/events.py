@@ -73,6 +73,20 @@ def runner_started(pid: int, path: object) -> str:
     return f"runner {pid} moves the tasks of {path}"
 
 
+def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
+    """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
+    again = f" ({times} times by now)" if times > 1 else ""
+    return f"{who} has met an error that outlast did not foresee{again}: {what}; {then}. Please report it"
+
+
+def no_thread(what: str, why: str) -> str:
+    """The system gives no thread. `what` one would do."""
+    return (
+        f"no thread can be started that {what}: {why}. More processes and threads have to be allowed "
+        "(ulimit -u, TasksMax of the service, pids limit of the container)"
+    )
+
+
 def no_worker(path: object) -> str:
     """Tasks are stored and nobody is there to run them."""
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"

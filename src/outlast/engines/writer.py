@@ -5,39 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import queue
-import threading
 import time
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
+from outlast import events
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import NewTask, State
+from outlast.text import in_one_line
+from outlast.threads import Complaints
 
 Answer = dict[int, bool]
 """Of the tasks that were to be cancelled, by id: whether they will not finish."""
 
 log = logging.getLogger("outlast")
-RETRY_AFTER = 0.5  # seconds between tries to write what must be written
+FORK_PATIENCE = 3.0  # seconds that a fork waits for a transaction to end
 
 Refusal = StoreFailed | JournalUnusable
 
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """Changes that go into one transaction together, and whoever waits for them.
+    """Changes that go into one transaction together, or a question, and whoever waits for the answer.
 
     With `future` someone waits: the first failure is theirs. Without, the writer tries until it is stored.
     """
 
     changes: Sequence[Change]
-    future: Future[Answer] | asyncio.Future[Answer] | None = None
+    future: Future[Any] | asyncio.Future[Any] | None = None
     loop: asyncio.AbstractEventLoop | None = None
+    question: Callable[[Journal], int] | None = None
     withdrawn: bool = field(default=False)
+    settled: bool = field(default=False)  # written, or whoever waits has been told that it is not
 
 
 class Writer:
@@ -45,34 +50,50 @@ class Writer:
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
     it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run.
+    task ready to run, again if it fails. What nobody foresaw hurts those alone whose changes met it.
     """
 
     def __init__(self, journal: Journal, enter: Callable[[Journal, int], int], stored: Callable[[], None]) -> None:
         self._journal = journal
         self._enter = enter
         self._stored = stored
+        self._complaints = Complaints("the journal's writer")
         self._reset()
-        forget = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        _survive_forks(self)
 
     def _reset(self) -> None:
-        """Start anew, as in a forked child: threads and connections stay with the parent."""
-        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        """Start anew: what waits is the other process's, if this one was forked, and so is the number."""
+        self._intake: Intake[Submission] = Intake("outlast-writer", self._deal_with, self._journal.close)
+        self._let_go: Callable[[], None] = _nothing
         self._owner = 0
         self._file: Hashable = None
         self._held: dict[int, NewTask] = {}
         self._failing = False
+        self._has_news = False
+
+    def before_fork(self) -> None:
+        """Close the journal until the fork is over: no connection to SQLite, nor a thread in it, may cross one."""
+        self._let_go = self._intake.hold(FORK_PATIENCE)
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        let_go, self._let_go = self._let_go, _nothing
+        let_go()
+
+    def after_fork_in_child(self) -> None:
+        """Use nothing of the parent's, also if it could not be closed in time."""
+        self._journal.forget()
+        self._reset()
 
     async def store(self, changes: Sequence[Change], deadline: float) -> Answer:
         """Wait until `changes` are durable. Raises StoreFailed or JournalUnusable, after `deadline` seconds at most."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         submission = Submission(changes, future, loop)
-        self._put(submission)
+        self._intake.put(submission)
         timer = loop.call_later(deadline, self._expire, submission, deadline)
+        if self._intake.refusal:
+            self._insist(submission)
         try:
             return await future
         except asyncio.CancelledError:
@@ -84,30 +105,49 @@ class Writer:
     def _expire(self, submission: Submission, deadline: float) -> None:
         if submission.future is not None and not submission.future.done():
             self._withdraw(submission)
-            submission.future.set_exception(_late(deadline))
+            submission.future.set_exception(self._late(deadline))
+
+    def _insist(self, submission: Submission) -> None:
+        """There is no thread yet: try again, as long as somebody waits for it."""
+        if submission.future is not None and not submission.future.done() and not self._intake.open():
+            assert submission.loop is not None  # noqa: S101 - its future is the loop's
+            submission.loop.call_later(RETRY_AFTER / 5, self._insist, submission)
 
     def store_now(self, changes: Sequence[Change], deadline: float) -> Answer:
         """The same for code without an event loop: blocks the calling thread."""
-        future: Future[Answer] = Future()
-        submission = Submission(changes, future)
-        self._put(submission)
+        answer: Answer = self._wait_for(Submission(changes, Future()), deadline)
+        return answer
+
+    def ask_now(self, question: Callable[[Journal], int], deadline: float) -> int:
+        """Have something read in the writer's thread, outside of a transaction: it takes no lock. Blocks like that."""
+        number: int = self._wait_for(Submission((), Future(), question=question), deadline)
+        return number
+
+    def _wait_for(self, submission: Submission, deadline: float) -> Any:
+        assert isinstance(submission.future, Future)  # noqa: S101 - it blocks
+        until = time.monotonic() + deadline
+        self._intake.put(submission)
+        while self._intake.refusal and time.monotonic() < until and not self._intake.open():
+            time.sleep(RETRY_AFTER / 5)
         try:
-            return future.result(deadline)
+            return submission.future.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             self._withdraw(submission)
-            raise _late(deadline) from None
+            raise self._late(deadline) from None
 
     def store_soon(self, changes: Sequence[Change]) -> None:
         """Write `changes` as soon as possible, and try again until they are written. Nobody waits."""
         if changes:
-            self._put(Submission(changes))
+            self._intake.put(Submission(changes))
 
     def close(self, patience: float = 2.0) -> None:
-        """Write what waits, then end the thread; at most `patience` seconds."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._queue.put(None)
-            thread.join(patience)
+        """Write what waits, then close the journal; at most `patience` seconds. What is stored later opens it again."""
+        self._intake.close(patience)
+
+    def _late(self, deadline: float) -> StoreFailed:
+        if self._intake.refusal:
+            return StoreFailed(events.no_thread("writes to the journal", self._intake.refusal))
+        return StoreFailed(f"the journal did not take the task within {deadline:g} s")
 
     def _withdraw(self, submission: Submission) -> None:
         """Nobody wants it any more: not to be written, or, if it has been by now, to be dropped again."""
@@ -115,37 +155,51 @@ class Writer:
         reason = "its request was answered 503 or given up before the task was stored"
         self.store_soon([Drop(one.task.id, reason) for one in submission.changes if isinstance(one, Add)])
 
-    def _put(self, submission: Submission) -> None:
-        self._queue.put(submission)
-        if self._thread is None:
-            self._start()
+    def _deal_with(self, batch: Sequence[Submission]) -> list[Submission]:
+        """Write what waits; returns what has to be tried again. In the writer's thread."""
+        for one in batch:
+            self._read(one)
+        left = self._write_guarded([one for one in batch if not one.settled])
+        self._tell_news()
+        return left
 
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="outlast-writer", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        backlog: list[Submission] = []
-        while True:
-            batch, closing = self._next_batch(backlog)
-            backlog = self._write(batch)
-            if closing:
-                self._journal.close()
-                return
-
-    def _next_batch(self, backlog: list[Submission]) -> tuple[list[Submission], bool]:
-        """Everything that waits now; blocks when there is nothing."""
-        batch = list(backlog)
+    def _read(self, asked: Submission) -> None:
+        if asked.question is None or asked.withdrawn:
+            return
         try:
-            one = self._queue.get(timeout=RETRY_AFTER if backlog else None)
-            while one is not None:
-                batch.append(one)
-                one = self._queue.get_nowait()
-        except queue.Empty:
-            return batch, False
-        return batch, True
+            answer: int | Exception = asked.question(self._journal)
+        except Exception as error:  # noqa: BLE001 - told to whoever asked
+            answer = error
+        _answer([asked], answer)
+
+    def _write_guarded(self, batch: Sequence[Submission]) -> list[Submission]:
+        """What nobody foresaw is met by one submission alone: the others are written without it."""
+        try:
+            return self._write(batch) if batch else []
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not become everybody's
+            self._journal.close()  # with whatever it had begun
+            unsettled = [one for one in batch if not one.settled and not one.withdrawn]
+            if len(unsettled) > 1:
+                return [left for one in unsettled for left in self._write_guarded([one])]
+            self._complaints.say(error, "it goes on, and tries again what nobody waits for")
+            _answer(unsettled, StoreFailed(f"the task could not be stored: {in_one_line(error)}"))
+            for one in unsettled:
+                self._give_up(one)
+            return [one for one in unsettled if not one.settled]
+
+    def _give_up(self, one: Submission) -> None:
+        """Whether it was stored is not known, and whoever waited has been told that it was not."""
+        if one.future is not None:
+            self._withdraw(one)
+
+    def _tell_news(self) -> None:
+        try:
+            if self._has_news:
+                self._stored()
+            self._has_news = False
+        except Exception as error:  # noqa: BLE001 - the tasks are stored whatever it is
+            self._complaints.say(error, "what it has stored is stored, and the runner is told of it again")
+        self._intake.is_restless = self._has_news
 
     def _write(self, batch: Sequence[Submission]) -> list[Submission]:
         """Write a batch in one transaction; returns what has to be tried again."""
@@ -158,8 +212,7 @@ class Writer:
             return self._refused(wanted, error)
         self._failing = False
         _answer(wanted, answer)
-        if any(_makes_ready(change) for one in wanted for change in one.changes):
-            self._stored()
+        self._has_news = self._has_news or any(_makes_ready(change) for one in wanted for change in one.changes)
         return []
 
     def _write_apart(self, batch: Sequence[Submission]) -> list[Submission]:
@@ -220,16 +273,28 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
     return journal.cancel(cancels, now) if cancels else {}
 
 
-def _late(deadline: float) -> StoreFailed:
-    return StoreFailed(f"the journal did not take the task within {deadline:g} s")
+def _nothing() -> None:
+    return
+
+
+def _survive_forks(writer: Writer) -> None:
+    """As long as it is there: what is registered cannot be taken back (`os.register_at_fork`)."""
+    alive = weakref.ref(writer)
+    os.register_at_fork(
+        before=lambda: (one := alive()) and one.before_fork(),
+        after_in_parent=lambda: (one := alive()) and one.after_fork_in_parent(),
+        after_in_child=lambda: (one := alive()) and one.after_fork_in_child(),
+    )
 
 
 def _makes_ready(change: Change) -> bool:
     return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
 
 
-def _answer(batch: Iterable[Submission], answer: Answer | Exception) -> None:
-    """Tell everybody who waits; one wake-up per event loop."""
+def _answer(batch: Iterable[Submission], answer: Answer | int | Exception) -> None:
+    """Tell everybody who waits, one wake-up per event loop; what failed and nobody waits for stays unsettled."""
+    for one in batch:
+        one.settled = one.future is not None or not isinstance(answer, Exception)
     by_loop: dict[asyncio.AbstractEventLoop, list[Submission]] = defaultdict(list)
     for one in batch:
         if one.loop is not None:
@@ -243,7 +308,7 @@ def _answer(batch: Iterable[Submission], answer: Answer | Exception) -> None:
             continue
 
 
-def _resolve(waiting: Iterable[Submission], answer: Answer | Exception) -> None:
+def _resolve(waiting: Iterable[Submission], answer: Answer | int | Exception) -> None:
     for one in waiting:
         if one.future is None or one.future.done():
             continue
