@@ -18,14 +18,14 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        "incidents",
+        *("incidents", "threads"),
     ],
     "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
     "functions": ["sources", "meanings", "module_state", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "app", "testing"],
+    "app": ["web_watch", "resume", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

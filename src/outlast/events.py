@@ -14,6 +14,16 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
+def not_resumed(why: str) -> str:
+    """A server has started, and the journal refuses."""
+    return f"{why}; what waits from before runs as soon as the journal can be used: it is tried again until then"
+
+
+def resumed(path: object) -> str:
+    """The journal had refused when the server started."""
+    return f"the journal {path} can be used again: what waits from before runs"
+
+
 def journal_not_written(path: object, why: object) -> str:
     """The journal takes nothing for now: full, locked, read-only."""
     return f"the journal {path} cannot be written now: {why}"
@@ -90,6 +100,21 @@ def no_thread(what: str, why: str) -> str:
 def no_worker(path: object) -> str:
     """Tasks are stored and nobody is there to run them."""
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
+
+
+def runner_not_started(path: object, why: object) -> str:
+    """No process could be started, for now."""
+    return f"the runner of {path} cannot be started: {why}. Stored tasks wait; it is tried again until it works"
+
+
+def no_runner_answers(socket: object) -> str:
+    """A runner was started and cannot be reached. Its own log says why."""
+    return f"no runner answers at {socket}, starting another, until one does"
+
+
+def runner_reached(path: object) -> str:
+    """It could not be for a while."""
+    return f"the runner of {path} is reached again"
 
 
 def runner_died(pid: int) -> str:

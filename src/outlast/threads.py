@@ -12,13 +12,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from outlast import events
 from outlast.text import in_one_line, traceback_of
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 log = logging.getLogger("outlast")
 FIRST_PAUSE = 0.05  # seconds until what has failed is tried again; each further pause is twice as long
 LONGEST_PAUSE = 5.0
+TRY_AGAIN = 1.0  # seconds until the system is asked again for a thread
 MOST_KINDS = 100  # of errors that are told apart
 
 
@@ -131,6 +136,12 @@ def started(thread: OwnThread) -> str:
     except RuntimeError as error:  # "can't start new thread": a limit of the user, the service or the container
         return in_one_line(error)
     return ""
+
+
+def start_from(loop: AbstractEventLoop, thread: OwnThread) -> None:
+    """Start a thread, now or as soon as the system gives one. On `loop`, which is not made to wait."""
+    if started(thread):
+        loop.call_later(TRY_AGAIN, start_from, loop, thread)
 
 
 def _kind_of(error: BaseException) -> tuple[str, str, int]:

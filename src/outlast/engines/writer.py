@@ -59,7 +59,11 @@ class Writer:
         self._stored = stored
         self._complaints = Complaints("the journal's writer")
         self._reset()
-        _survive_forks(self)
+        os.register_at_fork(
+            before=_while_alive(self._before_fork),
+            after_in_parent=_while_alive(self._after_fork_in_parent),
+            after_in_child=_while_alive(self._after_fork_in_child),
+        )
 
     def _reset(self) -> None:
         """Start anew: what waits is the other process's, if this one was forked, and so is the number."""
@@ -71,16 +75,16 @@ class Writer:
         self._failing = False
         self._has_news = False
 
-    def before_fork(self) -> None:
+    def _before_fork(self) -> None:
         """Close the journal until the fork is over: no connection to SQLite, nor a thread in it, may cross one."""
         self._let_go = self._intake.hold(FORK_PATIENCE)
 
-    def after_fork_in_parent(self) -> None:
+    def _after_fork_in_parent(self) -> None:
         """Go on."""
         let_go, self._let_go = self._let_go, _nothing
         let_go()
 
-    def after_fork_in_child(self) -> None:
+    def _after_fork_in_child(self) -> None:
         """Use nothing of the parent's, also if it could not be closed in time."""
         self._journal.forget()
         self._reset()
@@ -277,14 +281,15 @@ def _nothing() -> None:
     return
 
 
-def _survive_forks(writer: Writer) -> None:
-    """As long as it is there: what is registered cannot be taken back (`os.register_at_fork`)."""
-    alive = weakref.ref(writer)
-    os.register_at_fork(
-        before=lambda: (one := alive()) and one.before_fork(),
-        after_in_parent=lambda: (one := alive()) and one.after_fork_in_parent(),
-        after_in_child=lambda: (one := alive()) and one.after_fork_in_child(),
-    )
+def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
+    """A call of a method that keeps its object not alive: what is registered for forks cannot be taken back."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (alive := reference()) is not None:
+            alive()
+
+    return call
 
 
 def _makes_ready(change: Change) -> bool:
