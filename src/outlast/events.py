@@ -211,6 +211,21 @@ def suspected(pid: int, how: str, among: int, company: int) -> str:
     return f"{end}; it runs again, unpaid, {_next_time(company)}"
 
 
+def ended_itself(why: str) -> str:
+    """How a task process ended that could not go on, to be put behind its pid."""
+    return f"ended itself: {why}"
+
+
+def process_ended_itself(pid: int, why: str) -> str:
+    """Why an attempt is over whose process could not go on."""
+    return f"its process {pid} ended itself, since {why}"
+
+
+def no_thread_for_it(pid: int, why: str) -> str:
+    """Why a `def` has not begun, to be put behind `cut since`."""
+    return f"its process {pid} could start no thread for it ({why})"
+
+
 def beside(pid: int, how: str) -> str:
     """Why an attempt is over that is known to be innocent."""
     return f"its process {pid} {how} because of another task; it runs again, unpaid"

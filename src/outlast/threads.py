@@ -95,8 +95,8 @@ class OwnThread:
         """Whether it was started and works on."""
         return self._thread is not None and self._thread.is_alive()
 
-    def join(self, patience: float) -> None:
-        """Wait until it has ended, at most `patience` seconds."""
+    def join(self, patience: float | None) -> None:
+        """Wait until it has ended, at most `patience` seconds if given."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(patience)
 

@@ -14,6 +14,7 @@ from outlast.attempt import Attempt, running_attempt
 from outlast.child.code import FoundFunctions
 from outlast.child.memory import limited_memory
 from outlast.child.outbox import Outbox
+from outlast.orders import Token
 
 LONGEST_TRACEBACK = 16_384  # characters
 
@@ -40,6 +41,11 @@ class Assignment:
     def id(self) -> int:
         """The task's."""
         return self.attempt.task
+
+    @property
+    def token(self) -> Token:
+        """Of this attempt and no other."""
+        return self.attempt.task, self.attempt.number
 
 
 async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
