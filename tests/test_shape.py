@@ -18,7 +18,7 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "threads", "last_words"),
+        *("incidents", "threads", "hindrances", "last_words"),
     ],
     "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
     "functions": ["sources", "meanings", "module_state", "functions"],

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.errors import StoreFailed
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
@@ -85,7 +85,7 @@ class Connection:
                 return
             self._thread = OwnThread("outlast-connection", self._run)
             if refusal := started(self._thread):
-                raise StoreFailed(events.no_thread("stays in touch with the runner", refusal))
+                raise StoreFailed(hindrances.no_thread("stays in touch with the runner", refusal))
 
     def close(self, wait: float = 0.0) -> None:
         """Say good-bye: this web worker ends in order.
@@ -149,11 +149,11 @@ class Connection:
         try:
             start_runner(self._path)
         except OSError as error:
-            self._complain(events.runner_not_started(self._path, error))
+            self._complain(hindrances.runner_not_started(self._path, error))
             return None
         connection = self._connect_within(STARTING_TIME)
         if connection is None and not self._closed.is_set():
-            self._complain(events.no_runner_answers(self._path.parent / SOCKET_NAME))
+            self._complain(hindrances.no_runner_answers(self._path.parent / SOCKET_NAME))
         return connection
 
     def _complain(self, sentence: str) -> None:
@@ -162,7 +162,7 @@ class Connection:
         if sentence and sentence != before:
             log.error("%s", sentence)
         elif before and not sentence:
-            log.info("%s", events.runner_reached(self._path))
+            log.info("%s", hindrances.runner_reached(self._path))
 
     def _find_worker(self) -> socket.socket | None:
         connection = self._connect_within(1.0)

@@ -14,16 +14,6 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
-def not_resumed(why: str) -> str:
-    """A server has started, and the journal refuses."""
-    return f"{why}; what waits from before runs as soon as the journal can be used: it is tried again until then"
-
-
-def resumed(path: object) -> str:
-    """The journal had refused when the server started."""
-    return f"the journal {path} can be used again: what waits from before runs"
-
-
 def journal_not_written(path: object, why: object) -> str:
     """The journal takes nothing for now: full, locked, read-only."""
     return f"the journal {path} cannot be written now: {why}"
@@ -83,38 +73,9 @@ def runner_started(pid: int, path: object) -> str:
     return f"runner {pid} moves the tasks of {path}"
 
 
-def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
-    """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
-    again = f" ({times} times by now)" if times > 1 else ""
-    return f"{who} has met an error that outlast did not foresee{again}: {what}; {then}. Please report it"
-
-
-def no_thread(what: str, why: str) -> str:
-    """The system gives no thread. `what` one would do."""
-    return (
-        f"no thread can be started that {what}: {why}. More processes and threads have to be allowed "
-        "(ulimit -u, TasksMax of the service, pids limit of the container)"
-    )
-
-
 def no_worker(path: object) -> str:
     """Tasks are stored and nobody is there to run them."""
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
-
-
-def runner_not_started(path: object, why: object) -> str:
-    """No process could be started, for now."""
-    return f"the runner of {path} cannot be started: {why}. Stored tasks wait; it is tried again until it works"
-
-
-def no_runner_answers(socket: object) -> str:
-    """A runner was started and cannot be reached. Its own log says why."""
-    return f"no runner answers at {socket}, starting another, until one does"
-
-
-def runner_reached(path: object) -> str:
-    """It could not be for a while."""
-    return f"the runner of {path} is reached again"
 
 
 def runner_died(pid: int) -> str:
@@ -209,21 +170,6 @@ def suspected(pid: int, how: str, among: int, company: int) -> str:
     """Why an attempt is over although it may not be to blame."""
     end = f"its process {pid} {how} with {among} suspects in it"
     return f"{end}; it runs again, unpaid, {_next_time(company)}"
-
-
-def ended_itself(why: str) -> str:
-    """How a task process ended that could not go on, to be put behind its pid."""
-    return f"ended itself: {why}"
-
-
-def process_ended_itself(pid: int, why: str) -> str:
-    """Why an attempt is over whose process could not go on."""
-    return f"its process {pid} ended itself, since {why}"
-
-
-def no_thread_for_it(pid: int, why: str) -> str:
-    """Why a `def` has not begun, to be put behind `cut since`."""
-    return f"its process {pid} could start no thread for it ({why})"
 
 
 def beside(pid: int, how: str) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.connection import SOCKET_NAME, Connection
 from outlast.engines.contract import Journal
 from outlast.engines.writer import Writer
@@ -59,9 +59,9 @@ class Resume:
             if not self._is_over.is_set():
                 self._connection.open()
         if self._complaint:
-            log.info("%s", events.resumed(self._path))
+            log.info("%s", hindrances.resumed(self._path))
 
     def _complain(self, what: str) -> None:
         if not self._complaint:
-            log.error("%s", events.not_resumed(what))
+            log.error("%s", hindrances.not_resumed(what))
         self._complaint = what

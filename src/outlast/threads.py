@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from outlast import events
+from outlast import hindrances
 from outlast.text import in_one_line, traceback_of
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ class Complaints:
         self._times[kind] += 1
         times = self._times[kind]
         if times == 1:
-            log.error("%s\n%s", events.not_foreseen(self._who, in_one_line(error), then), traceback_of(error))
+            log.error("%s\n%s", hindrances.not_foreseen(self._who, in_one_line(error), then), traceback_of(error))
         elif str(times).strip("0") == "1":
-            log.error("%s", events.not_foreseen(self._who, in_one_line(error), then, times))
+            log.error("%s", hindrances.not_foreseen(self._who, in_one_line(error), then, times))
 
 
 class OwnThread:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from outlast import events
+from outlast import hindrances
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
@@ -150,7 +150,7 @@ class Writer:
 
     def _late(self, deadline: float) -> StoreFailed:
         if self._intake.refusal:
-            return StoreFailed(events.no_thread("writes to the journal", self._intake.refusal))
+            return StoreFailed(hindrances.no_thread("writes to the journal", self._intake.refusal))
         return StoreFailed(f"the journal did not take the task within {deadline:g} s")
 
     def _withdraw(self, submission: Submission) -> None:

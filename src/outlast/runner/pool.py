@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
@@ -299,7 +299,7 @@ class Pool:
         """It could not begin an attempt, and may be able to in a while."""
         child.rests_until = child.heard_at + REST
         for attempt in child.give_up([task], child.heard_at):
-            self._ended(attempt, Cut(events.no_thread_for_it(child.pid, why)))
+            self._ended(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -346,7 +346,7 @@ class Pool:
         self.children.remove(child)
         by_oom = status == -signal.SIGKILL and self._oom.has_struck()
         how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
-        how = events.ended_itself(child.last_words) if child.last_words else how
+        how = hindrances.ended_itself(child.last_words) if child.last_words else how
         self.departed.append((child.id, how))
         remains, now = child.remains(), time.monotonic()
         attempts = child.give_up(list(child.attempts), now)
@@ -366,7 +366,7 @@ def _verdicts(child: Child, attempts: Sequence[Claimed], how: str, crash: str) -
     """What the death of a child means for those that were in it."""
     if not child.last_words:
         return convicted(attempts, child.pid, how, crash)
-    down = WentDown(events.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
+    down = WentDown(hindrances.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
     return {one.id: down for one in attempts}
 
 
