@@ -162,7 +162,7 @@ class Connection:
         if sentence and sentence != before:
             log.error("%s", sentence)
         elif before and not sentence:
-            log.info("%s", hindrances.runner_reached(self._path))
+            log.warning("%s", hindrances.runner_reached(self._path))
 
     def _find_worker(self) -> socket.socket | None:
         connection = self._connect_within(1.0)

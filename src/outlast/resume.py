@@ -59,7 +59,7 @@ class Resume:
             if not self._is_over.is_set():
                 self._connection.open()
         if self._complaint:
-            log.info("%s", hindrances.resumed(self._path))
+            log.warning("%s", hindrances.resumed(self._path))
 
     def _complain(self, what: str) -> None:
         if not self._complaint:

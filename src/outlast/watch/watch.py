@@ -98,7 +98,7 @@ class Watch:
                 self._place_box(path, owner)
             except OSError:  # that there is no room has been said
                 continue
-            log.info("%s", sentences.box_after_all(path))
+            log.warning("%s", sentences.box_after_all(path))
             return
 
     def _place_box(self, path: Path, owner: Owner) -> None:
