@@ -18,7 +18,7 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        "incidents",
+        *("incidents", "threads", "hindrances", "last_words"),
     ],
     "evidence": [
         *("outcome", "blame", "liveness", "hello", "handover", "discovery", "values", "refusals", "encoding"),
@@ -28,7 +28,7 @@ LAYERS = {
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "app", "testing"],
+    "app": ["web_watch", "resume", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

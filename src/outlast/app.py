@@ -20,8 +20,9 @@ from outlast.engines.contract import Add, Cancel, Change, Journal, Note, Process
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
-from outlast.engines.writer import Answer, Writer
-from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed, TaskNotFound
+from outlast.engines.submissions import Answer
+from outlast.engines.writer import Writer
+from outlast.errors import NotInstalled, NotStorable, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
@@ -31,9 +32,11 @@ from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.handle import Handle
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
+from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
 from outlast.settings import Settings, unknown_variables
 from outlast.tasks import NewTask, State, TaskIds, number_of, shown
+from outlast.threads import OwnThread, start_from
 from outlast.watch.flights import Flights
 from outlast.web_watch import WebWatch
 
@@ -54,6 +57,8 @@ class Outlast:
         self.functions = Functions()
         self._app = weakref.ref(app) if app is not None else lambda: None
         self._use(settings)
+        forget = weakref.WeakMethod(self._forget)
+        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
 
     def configure(self, settings: Settings) -> None:
         """Close what is open and go on with other settings, as tests want it."""
@@ -69,7 +74,13 @@ class Outlast:
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
         self._connection = Connection(self.path, self._hello, starts_runner=settings.runner == "auto")
+        self._resume = Resume(self.path, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
         self._watch = WebWatch(settings, self.path.parent, self._note, self._has_runner)
+
+    def _forget(self) -> None:
+        """A forked process is another one, and its locks are its own."""
+        self._liveness = None
+        self._process = 0
 
     async def store(self, changes: Sequence[Change]) -> Answer:
         """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
@@ -141,11 +152,10 @@ class Outlast:
 
         async def watched(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                await self._start()
-                await self._watch.serve()
+                self._start()
             elif message["type"].startswith("lifespan.shutdown"):
                 self._watch.stop()
-                await asyncio.to_thread(self.close, self.settings.stop_wait)
+                await self._close_beside()
                 self._watch.close()
             await send(message)
 
@@ -161,23 +171,22 @@ class Outlast:
 
     def close(self, wait: float = 0.0) -> None:
         """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
+        self._resume.end()
         self._writer.close()
         self._connection.close(wait)
 
-    async def _start(self) -> None:
-        """Tasks that an earlier process left run from the start; nothing here delays the server by more than a look."""
+    async def _close_beside(self) -> None:
+        try:
+            await asyncio.to_thread(self.close, self.settings.stop_wait)
+        except RuntimeError:  # no thread can be started: the server stops all the same, as fast as it can
+            self.close()
+
+    def _start(self) -> None:
+        """Tasks that an earlier process left run from the start. The loop and the server wait for nothing of it."""
         for sentence in unknown_variables(os.environ):
             log.warning("%s", sentence)
-        if not self.path.exists():
-            return
-        try:
-            count = self._unfinished()
-            log.info("%s", events.unfinished_found(self.path, count))
-            if count or (self.path.parent / "runner.sock").exists():
-                await self.store([])
-                self._connection.open()
-        except (StoreFailed, JournalUnusable) as error:
-            log.error("%s", error)
+        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume.run))
+        self._watch.serve()
 
     def _note(self, incident: Incident) -> None:
         self.store_soon([Note(incident)])
@@ -191,14 +200,9 @@ class Outlast:
             return False
         return self._liveness.runner() is not None
 
-    def _unfinished(self) -> int:
-        journal = self._new_journal()
-        try:
-            with journal.transaction():
-                self.ids.rise_above(journal.newest())
-                return journal.unfinished()
-        finally:
-            journal.close()
+    def _unfinished_in(self, journal: Journal) -> int:
+        self.ids.rise_above(journal.newest())
+        return journal.unfinished()
 
     def _new_journal(self) -> SqliteJournal:
         return SqliteJournal(self.settings.url, patience=self.settings.store_deadline)

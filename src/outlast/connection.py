@@ -14,14 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from outlast import events
+from outlast import events, hindrances
+from outlast.errors import StoreFailed
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
+from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
 SOCKET_NAME = "runner.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
+STABLE = 5.0  # seconds after which a connection that ends was a good one
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
 GOOD_BYE = packed({"type": "good-bye", "waits": False})
@@ -49,14 +52,15 @@ class Connection:
         if inherited is not None:
             inherited.close()
         self._socket: socket.socket | None = None
-        self._thread: threading.Thread | None = None
+        self._thread = OwnThread("outlast-connection", self._run)
         self._starting = threading.Lock()
         self._closed = threading.Event()
         self._let_go = threading.Event()
         self._has_complained = False
+        self._complaint = ""
 
     def wake(self) -> None:
-        """Tell the runner that a task is ready; connect first if need be."""
+        """Tell the runner that a task is ready; connect first if need be. Raises StoreFailed like `open`."""
         connection = self._socket
         if connection is None:
             self.open()
@@ -75,11 +79,13 @@ class Connection:
             connection.send(LOOK, socket.MSG_DONTWAIT)
 
     def open(self) -> None:
-        """Stay connected from now on."""
+        """Stay connected from now on. Raises StoreFailed when no thread can be started for it now."""
         with self._starting:
-            if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._run, name="outlast-connection", daemon=True)
-                self._thread.start()
+            if self._closed.is_set() or self._thread.is_alive:
+                return
+            self._thread = OwnThread("outlast-connection", self._run)
+            if refusal := started(self._thread):
+                raise StoreFailed(hindrances.no_thread("stays in touch with the runner", refusal))
 
     def close(self, wait: float = 0.0) -> None:
         """Say good-bye: this web worker ends in order.
@@ -97,13 +103,18 @@ class Connection:
             connection.shutdown(socket.SHUT_RDWR)
 
     def _run(self) -> None:
+        pauses = BackOff()
         while not self._closed.is_set():
             connection = self._reach_runner()
             if connection is None:
-                self._thread = None  # the next wake tries again
-                return
+                return  # the next wake tries again
+            began = time.monotonic()
             with connection:
                 self._stay(connection)
+            if time.monotonic() - began > STABLE:
+                pauses.reset()
+            else:
+                self._closed.wait(pauses.next())
 
     def _stay(self, connection: socket.socket) -> None:
         """Until the runner is gone or this worker says good-bye."""
@@ -113,25 +124,45 @@ class Connection:
         except OSError:
             return
         self._socket = connection
-        for _ in receive_all(connection):  # nothing is said to us: its end is the message
-            continue
-        self._socket = None
+        try:
+            for _ in receive_all(connection):  # nothing is said to us: its end is the message
+                continue
+        finally:
+            self._socket = None
         self._let_go.set()
 
     def _reach_runner(self) -> socket.socket | None:
         """A connection to a living runner; None when there is none and it is not ours to start one."""
         if not self._starts_runner:
             return self._find_worker()
+        pauses = BackOff()
         while not self._closed.is_set():
-            connection = self._connect()
+            connection = self._connect() or self._connect_to_new()
             if connection is not None:
+                self._complain("")
                 return connection
-            start_runner(self._path)
-            connection = self._connect_within(STARTING_TIME)
-            if connection is not None:
-                return connection
-            log.error("no runner answers at %s, starting another", self._path.parent / SOCKET_NAME)
+            self._closed.wait(pauses.next())
         return None
+
+    def _connect_to_new(self) -> socket.socket | None:
+        """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
+        try:
+            start_runner(self._path)
+        except OSError as error:
+            self._complain(hindrances.runner_not_started(self._path, error))
+            return None
+        connection = self._connect_within(STARTING_TIME)
+        if connection is None and not self._closed.is_set():
+            self._complain(hindrances.no_runner_answers(self._path.parent / SOCKET_NAME))
+        return connection
+
+    def _complain(self, sentence: str) -> None:
+        """Say what is wrong once, and that it is over; empty: nothing is."""
+        before, self._complaint = self._complaint, sentence
+        if sentence and sentence != before:
+            log.error("%s", sentence)
+        elif before and not sentence:
+            log.warning("%s", hindrances.runner_reached(self._path))
 
     def _find_worker(self) -> socket.socket | None:
         connection = self._connect_within(1.0)
@@ -148,7 +179,10 @@ class Connection:
         return connection
 
     def _connect(self) -> socket.socket | None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:  # no descriptor is left
+            return None
         try:
             with socket_address(self._path.parent) as address:
                 connection.connect(address)

@@ -14,6 +14,7 @@ from outlast.incidents import WEB_WORKER, Incident
 from outlast.kernel import start_of
 from outlast.request.current import current_box
 from outlast.settings import Settings
+from outlast.threads import OwnThread, start_from
 from outlast.watch import sentences
 from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
 from outlast.watch.box import State
@@ -64,11 +65,11 @@ class WebWatch:
         reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
         self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
 
-    async def serve(self) -> None:
-        """It has started. What those before it have died of is found out beside that."""
+    def serve(self) -> None:
+        """It has started. What those before it have died of is found out beside that. On the loop."""
         self._watch.enter(State.SERVING)
         if self._own:
-            await asyncio.to_thread(self._report_dead)
+            start_from(asyncio.get_running_loop(), OwnThread("outlast-autopsy", self._report_dead))
 
     def stop(self) -> None:
         """Its stop begins."""

@@ -68,7 +68,7 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_ends_that_are_large_leave_in_several_messages(line: tuple[socket.socket, socket.socket]) -> None:
-    outbox = Outbox(line[0])
+    outbox = Outbox(line[0], pytest.fail)
     for number in range(400):
         outbox.ended(number, "\ud800" * 2_000, "\0" * 16_384)
     outbox.send({"type": "wake"})

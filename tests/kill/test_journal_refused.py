@@ -83,7 +83,7 @@ def test_a_runner_that_a_server_starts_refuses_a_newer_journal(newer: Path) -> N
 def test_a_server_on_a_newer_journal_says_so_answers_503_and_stays(newer: Path) -> None:
     with serving("gunicorn uvicorn_worker", newer.parents[1]) as server:
         worker = server.get("/ping")[1]
-        assert f"has version {NEWER}" in server.output, "at its start already"
+        eventually(lambda: f"has version {NEWER}" in server.output, "it says so at its start already")
         for _ in range(3):
             status, retry_after = answer_to_a_task(server, "refused")
             assert (status, retry_after is not None) == (503, True)

@@ -13,6 +13,7 @@ from outlast.attempt import Attempt, running_attempt
 from outlast.child.code import FoundFunctions
 from outlast.child.memory import limited_memory
 from outlast.child.outbox import Outbox
+from outlast.orders import Token
 from outlast.text import is_a, said_by, traceback_of, with_type
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -37,6 +38,11 @@ class Assignment:
     def id(self) -> int:
         """The task's."""
         return self.attempt.task
+
+    @property
+    def token(self) -> Token:
+        """Of this attempt and no other."""
+        return self.attempt.task, self.attempt.number
 
 
 async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
 from outlast.frames import Message
 from outlast.handover import attempts_in
+from outlast.threads import OwnThread
 
 
 class Inbox:
-    """The messages that follow the start message."""
+    """The messages that follow the start message. `give_up(why)` ends this process, which would be deaf."""
 
-    def __init__(self, messages: Iterator[Message]) -> None:
+    def __init__(self, messages: Iterator[Message], give_up: Callable[[str], None]) -> None:
         self._messages = messages
+        self._give_up = give_up
 
     def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox, drained: asyncio.Event) -> None:
         """Act on messages from now on. `drained` is set, on the loop, when the runner wants this child to leave."""
@@ -38,7 +39,7 @@ class Inbox:
                         loop.call_soon_threadsafe(drained.set)
             _end()
 
-        threading.Thread(target=serve, name="outlast-inbox", daemon=True).start()
+        OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()
 
 
 def _end() -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from outlast import orders
 from outlast.attempt import Attempt
 from outlast.child.attempt import Assignment, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
 from outlast.settings import Settings
 from outlast.tasks import Lane
+from outlast.text import in_one_line
 from outlast.watch.flights import Flights, InFlight
 
 
@@ -30,6 +32,7 @@ class Lanes:
         self._unstarted: dict[int, Assignment] = {}
         self._on_loop: dict[int, asyncio.Task[None]] = {}
         self._in_threads: dict[int, Attempt] = {}
+        self._queued: dict[orders.Token, Assignment] = {}  # for threads, and not begun
         self.busy: Callable[[], None] = lambda: None
 
     @property
@@ -46,9 +49,19 @@ class Lanes:
         self._unstarted.update({one.id: one for one in for_loop})
         self.busy()
         for one in threaded:
-            self._threads.submit(contextvars.Context().run, self._run_threaded, one)
+            self._submit(one)
         if for_loop:
             self._loop.call_soon_threadsafe(self._start, for_loop)
+
+    def _submit(self, given: Assignment) -> None:
+        """Where no thread can be started the attempt goes back, if not one of those that are there has begun it."""
+        self._queued[given.token] = given
+        try:
+            self._threads.submit(contextvars.Context().run, self._run_threaded, given)
+        except RuntimeError as error:
+            if self._queued.pop(given.token, None) is not None:
+                self._in_threads.pop(given.id, None)
+                self._outbox.send({"type": "back", "task": given.id, "why": in_one_line(error)})
 
     def stop(self, task: int) -> None:
         """Tell an attempt to end: a coroutine is cancelled, a thread finds out when it asks `outlast.current()`."""
@@ -95,6 +108,8 @@ class Lanes:
             self._land(flight)
 
     def _run_threaded(self, given: Assignment) -> None:
+        if self._queued.pop(given.token, None) is None:  # handed back
+            return
         flight = self._take_off(given)
         try:
             run_in_thread(given, self._functions, self._outbox)

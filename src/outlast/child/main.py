@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 from outlast import process
@@ -23,6 +24,7 @@ from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
 from outlast.kernel import die_with_other_end_of
+from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.text import in_one_line, log_exception, traceback_of
 from outlast.watch.box import State
@@ -46,12 +48,13 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
+    give_up = partial(end_process, orders)
     watch = _settle_in(start)
-    outbox = Outbox(channel)
+    outbox = Outbox(channel, give_up)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_live(environment, code or ImportedCode(), Inbox(messages), outbox, watch))
+        runner.run(_live(environment, code or ImportedCode(), Inbox(messages, give_up), outbox, watch))
     outbox.close()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import queue
 import socket
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from outlast.frames import PIECE, Message, packed
+from outlast.threads import OwnThread
 
 GATHER = 0.001  # seconds in which ends gather: one wake-up of a thread per end costs more than the task (measured)
 MOST_BYTES = 6  # that a character becomes in a message, as an escape of JSON
@@ -19,12 +19,15 @@ Report = tuple[int, str, str]
 
 
 class Outbox:
-    """Messages go in order; ends that wait together leave as one message."""
+    """Messages go in order; ends that wait together leave as one message.
 
-    def __init__(self, channel: socket.socket) -> None:
+    `give_up(why)` ends this process, whose tasks would end without a word.
+    """
+
+    def __init__(self, channel: socket.socket, give_up: Callable[[str], None]) -> None:
         self._channel = channel
         self._queue: queue.SimpleQueue[Message | Report | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="outlast-outbox", daemon=True)
+        self._thread = OwnThread("outlast-outbox", self._run, lambda error: give_up(f"its outbox failed: {error}"))
         self._thread.start()
 
     def send(self, message: Message) -> None:
@@ -39,7 +42,7 @@ class Outbox:
     def close(self) -> None:
         """Send what waits. The channel ends with this process: to the runner, one that hangs up earlier is lost."""
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(None)
         self._channel.detach()
 
     def _run(self) -> None:

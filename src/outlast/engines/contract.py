@@ -207,13 +207,17 @@ class Journal(Protocol):
         ...
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running."""
+        """How many tasks are held, waiting or running. Also outside of a transaction."""
         ...
 
     def newest(self) -> int:
-        """The largest id of a task, 0 when there is none."""
+        """The largest id of a task, 0 when there is none. Also outside of a transaction."""
         ...
 
     def close(self) -> None:
         """Give back what is open. A closed journal can be used again."""
+        ...
+
+    def forget(self) -> None:
+        """In a forked process: use nothing that its parent has opened. Opened anew when it is used again."""
         ...

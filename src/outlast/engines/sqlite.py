@@ -45,6 +45,7 @@ class SqliteJournal:
         self._checkpoints = checkpoints
         self._connection: apsw.Connection | None = None
         self._presence: Presence | None = None
+        self._inherited: list[apsw.Connection] = []
         self._identity = NOWHERE
 
     @property
@@ -89,6 +90,19 @@ class SqliteJournal:
             if self._checkpoints and self._identity == Identity.at(self.path):
                 _write_back(connection)
             connection.close()
+        if presence is not None:
+            presence.close()
+
+    def forget(self) -> None:
+        """In a forked process: use nothing of the parent's.
+
+        Its connection is kept as it is: SQLite allows not even to close it here (sqlite.org/howtocorrupt.html §2.6).
+        The descriptor by which it is present is closed, or it would look present as long as this process lives.
+        """
+        connection, self._connection = self._connection, None
+        presence, self._presence = self._presence, None
+        if connection is not None:
+            self._inherited.append(connection)
         if presence is not None:
             presence.close()
 
@@ -314,12 +328,12 @@ class SqliteJournal:
         return len(gone) + len(old)
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running."""
-        return _number(self._opened().execute(sql.UNFINISHED))
+        """How many tasks are held, waiting or running. Also outside of a transaction: takes no lock."""
+        return int(self._read(sql.UNFINISHED, ())[0][0])
 
     def newest(self) -> int:
-        """The largest id of a task, 0 when there is none."""
-        return _number(self._opened().execute(sql.NEWEST))
+        """The largest id of a task, 0 when there is none. Also outside of a transaction: takes no lock."""
+        return int(self._read(sql.NEWEST, ())[0][0])
 
     def _opened(self) -> apsw.Connection:
         assert self._connection is not None, "verbs are called inside a transaction"  # noqa: S101
@@ -327,7 +341,10 @@ class SqliteJournal:
 
     def _read(self, statement: str, bindings: Sequence[Any]) -> list[Any]:
         with translated(self.path):
-            return self._here().execute(statement, bindings).fetchall()
+            connection = self._connection
+            if connection is None or connection.get_autocommit():  # within a transaction nothing may be opened anew
+                connection = self._here()
+            return connection.execute(statement, bindings).fetchall()
 
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]

@@ -5,47 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import queue
-import threading
 import time
 import weakref
-from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import Any
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
+from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import NewTask, State
-
-Answer = dict[int, bool]
-"""Of the tasks that were to be cancelled, by id: whether they will not finish."""
+from outlast.text import in_one_line
+from outlast.threads import Complaints
 
 log = logging.getLogger("outlast")
-RETRY_AFTER = 0.5  # seconds between tries to write what must be written
-MOST_WAITING = 100_000  # changes; with so many nothing new is taken
-SAY_AGAIN = 10.0  # seconds between two lines on what is not taken
-_NEW = {Add: "task", Note: "incident"}  # what can be left: the rest ends or moves tasks that the journal has
+FORK_PATIENCE = 3.0  # seconds that a fork waits for a transaction to end
 
 Refusal = StoreFailed | JournalUnusable
-
-
-@dataclass(slots=True, eq=False)
-class Submission:
-    """Changes that go into one transaction together, and whoever waits for them.
-
-    With `future` someone waits: the first failure is theirs. Without, the writer tries until it is stored.
-    withdrawn: nobody wants it any more. written: it is in the journal. Each side sets its own before it looks at the
-    other's, so that one of them sees both and has it dropped again.
-    """
-
-    changes: Sequence[Change]
-    future: Future[Answer] | asyncio.Future[Answer] | None = None
-    loop: asyncio.AbstractEventLoop | None = None
-    withdrawn: bool = False
-    written: bool = False
 
 
 class Writer:
@@ -53,44 +32,61 @@ class Writer:
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
     it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run.
+    task ready to run, again if it fails. What nobody foresaw hurts those alone whose changes met it.
     """
 
     def __init__(self, journal: Journal, enter: Callable[[Journal, int], int], stored: Callable[[], None]) -> None:
         self._journal = journal
         self._enter = enter
         self._stored = stored
+        self._complaints = Complaints("the journal's writer")
         self._reset()
-        forget = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        os.register_at_fork(
+            before=_while_alive(self._before_fork),
+            after_in_parent=_while_alive(self._after_fork_in_parent),
+            after_in_child=_while_alive(self._after_fork_in_child),
+        )
 
     def _reset(self) -> None:
-        """Start anew, as in a forked child: threads and connections stay with the parent."""
-        self._queue: queue.SimpleQueue[Submission | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        """Start anew: what waits is the other process's, if this one was forked, and so is the number."""
+        self._intake: Intake[Submission] = Intake("outlast-writer", self._deal_with, self._journal.close)
+        self._backlog = Backlog()
+        self._let_go: Callable[[], None] = _nothing
         self._owner = 0
         self._file: Hashable = None
         self._held: dict[int, NewTask] = {}
         self._failing = False
-        self._waiting = 0
-        self._counting = threading.Lock()
-        self._given_up: Counter[str] = Counter()
-        self._say_at = 0.0
+        self._has_news = False
+
+    def _before_fork(self) -> None:
+        """Close the journal until the fork is over: no connection to SQLite, nor a thread in it, may cross one."""
+        self._let_go = self._intake.hold(FORK_PATIENCE)
+
+    def _after_fork_in_parent(self) -> None:
+        """Go on."""
+        let_go, self._let_go = self._let_go, _nothing
+        let_go()
+
+    def _after_fork_in_child(self) -> None:
+        """Use nothing of the parent's, also if it could not be closed in time."""
+        self._journal.forget()
+        self._reset()
 
     @property
     def waiting(self) -> int:
         """How many changes are here and not in the journal."""
-        return self._waiting
+        return self._backlog.waiting
 
     async def store(self, changes: Sequence[Change], deadline: float) -> Answer:
         """Wait until `changes` are durable. Raises StoreFailed or JournalUnusable, after `deadline` seconds at most."""
-        self._refuse_if_full(changes)
+        self._backlog.refuse_if_full(changes)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         submission = Submission(changes, future, loop)
         self._put(submission)
         timer = loop.call_later(deadline, self._expire, submission, deadline)
+        if self._intake.refusal:
+            self._insist(submission)
         try:
             return await future
         except asyncio.CancelledError:
@@ -102,36 +98,57 @@ class Writer:
     def _expire(self, submission: Submission, deadline: float) -> None:
         if submission.future is not None and not submission.future.done():
             self._withdraw(submission)
-            submission.future.set_exception(_late(deadline))
+            submission.future.set_exception(self._late(deadline))
+
+    def _insist(self, submission: Submission) -> None:
+        """There is no thread yet: try again, as long as somebody waits for it."""
+        if submission.future is not None and not submission.future.done() and not self._intake.open():
+            assert submission.loop is not None  # noqa: S101 - its future is the loop's
+            submission.loop.call_later(RETRY_AFTER / 5, self._insist, submission)
 
     def store_now(self, changes: Sequence[Change], deadline: float) -> Answer:
         """The same for code without an event loop: blocks the calling thread."""
-        self._refuse_if_full(changes)
-        future: Future[Answer] = Future()
-        submission = Submission(changes, future)
+        self._backlog.refuse_if_full(changes)
+        stored: Answer = self._wait_for(Submission(changes, Future()), deadline)
+        return stored
+
+    def ask_now(self, question: Callable[[Journal], int], deadline: float) -> int:
+        """Have something read in the writer's thread, outside of a transaction: it takes no lock. Blocks like that."""
+        number: int = self._wait_for(Submission((), Future(), question=question), deadline)
+        return number
+
+    def _wait_for(self, submission: Submission, deadline: float) -> Any:
+        assert isinstance(submission.future, Future)  # noqa: S101 - it blocks
+        until = time.monotonic() + deadline
         self._put(submission)
+        while self._intake.refusal and time.monotonic() < until and not self._intake.open():
+            time.sleep(RETRY_AFTER / 5)
         try:
-            return future.result(deadline)
+            return submission.future.result(max(0.0, until - time.monotonic()))
         except TimeoutError:
             self._withdraw(submission)
-            raise _late(deadline) from None
+            raise self._late(deadline) from None
 
     def store_soon(self, changes: Sequence[Change]) -> None:
         """Write `changes` as soon as possible, and try again until they are written. Nobody waits.
 
         What is new is given up while too much waits already.
         """
-        if self._is_full(changes):
-            changes = self._without_new(changes)
-        if changes:
-            self._put(Submission(changes))
+        if taken := self._backlog.with_room_for(changes):
+            self._put(Submission(taken))
 
     def close(self, patience: float = 2.0) -> None:
-        """Write what waits, then end the thread; at most `patience` seconds."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._queue.put(None)
-            thread.join(patience)
+        """Write what waits, then close the journal; at most `patience` seconds. What is stored later opens it again."""
+        self._intake.close(patience)
+
+    def _late(self, deadline: float) -> StoreFailed:
+        if self._intake.refusal:
+            return StoreFailed(hindrances.no_thread("writes to the journal", self._intake.refusal))
+        return StoreFailed(f"the journal did not take the task within {deadline:g} s")
+
+    def _put(self, submission: Submission) -> None:
+        self._backlog.count(len(submission.changes))
+        self._intake.put(submission)
 
     def _withdraw(self, submission: Submission) -> None:
         """Nobody wants it any more: not to be written, or, if it has been by now, to be dropped again."""
@@ -143,65 +160,59 @@ class Writer:
         reason = "its request was answered 503 or given up before the task was stored"
         self.store_soon([Drop(one.task.id, reason) for one in submission.changes if isinstance(one, Add)])
 
-    def _count(self, more: int) -> None:
-        with self._counting:
-            self._waiting += more
+    def _deal_with(self, batch: Sequence[Submission]) -> list[Submission]:
+        """Write what waits; returns what has to be tried again. In the writer's thread."""
+        for one in batch:
+            self._read(one)
+        left = self._write_guarded([one for one in batch if not one.settled])
+        self._backlog.count(changes_in(left) - changes_in(batch))
+        self._tell_news()
+        return left
 
-    def _is_full(self, changes: Sequence[Change]) -> bool:
-        return self._waiting > 0 and self._waiting + len(changes) > MOST_WAITING
-
-    def _refuse_if_full(self, changes: Sequence[Change]) -> None:
-        if self._is_full(changes):
-            raise StoreFailed(events.writer_full(self._waiting))
-
-    def _without_new(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Too much waits already: leave what is new, and say so at once, then how much it was, now and then."""
-        self._given_up.update(_NEW[type(one)] for one in changes if type(one) in _NEW)
-        if self._given_up and time.monotonic() >= self._say_at:
-            self._say_at = time.monotonic() + SAY_AGAIN
-            log.error("%s", events.given_up(self._waiting, self._given_up))
-            self._given_up = Counter()
-        return [one for one in changes if type(one) not in _NEW]
-
-    def _put(self, submission: Submission) -> None:
-        self._count(len(submission.changes))
-        self._queue.put(submission)
-        if self._thread is None:
-            self._start()
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="outlast-writer", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        backlog: list[Submission] = []
-        while True:
-            batch, closing = self._next_batch(backlog)
-            backlog = self._write(batch)
-            self._count(_changes_in(backlog) - _changes_in(batch))
-            if closing:
-                self._journal.close()
-                return
-
-    def _next_batch(self, backlog: list[Submission]) -> tuple[list[Submission], bool]:
-        """Everything that waits now; blocks when there is nothing."""
-        batch = list(backlog)
+    def _read(self, asked: Submission) -> None:
+        if asked.question is None or asked.withdrawn:
+            return
         try:
-            one = self._queue.get(timeout=RETRY_AFTER if backlog else None)
-            while one is not None:
-                batch.append(one)
-                one = self._queue.get_nowait()
-        except queue.Empty:
-            return batch, False
-        return batch, True
+            found: int | Exception = asked.question(self._journal)
+        except Exception as error:  # noqa: BLE001 - told to whoever asked
+            found = error
+        answer([asked], found)
+
+    def _write_guarded(self, batch: Sequence[Submission]) -> list[Submission]:
+        """What nobody foresaw is met by one submission alone: the others are written without it."""
+        try:
+            return self._write(batch) if batch else []
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not become everybody's
+            self._journal.close()  # with whatever it had begun
+            unsettled = [one for one in batch if not one.settled and not one.withdrawn]
+            if len(unsettled) > 1:
+                return [left for one in unsettled for left in self._write_guarded([one])]
+            self._complaints.say(error, "it goes on, and tries again what nobody waits for")
+            answer(unsettled, StoreFailed(f"the task could not be stored: {in_one_line(error)}"))
+            for one in unsettled:
+                self._give_up(one)
+            return [one for one in unsettled if not one.settled]
+
+    def _give_up(self, one: Submission) -> None:
+        """Whether it was stored is not known, and whoever waited has been told that it was not."""
+        if one.future is not None:
+            one.withdrawn = True
+            self._take_back(one)
+
+    def _tell_news(self) -> None:
+        try:
+            if self._has_news:
+                self._stored()
+            self._has_news = False
+        except Exception as error:  # noqa: BLE001 - the tasks are stored whatever it is
+            self._complaints.say(error, "what it has stored is stored, and the runner is told of it again")
+        self._intake.is_restless = self._has_news
 
     def _write(self, batch: Sequence[Submission]) -> list[Submission]:
         """Write a batch in one transaction; returns what has to be tried again."""
         wanted = [one for one in batch if not one.withdrawn]
         try:
-            answer = self._transact(wanted)
+            stored = self._transact(wanted)
         except TaskRefused as error:
             return self._write_apart(wanted, error)
         except (StoreFailed, JournalUnusable) as error:
@@ -211,9 +222,7 @@ class Writer:
             one.written = True
             if one.withdrawn:
                 self._take_back(one)
-        _answer(wanted, answer)
-        if any(_makes_ready(change) for one in wanted for change in one.changes):
-            self._stored()
+        answer(wanted, stored)
         return []
 
     def _write_apart(self, batch: Sequence[Submission], error: TaskRefused) -> list[Submission]:
@@ -223,7 +232,7 @@ class Writer:
             return self._write(batch[:half]) + self._write(batch[half:])
         (one,) = batch
         if one.future is not None:
-            _answer(batch, error)
+            answer(batch, error)
             return []
         if len(one.changes) > 1:
             return self._write([Submission([change]) for change in one.changes])
@@ -239,8 +248,6 @@ class Writer:
             return []
         except (StoreFailed, JournalUnusable):
             return [Submission([change])]
-        if any(map(_makes_ready, instead)):
-            self._stored()
         return []
 
     def _put_off(self, batch: Sequence[Submission], error: Refusal) -> list[Submission]:
@@ -248,17 +255,18 @@ class Writer:
         if not self._failing:
             log.error("%s", error)
         self._failing = True
-        _answer(batch, error)
+        answer(batch, error)
         return [one for one in batch if one.future is None]
 
     def _transact(self, batch: Sequence[Submission]) -> Answer:
         changes = [change for one in batch for change in one.changes]
         with self._journal.transaction():
             owner = self._known_owner()
-            answer = _apply(self._journal, changes, owner)
+            stored = _apply(self._journal, changes, owner)
         self._owner, self._file = owner, self._journal.file
         self._remember(changes)
-        return answer
+        self._has_news = self._has_news or any(map(_makes_ready, changes))
+        return stored
 
     def _known_owner(self) -> int:
         """This process's id, in a journal that has it. One that is new here may not know what the last one held."""
@@ -298,38 +306,20 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
     return journal.cancel(cancels, now) if cancels else {}
 
 
-def _changes_in(batch: Iterable[Submission]) -> int:
-    return sum(len(one.changes) for one in batch)
+def _nothing() -> None:
+    return
 
 
-def _late(deadline: float) -> StoreFailed:
-    return StoreFailed(f"the journal did not take the task within {deadline:g} s")
+def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
+    """A call of a method that keeps its object not alive: what is registered for forks cannot be taken back."""
+    reference = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (alive := reference()) is not None:
+            alive()
+
+    return call
 
 
 def _makes_ready(change: Change) -> bool:
     return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
-
-
-def _answer(batch: Iterable[Submission], answer: Answer | Exception) -> None:
-    """Tell everybody who waits; one wake-up per event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Submission]] = defaultdict(list)
-    for one in batch:
-        if one.loop is not None:
-            by_loop[one.loop].append(one)
-        elif one.future is not None:
-            _resolve([one], answer)
-    for loop, waiting in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, waiting, answer)
-        except RuntimeError:  # that loop has been closed: nobody is left to be told
-            continue
-
-
-def _resolve(waiting: Iterable[Submission], answer: Answer | Exception) -> None:
-    for one in waiting:
-        if one.future is None or one.future.done():
-            continue
-        if isinstance(answer, Exception):
-            one.future.set_exception(answer)
-        else:
-            one.future.set_result(answer)

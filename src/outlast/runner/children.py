@@ -18,6 +18,7 @@ from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
 from outlast.kernel import is_exiting
+from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
 from outlast.runner.channel import Channel
@@ -89,7 +90,9 @@ class Child:
     blocked_since: float | None = None
     blocked_why: Cause | None = None  # as far as it has been said
     blocked_by: int = 0  # task, 0 when it is not known
+    rests_until: float = 0.0  # monotonic; it gets no work before
     broken_because: str = ""
+    last_words: str = ""  # why it has ended itself
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
@@ -107,7 +110,8 @@ class Child:
 
     def accepts(self, role: Role, now: float) -> bool:
         """Whether it is ready for new attempts in this role."""
-        return self.role is role and self.is_ready and self.stays and not self.seems_stuck(now)
+        is_able = self.is_ready and self.stays and now >= self.rests_until
+        return self.role is role and is_able and not self.seems_stuck(now)
 
     def seems_stuck(self, now: float) -> bool:
         """Whether its loop is blocked, or it is so busy that not even its watch gets a turn."""
@@ -206,6 +210,7 @@ class Child:
         reap_orphans(self.pid)
         self.channel.drain()
         self.channel.close()
+        self.last_words = last_words(self.orders)
         self.lifeline.close()
         self.orders.close()
         return status

@@ -7,16 +7,16 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
-from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, WentDown, Why, fate_of
 from outlast.runner import limits
 from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.ledger import ChildGone, Learned, Ledger
@@ -31,6 +31,7 @@ from outlast.watch.memory import OomKills, resident_bytes
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
+REST = 1.0  # seconds without new work for a child that could not begin what it was given
 STEP = 0.05  # seconds between looks at what has to stop
 OLD_GENERATIONS = 2  # how many may still be finishing what they have
 
@@ -290,8 +291,16 @@ class Pool:
             case "stale":
                 self._starter.new_code()
                 child.drain()
+            case "back":
+                self._given_back(child, int(message["task"]), str(message["why"]))
             case "wake":
                 self._woken()
+
+    def _given_back(self, child: Child, task: int, why: str) -> None:
+        """It could not begin an attempt, and may be able to in a while."""
+        child.rests_until = child.heard_at + REST
+        for attempt in child.give_up([task], child.heard_at):
+            self._ended(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -338,20 +347,29 @@ class Pool:
         self.children.remove(child)
         by_oom = status == -signal.SIGKILL and self._oom.has_struck()
         how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
+        how = hindrances.ended_itself(child.last_words) if child.last_words else how
         self._ledger.add(ChildGone(child.id, how))
         remains, now = child.remains(), time.monotonic()
         attempts = child.give_up(list(child.attempts), now)
-        verdicts = convicted(attempts, child.pid, how, remains.crash)
+        verdicts = _verdicts(child, attempts, how, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
             fates = {task: fate_of(happening) for task, happening in verdicts.items()}
             by_us = child.ended_because if status == -signal.SIGKILL else ""
-            seen = Witnessed(now, by_oom, status, by_us, fates)
+            seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()
+
+
+def _verdicts(child: Child, attempts: Sequence[Claimed], how: str, crash: str) -> Mapping[int, Happening]:
+    """What the death of a child means for those that were in it."""
+    if not child.last_words:
+        return convicted(attempts, child.pid, how, crash)
+    down = WentDown(hindrances.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
+    return {one.id: down for one in attempts}
 
 
 def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:

@@ -100,6 +100,7 @@ class Runner:
         self._stay_or_go(now)
         self._pool.enforce(now)
         self._pokes.look(now)
+        self._webs.keep(now)
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
@@ -125,8 +126,7 @@ class Runner:
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
-            self._is_mute = True
-            _write_to(os.devnull)
+            self._is_mute = _write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
@@ -347,9 +347,13 @@ def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
     return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
 
 
-def _write_to(output: int | str) -> None:
-    """Let this process's own stderr be that of the newest server; hold none when there is none."""
-    descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+def _write_to(output: int | str) -> bool:
+    """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
+    try:
+        descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+    except OSError:  # no descriptor is left
+        return False
     os.dup2(descriptor, 2)
     if isinstance(output, str):
         os.close(descriptor)
+    return True

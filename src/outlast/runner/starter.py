@@ -115,7 +115,7 @@ class Starter:
         log.warning("%s", events.not_copied(why))
 
     def _enrolled(self, generation: Generation, handle: Handle, lines: Lines) -> Child:
-        """A process is there and waits for its first message. Raises StoreFailed, and then it is ended."""
+        """A process is there and waits for its first message. Raises StoreFailed or OSError, and then it is ended."""
         try:
             number = self._handlers.enter(handle.pid)
         except OutlastError:
@@ -129,8 +129,12 @@ class Starter:
         lost = child.hung_up if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
         child.channel = Channel(lines.channel[0], self._selector, lambda message: received(child, message), lost)
         child.channel.send(_start_message(child, self._journal))
-        if _PIDFD:
-            watch_for_death(child.pid, self._selector, lambda: ended(child))
+        try:
+            if _PIDFD:
+                watch_for_death(child.pid, self._selector, lambda: ended(child))
+        except OSError:  # no descriptor is left
+            child.reap()
+            raise
         self._handlers.began(child)
         return child
 
@@ -141,7 +145,7 @@ class Starter:
     def _copied(self, template: Template, pid: int, lines: Lines, checks: bool) -> None:  # noqa: FBT001
         try:
             child = self._enrolled(template.generation, Copied(pid), lines)
-        except OutlastError as error:
+        except (OutlastError, OSError) as error:
             self._handlers.failed(str(error))
             return
         if checks:  # the others were asked when it was not there yet

@@ -57,7 +57,11 @@ class Template:
         self._process = spawn(generation, "outlast.child.template", [control, lifeline])
         self._channel = Channel(control[0], selector, self._received, self._hung_up)
         self._channel.send({"type": "start", "environment": told(generation.environment)})
-        watch_for_death(self.pid, selector, lambda: listener.ended(self))
+        try:
+            watch_for_death(self.pid, selector, lambda: listener.ended(self))
+        except OSError:  # no descriptor is left
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import selectors
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from outlast import hindrances
 from outlast.connection import SOCKET_NAME, socket_address
 from outlast.errors import OutlastError
 from outlast.frames import Message
@@ -19,6 +21,8 @@ from outlast.runner.channel import Channel
 
 log = logging.getLogger("outlast")
 MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
+LOOK = 1.0  # seconds between looks at the socket's file
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
@@ -45,8 +49,13 @@ class Webs:
         self._waiting: set[Channel] = set()
         self._last_end = self._last_cut = -DYING_TIME
         self._leaving: set[Channel] = set()
+        self._folder = path.parent
         self._file = path.parent / SOCKET_NAME
+        self._is_paused = False
+        self._complaint = ""
+        self._next_look = 0.0
         self._listener = self._listen(path.parent)
+        self._inode = _inode_of(self._file)
 
     @property
     def is_empty(self) -> bool:
@@ -72,10 +81,48 @@ class Webs:
         """Whether one has hung up of late without a good-bye, so that something may have to be said of its end."""
         return now - self._last_cut < MOURNING
 
+    def keep(self, now: float) -> None:
+        """Listen again, once a second: after a pause, or when the socket's file is no longer there, or another one."""
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK
+        if self._is_paused:
+            self._is_paused = False
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        if _inode_of(self._file) != self._inode:
+            self._listen_anew()
+
+    def _listen_anew(self) -> None:
+        """Ours is the lock, so the path is, too: nobody else could let web workers in."""
+        try:
+            listener = self._listen(self._folder)
+        except OSError as error:
+            self._complain(error)
+            return
+        self._stop_listening()
+        self._listener, self._inode = listener, _inode_of(self._file)
+        log.warning("%s", hindrances.listens_anew(self._file))
+
+    def _stop_listening(self) -> None:
+        if not self._is_paused:
+            self._selector.unregister(self._listener)
+        self._is_paused = False
+        self._listener.close()
+
+    def _pause(self, error: OSError) -> None:
+        """Who wants to connect makes the listener ready all the time, and cannot be taken: look again in a second."""
+        self._is_paused = True
+        self._selector.unregister(self._listener)
+        self._complain(error)
+
+    def _complain(self, error: OSError) -> None:
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            log.error("%s", hindrances.nobody_can_connect(self._file, error))
+
     def close(self) -> None:
         """Stop listening and hang up."""
-        self._selector.unregister(self._listener)
-        self._listener.close()
+        self._stop_listening()
         with suppress(OSError):  # a folder that was made read-only: the next runner puts its own there
             self._file.unlink(missing_ok=True)
         for channel in [*self._connected, *self._waiting]:
@@ -98,8 +145,11 @@ class Webs:
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:  # it gave up before we came
+        except OSError as error:  # or it gave up before we came
+            if error.errno in EXHAUSTED:
+                self._pause(error)
             return
+        self._complaint = ""
         channel = Channel(
             connection,
             self._selector,
@@ -131,7 +181,12 @@ class Webs:
             return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []
-        self._greeted(hello, channel.peer, descriptors)
+        try:
+            self._greeted(hello, channel.peer, descriptors)
+        except OSError as error:  # no descriptor is left: it connects again
+            self._complain(error)
+            channel.close()
+            self._ended(channel)
 
     def _ended(self, channel: Channel) -> None:
         self._connected.discard(channel)
@@ -140,3 +195,11 @@ class Webs:
         if channel not in self._leaving:
             self._last_cut = self._last_end
         self._leaving.discard(channel)
+
+
+def _inode_of(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

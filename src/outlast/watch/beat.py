@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from outlast.threads import OwnThread, started
 from outlast.watch.looks import Looks
 from outlast.watch.processor import Reading, Spent, ThreadMeter
 from outlast.watch.sample import Identify, LoopView
@@ -76,10 +77,11 @@ class Beat:
         self._attended: Heard | None = None  # what has ended a silence that was looked at
         self._next: asyncio.TimerHandle | None = None
         self._heard = self._first_heard()
+        self._thread = OwnThread("outlast-watch", self._watch)
 
     def start(self) -> None:
-        """Beat from now on."""
-        threading.Thread(target=self._watch, name="outlast-watch", daemon=True).start()
+        """Beat from now on. Where the system gives no thread to watch with, it is asked again at each beat."""
+        started(self._thread)
         self.resume()
 
     def resume(self) -> None:
@@ -105,6 +107,8 @@ class Beat:
     def _beat(self) -> None:
         if self._is_closed:  # it was asked for just before
             return
+        if not self._thread.is_alive:
+            started(self._thread)
         now = time.monotonic()
         before = self._heard
         self._heard = Heard(now, self._meter.read(), before.at, before.reading)
@@ -120,17 +124,23 @@ class Beat:
 
     def _watch(self) -> None:
         own_meter = ThreadMeter(threading.get_native_id())
-        while not self._is_closed:
-            before = own_meter.read()
-            self._timer.wait()
-            woken_at, heard = time.monotonic(), self._heard
-            first = self._view.sample(with_others=True)  # before anything that lets go of the interpreter's lock
-            if not self._is_closed:
-                waited = own_meter.read().since(before).waited
-                self._catch_up(heard, waited)
-                self._attend(heard, Looks(first, woken_at), woken_at - heard.at - self._patience - waited)
-        for one in (own_meter, self._meter, self._timer):
+        try:
+            while not self._is_closed:
+                self._wait_and_look(own_meter)
+        finally:
+            own_meter.close()
+        for one in (self._meter, self._timer):
             one.close()
+
+    def _wait_and_look(self, own_meter: ThreadMeter) -> None:
+        before = own_meter.read()
+        self._timer.wait()
+        woken_at, heard = time.monotonic(), self._heard
+        first = self._view.sample(with_others=True)  # before anything that lets go of the interpreter's lock
+        if not self._is_closed:
+            waited = own_meter.read().since(before).waited
+            self._catch_up(heard, waited)
+            self._attend(heard, Looks(first, woken_at), woken_at - heard.at - self._patience - waited)
 
     def _attend(self, heard: Heard, looks: Looks, late: float) -> None:
         """Look at a loop that has missed its beat, until it beats again. `late`: how much too late that began (s)."""

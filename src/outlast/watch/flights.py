@@ -52,12 +52,21 @@ class Flights:
 
     def write_to(self, box: Box | None) -> None:
         """From now on what begins is also in `box`."""
-        began = [one.began if one.place >= 0 else 0.0 for one in self._places]
-        if box is not None:
-            for place, one in enumerate(self._places):
-                box.label(place, one.task, one.name)
-                box.began[place] = began[place]
-        self._box, self._began = box, began if box is None else box.began
+        if box is None:
+            self._box, self._began = None, [one.began if one.place >= 0 else 0.0 for one in self._places]
+            return
+        self._box, self._began = box, box.began
+        for place in range(PLACES):
+            while not self._is_copied(place, box):
+                continue
+
+    def _is_copied(self, place: int, box: Box) -> bool:
+        """Whether what is there was still there when it had been written, or somebody wrote there at the same time."""
+        one = self._places[place]
+        began = one.began if one.place >= 0 else 0.0
+        box.label(place, one.task, one.name)
+        box.began[place] = began
+        return self._places[place] is one and (one.place >= 0) is bool(began)
 
     def begin(self, name: str, task: int = 0, lane: str = "") -> InFlight:
         """One has begun: a request, or a task by its id and lane."""

@@ -144,6 +144,11 @@ def no_box(error: object) -> str:
     return f"this process keeps no black box, so its death would leave no trace: {error}"
 
 
+def box_after_all(path: object) -> str:
+    """There was no room for it at first."""
+    return f"this process keeps a black box from now on: {path}"
+
+
 def _meanwhile(process: str) -> str:
     return "no request is answered meanwhile" if process == WEB_WORKER else "no other task goes on there meanwhile"
 

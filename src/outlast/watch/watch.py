@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
+from outlast.threads import OwnThread, started
 from outlast.watch import sentences
 from outlast.watch.beat import Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
@@ -26,6 +28,7 @@ from outlast.watch.stall import Stall
 
 log = logging.getLogger("outlast")
 MEASURE_EVERY = 4  # beats
+LOOK_AGAIN = 5.0  # seconds until a box is tried again for which there was no room
 Tell = Callable[[Stall], None]
 
 
@@ -59,6 +62,10 @@ class Watch:
         self._noted: Stall | None = None
         self._memory = OwnMemory()
         self._writes_stacks = False
+        self._state = State.STARTING
+        self._is_closed = threading.Event()
+        self._placing = threading.Lock()
+        self._placer: OwnThread | None = None
         forget = weakref.WeakMethod(self._forget)
         os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
 
@@ -72,21 +79,40 @@ class Watch:
         return self.flights.seen(time.monotonic())
 
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
-        """From now on there is a black box. Without room for it the process runs all the same, and says so."""
+        """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
             oom_kills=self._memory.read()[1],
             server=server or Server(),
         )
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._box = Box(path, owner)
+            self._place_box(path, owner)
         except OSError as error:
             log.warning("%s", sentences.no_box(error))
+            self._placer = OwnThread("outlast-box", lambda: self._place_box_later(path, owner))
+            started(self._placer)
+
+    def _place_box_later(self, path: Path, owner: Owner) -> None:
+        while not self._is_closed.wait(LOOK_AGAIN):
+            try:
+                self._place_box(path, owner)
+            except OSError:  # that there is no room has been said
+                continue
+            log.warning("%s", sentences.box_after_all(path))
             return
-        self._box.introduce(replace(owner, poke=self._write_stacks(self._box)))
-        self.flights.write_to(self._box)
-        atexit.register(self._leave)
+
+    def _place_box(self, path: Path, owner: Owner) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        box = Box(path, owner)
+        with self._placing:
+            if self._is_closed.is_set() or owner.pid != os.getpid():
+                box.close()
+                return
+            box.enter(self._state)
+            self._box = box
+            box.introduce(replace(owner, poke=self._write_stacks(box)))
+            self.flights.write_to(box)
+            atexit.register(self._leave)
 
     def begin(self, duty: Duty) -> None:
         """Watch the running event loop. On it."""
@@ -108,6 +134,7 @@ class Watch:
 
     def enter(self, state: State) -> None:
         """The process has come so far."""
+        self._state = state
         if self._box is not None:
             self._box.enter(state)
 
@@ -115,7 +142,9 @@ class Watch:
         """A good-bye: this process ends in order. On the loop, if one is watched."""
         if self._beat is not None:
             self._beat.close()
-        box, self._box = self._box, None
+        with self._placing:
+            self._is_closed.set()
+            box, self._box = self._box, None
         if box is None:
             return
         self.flights.write_to(None)
@@ -131,6 +160,8 @@ class Watch:
         assert self._duty is not None  # noqa: S101 - given before the beat begins
         self._duty.on_beat()
         if self._box is None:
+            if self._placer is not None and not self._placer.is_alive:  # no thread could be started for it
+                started(self._placer)
             return
         self._box.beat_loop()
         self._beats += 1
@@ -179,6 +210,7 @@ class Watch:
         """A forked process is not the one that is watched."""
         self.flights.write_to(None)
         self._stop_writing_stacks()
+        self._placing, self._is_closed = threading.Lock(), threading.Event()
         box, self._box, self._beat = self._box, None, None
         if box is not None:
             box.let_go()
