@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outlast.engines import writer as writing
+from outlast.engines import submissions
 from outlast.engines.contract import Add, Change, Drop, Note, ProcessEntry, Release, Settle
 from outlast.engines.history import History
 from outlast.engines.opening import is_damaged
@@ -188,7 +188,7 @@ class Refusing:
 def test_a_backlog_is_bounded_and_says_so(
     journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(writing, "MOST_WAITING", 10)
+    monkeypatch.setattr(submissions, "MOST_WAITING", 10)
     refusing = Refusing(journal)
     writer = Writer(refusing, lambda one, known: one.enter(ProcessEntry("web", 1, "here", 1.0), known), lambda: None)
     for _ in range(10):
