@@ -19,6 +19,7 @@ LAYERS = {
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         "incidents",
+        *("place", "ownership", "peers"),
     ],
     "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
     "functions": ["sources", "meanings", "module_state", "functions"],

@@ -12,16 +12,19 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from outlast import events
+from outlast.errors import StrangerListens
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
+from outlast.ownership import is_trusted, user_named
+from outlast.peers import peer_of
+from outlast.place import Place
 
 log = logging.getLogger("outlast")
-SOCKET_NAME = "runner.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
+PAUSE = 1.0  # seconds until a runner is asked again that has hung up at once
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
 GOOD_BYE = packed({"type": "good-bye", "waits": False})
@@ -35,8 +38,8 @@ class Connection:
     again when it dies.
     """
 
-    def __init__(self, path: Path, hello: Callable[[], Hello], *, starts_runner: bool) -> None:
-        self._path = path
+    def __init__(self, place: Place, hello: Callable[[], Hello], *, starts_runner: bool) -> None:
+        self._place = place
         self._hello = hello
         self._starts_runner = starts_runner
         self._reset()
@@ -54,6 +57,7 @@ class Connection:
         self._closed = threading.Event()
         self._let_go = threading.Event()
         self._has_complained = False
+        self._stranger = ""  # what was said of one who listens in the runner's place
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be."""
@@ -102,8 +106,11 @@ class Connection:
             if connection is None:
                 self._thread = None  # the next wake tries again
                 return
+            began = time.monotonic()
             with connection:
                 self._stay(connection)
+            if time.monotonic() - began < PAUSE:  # it does not want us, and has said why
+                self._closed.wait(PAUSE)
 
     def _stay(self, connection: socket.socket) -> None:
         """Until the runner is gone or this worker says good-bye."""
@@ -126,17 +133,17 @@ class Connection:
             connection = self._connect()
             if connection is not None:
                 return connection
-            start_runner(self._path)
+            start_runner(self._place)
             connection = self._connect_within(STARTING_TIME)
             if connection is not None:
                 return connection
-            log.error("no runner answers at %s, starting another", self._path.parent / SOCKET_NAME)
+            log.error("no runner answers at %s, starting another", self._place.socket)
         return None
 
     def _find_worker(self) -> socket.socket | None:
         connection = self._connect_within(1.0)
         if connection is None and not self._has_complained:
-            log.warning("%s", events.no_worker(self._path))
+            log.warning("%s", events.no_worker(self._place.journal))
         self._has_complained = connection is None
         return connection
 
@@ -148,45 +155,65 @@ class Connection:
         return connection
 
     def _connect(self) -> socket.socket | None:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with socket_address(self._path.parent) as address:
-                connection.connect(address)
+            return connected(self._place)
+        except StrangerListens as error:
+            if str(error) != self._stranger:
+                log.error("%s", error)
+            self._stranger = str(error)
         except OSError:
-            connection.close()
             return None
-        return connection
+        return None
 
 
-def look_now(path: Path) -> None:
-    """Have the runner of the journal at `path`, if there is one, look which tasks are to be stopped."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, suppress(OSError):
-        with socket_address(path.parent) as address:
+def connected(place: Place) -> socket.socket:
+    """A connection to whoever listens at `place`, who is this user or root. Raises OSError, StrangerListens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with socket_address(place) as address:
             connection.connect(address)
+        _make_sure_of(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_sure_of(connection: socket.socket, place: Place) -> None:
+    user = peer_of(connection).uid
+    if not is_trusted(user):
+        raise StrangerListens(events.stranger_listens(place.socket, user_named(user)))
+
+
+def look_now(place: Place) -> None:
+    """Have the runner of the journal at `place`, if there is one, look which tasks are to be stopped."""
+    with suppress(OSError, StrangerListens), connected(place) as connection:
         connection.sendall(LOOK)
 
 
-def start_runner(path: Path) -> None:
-    """Start a runner for the journal at `path`, in a session of its own, holding nothing of this process but stderr.
+def start_runner(place: Place) -> None:
+    """Start a runner for the journal at `place`, in a session of its own, holding nothing of this process but stderr.
 
     It detaches at once, so that this process never has it as a child.
     """
-    command = [sys.executable, "-P", "-m", "outlast.runner", str(path)]
+    command = [sys.executable, "-P", "-m", "outlast.runner", str(place.journal)]
+    if place.is_shared:
+        command.append("--shared-folder")
     null = subprocess.DEVNULL
     errors = None if _is_open(2) else null
     subprocess.run(command, stdin=null, stdout=null, stderr=errors, start_new_session=True, check=False)
 
 
 @contextmanager
-def socket_address(folder: Path) -> Iterator[str]:
+def socket_address(place: Place) -> Iterator[str]:
     """The address of the runner's socket, through a descriptor of its folder where the path is too long."""
-    plain = str(folder / SOCKET_NAME)
+    plain = str(place.socket)
     if len(os.fsencode(plain)) <= LONGEST_PATH:
         yield plain
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(place.folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{place.socket.name}"
     finally:
         os.close(descriptor)
 

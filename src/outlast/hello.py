@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from outlast.errors import OutlastError
+from outlast.place import Address
 from outlast.settings import Settings
 
 VERSION = version("outlast")
@@ -42,13 +43,14 @@ class Environment:
 class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
-    `serves` tells a server from a script that only asks for tasks.
+    `serves` tells a server from a script that only asks for tasks. journal: the one it means, where it has been told.
     """
 
     process: int
     version: str
     serves: bool
     environment: Environment
+    journal: Address = field(default_factory=Address)
 
     def message(self) -> dict[str, Any]:
         """This hello as a JSON object."""
@@ -59,7 +61,8 @@ class Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
             environment = read_environment(message["environment"])
-            return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment)
+            journal = Address(**message.get("journal", {}))
+            return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment, journal)
         except (KeyError, TypeError, ValueError) as error:
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {error!r}") from error
 

@@ -9,16 +9,20 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from outlast.connection import SOCKET_NAME, socket_address
-from outlast.errors import OutlastError
+from outlast import events
+from outlast.connection import socket_address
+from outlast.errors import JournalUnusable, OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
+from outlast.ownership import is_trusted, user_named
+from outlast.peers import peer_of
+from outlast.place import Place
 from outlast.runner.channel import Channel
 
 log = logging.getLogger("outlast")
 MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
+QUIET = 60.0  # seconds between two lines about strangers
 DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
@@ -31,7 +35,7 @@ class Webs:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         selector: selectors.BaseSelector,
         greeted: Callable[[Hello, int, list[int]], None],
         woken: Callable[[], None],
@@ -45,8 +49,11 @@ class Webs:
         self._waiting: set[Channel] = set()
         self._last_end = self._last_cut = -DYING_TIME
         self._leaving: set[Channel] = set()
-        self._file = path.parent / SOCKET_NAME
-        self._listener = self._listen(path.parent)
+        self._strangers = 0
+        self._next_complaint = 0.0
+        self._turned_away = ""  # what was said of the last one
+        self._place = place
+        self._listener = self._listening()
 
     @property
     def is_empty(self) -> bool:
@@ -77,28 +84,41 @@ class Webs:
         self._selector.unregister(self._listener)
         self._listener.close()
         with suppress(OSError):  # a folder that was made read-only: the next runner puts its own there
-            self._file.unlink(missing_ok=True)
+            self._place.socket.unlink(missing_ok=True)
         for channel in [*self._connected, *self._waiting]:
             channel.close()
 
-    def _listen(self, folder: Path) -> socket.socket:
-        self._file.unlink(missing_ok=True)  # of a dead runner: ours is the lock
+    def _listening(self) -> socket.socket:
+        """The listener. Raises JournalUnusable when somebody else's file is in the way."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._place.socket.unlink(missing_ok=True)  # of a dead runner: ours is the lock
+            self._bind(listener)
+        except OSError as error:
+            listener.close()
+            raise JournalUnusable(events.cannot_listen(self._place.socket, error)) from error
+        listener.setblocking(False)
+        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        return listener
+
+    def _bind(self, listener: socket.socket) -> None:
         old_mask = os.umask(0o077)
         try:
-            with socket_address(folder) as address:
+            with socket_address(self._place) as address:
                 listener.bind(address)
         finally:
             os.umask(old_mask)
         listener.listen(128)
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        return listener
 
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
         except OSError:  # it gave up before we came
+            return
+        user = peer_of(connection).uid
+        if not is_trusted(user):
+            connection.close()
+            self._complain(user)
             return
         channel = Channel(
             connection,
@@ -106,6 +126,13 @@ class Webs:
             lambda message: self._received(channel, message),
             lambda: self._ended(channel),
         )
+
+    def _complain(self, user: int) -> None:
+        """Of a stranger, now and then: it may call as often as it likes."""
+        self._strangers += 1
+        if time.monotonic() >= self._next_complaint:
+            log.warning("%s", events.stranger_called(user_named(user), self._strangers))
+            self._next_complaint, self._strangers = time.monotonic() + QUIET, 0
 
     def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
@@ -129,9 +156,19 @@ class Webs:
         except OutlastError as error:
             log.error("%s", error)
             return
+        if not self._place.is_meant_by(hello.journal):
+            self._turn_away(channel, events.meant_for_another(self._place.journal, hello.journal.path))
+            return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []
         self._greeted(hello, channel.peer, descriptors)
+
+    def _turn_away(self, channel: Channel, why: str) -> None:
+        if why != self._turned_away:
+            log.error("%s", why)
+        self._turned_away = why
+        channel.close()
+        self._ended(channel)
 
     def _ended(self, channel: Channel) -> None:
         self._connected.discard(channel)
