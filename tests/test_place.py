@@ -27,6 +27,7 @@ from tests.doctor.projects import CLEAN, write
 from tests.doctor.run import doctor
 from tests.support.strangers import LOCK_FOLDER, NOBODY, common_folder, needs_root, stranger
 
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """That of a journal that is there."""

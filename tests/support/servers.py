@@ -140,8 +140,8 @@ class Server:
 
     def living(self, kind: str) -> list[int]:
         """Pids of the processes of a kind that the kernel says are alive, as this namespace counts them."""
-        liveness = Liveness(Place.of(self.journal))
         present = History(self.journal).summary(0.0).processes
+        liveness = Liveness(Place.of(self.journal))
         return [pid for one in present if one.kind == kind and (pid := liveness.holder(one.id))]
 
     def all_settled(self) -> bool:

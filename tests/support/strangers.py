@@ -18,7 +18,7 @@ NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 BECOME = """
-import fcntl, os, socket, sys
+import fcntl, os, shutil, socket, struct, sys
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
@@ -66,7 +66,6 @@ for number in range(3):
 is_there()
 """
 CALL = """
-import struct
 for _ in range(3):
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(10)
@@ -118,5 +117,5 @@ def stranger(what: str, path: Path) -> Iterator[Stranger]:
             found.said.append(line)
         yield found
     finally:
-        if process.poll() is None:
+        if not process.stdout.closed:
             found.end()
