@@ -24,7 +24,7 @@ from outlast.place import Place
 log = logging.getLogger("outlast")
 LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
-PAUSE = 1.0  # seconds until a runner is asked again that has hung up at once
+PAUSE = 1.0  # seconds from one call of the runner to the next
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
 GOOD_BYE = packed({"type": "good-bye", "waits": False})
@@ -109,8 +109,7 @@ class Connection:
             began = time.monotonic()
             with connection:
                 self._stay(connection)
-            if time.monotonic() - began < PAUSE:  # it does not want us, and has said why
-                self._closed.wait(PAUSE)
+            self._closed.wait(max(0.0, began + PAUSE - time.monotonic()))  # one that does not want us says why
 
     def _stay(self, connection: socket.socket) -> None:
         """Until the runner is gone or this worker says good-bye."""

@@ -61,10 +61,15 @@ class Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
             environment = read_environment(message["environment"])
-            journal = Address(**message.get("journal", {}))
+            journal = _address(message.get("journal"))
             return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment, journal)
         except (KeyError, TypeError, ValueError) as error:
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {error!r}") from error
+
+
+def _address(given: Mapping[str, Any] | None) -> Address:
+    """That of the journal; empty from an outlast that did not tell it yet."""
+    return Address(str(given["path"]), int(given["device"]), int(given["inode"])) if given else Address()
 
 
 def read_environment(given: Mapping[str, Any]) -> Environment:

@@ -92,6 +92,9 @@ class Place:
         """Whether an address is that of this place; one that does not tell is taken for it."""
         if not address.path:
             return True
-        own = self.address()
+        try:
+            own = self.address()
+        except OSError:  # the folder was taken away: only the name is left to tell
+            own = address
         has_name = os.path.basename(address.path) == self.name  # noqa: PTH119 - a path of another process's
         return has_name and (address.device, address.inode) == (own.device, own.inode)

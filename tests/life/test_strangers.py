@@ -140,7 +140,7 @@ def test_a_planted_journal_runs_nothing(tmp_path: Path, place: Place) -> None:
         arguments = json.dumps({"path": str(witness)})
         journal.add([NewTask(TaskIds().next(), "os:mkdir", arguments, Lane.THREAD, State.WAITING, 1.0, "GET /")], 1)
     journal.close()
-    shutil.copy(own, place.folder / "made").chmod(0o644)
+    shutil.copyfile(own, place.folder / "made")
     with stranger(PLANT_JOURNAL, place.folder):
         refused = subprocess.run(
             worker(place.journal), env=SHARED, capture_output=True, text=True, timeout=20, check=False

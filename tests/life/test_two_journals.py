@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,9 +14,10 @@ import pytest
 from outlast.connection import connected
 from outlast.engines.contract import ProcessEntry
 from outlast.engines.sqlite import SqliteJournal
+from outlast.errors import OutlastError
 from outlast.frames import packed
 from outlast.hello import VERSION, Environment, Hello
-from outlast.place import Place
+from outlast.place import Address, Place
 from outlast.settings import Settings
 from tests.support.processes import kill, runners_in
 from tests.support.servers import PYTHON, Server, eventually, serving
@@ -28,7 +27,7 @@ RUNNER_OF_BEFORE = """
 import sys
 from pathlib import Path
 from outlast.liveness import Liveness
-from outlast.place import Place
+from outlast.place import Address, Place
 
 liveness = Liveness(Place.of(Path(sys.argv[1]) / "journal.db"))
 assert liveness.become_runner()
@@ -109,9 +108,36 @@ def test_a_runner_hangs_up_on_a_web_worker_of_another_journal_and_says_so_once(t
         server.wait_for("ran", "after")
 
 
+def test_a_runner_that_cannot_listen_says_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    place = Place.of(tmp_path / "journal.db")
+    place.socket.mkdir()
+    refused = worker(place.journal)
+    assert refused.returncode == 1
+    assert f"the runner cannot listen at {place.socket}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not place.journal.exists()
+
+
+def worker(journal: Path) -> subprocess.CompletedProcess[str]:
+    """`outlast worker`, to its end."""
+    command = [OUTLAST, "worker", "--url", f"sqlite:///{journal}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize("journal", [{}, {"path": 1}, {"path": "x", "device": "y", "inode": 0}, [1], "x"])
+def test_a_hello_whose_journal_is_none_is_no_hello_or_names_none(journal: object) -> None:
+    message = Hello(0, VERSION, True, Environment.here("main:app", Settings())).message()
+    if not journal:
+        assert Hello.read({**message, "journal": journal}).journal == Address()
+        return
+    with pytest.raises(OutlastError):
+        Hello.read({**message, "journal": journal})
+
+
 def test_a_runner_of_the_version_before_is_not_joined_by_another(tmp_path: Path) -> None:
     """It held its locks under the name that is the default journal's now, whatever its journal was called."""
-    journal = SqliteJournal(f"sqlite:///{tmp_path}/a.db")
+    path = tmp_path / "a.db"
+    journal = SqliteJournal(f"sqlite:///{path}")
     command = [PYTHON, "-c", RUNNER_OF_BEFORE, str(tmp_path)]
     with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as before:
         assert before.stdin is not None
@@ -121,23 +147,17 @@ def test_a_runner_of_the_version_before_is_not_joined_by_another(tmp_path: Path)
         before.stdin.write(f"{number}\n")
         before.stdin.flush()
         assert before.stdout.readline() == "held\n"
-        refused = subprocess.run(
-            [OUTLAST, "worker", "--url", f"sqlite:///{tmp_path}/a.db"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-        )
+        refused = worker(path)
         assert refused.returncode == 1
-        assert f"runner {before.pid} of the outlast before still moves the tasks of {tmp_path}/a.db" in refused.stderr
+        assert f"runner {before.pid} of the outlast before still moves the tasks of {path}" in refused.stderr
         before.kill()
     with journal.transaction():
         assert [pid for _, pid in journal.present("runner")] == [before.pid], "nobody else has entered"
     journal.close()
-    worker = subprocess.Popen(
-        [OUTLAST, "worker", "--url", f"sqlite:///{tmp_path}/a.db"], stderr=subprocess.PIPE, text=True
-    )
-    assert worker.stderr is not None
-    assert "moves the tasks" in worker.stderr.readline()
-    os.kill(worker.pid, signal.SIGTERM)
-    worker.communicate(timeout=20)
+    with subprocess.Popen(
+        [OUTLAST, "worker", "--url", f"sqlite:///{path}"], stderr=subprocess.PIPE, text=True
+    ) as after:
+        assert after.stderr is not None
+        assert "moves the tasks" in after.stderr.readline()
+        after.terminate()
+        after.stderr.read()

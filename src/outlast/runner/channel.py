@@ -40,7 +40,10 @@ class Channel:
     @property
     def peer(self) -> int:
         """The pid of the other side as this process counts them; 0 if it has none here."""
-        return peer_of(self._socket).pid
+        try:
+            return peer_of(self._socket).pid
+        except OSError:  # it has hung up
+            return 0
 
     def send(self, message: Message) -> bool:
         """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""

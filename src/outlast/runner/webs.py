@@ -115,10 +115,8 @@ class Webs:
             connection, _ = self._listener.accept()
         except OSError:  # it gave up before we came
             return
-        user = peer_of(connection).uid
-        if not is_trusted(user):
+        if not self._knows(connection):
             connection.close()
-            self._complain(user)
             return
         channel = Channel(
             connection,
@@ -126,6 +124,16 @@ class Webs:
             lambda message: self._received(channel, message),
             lambda: self._ended(channel),
         )
+
+    def _knows(self, connection: socket.socket) -> bool:
+        """Whether a caller is of this user, or root; nothing is read from any other."""
+        try:
+            user = peer_of(connection).uid
+        except OSError:  # it has hung up
+            return False
+        if not is_trusted(user):
+            self._complain(user)
+        return is_trusted(user)
 
     def _complain(self, user: int) -> None:
         """Of a stranger, now and then: it may call as often as it likes."""
