@@ -23,6 +23,7 @@ from tests.support.processes import kill, runners_in
 from tests.support.servers import PYTHON, Server, eventually, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
+PAIRS = [("a.db", "b.db"), ("journal.db", "a.db"), ("a.db", "a.db.b"), ("a" * 200, "a" * 201)]
 RUNNER_OF_BEFORE = """
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def served(folder: Path, journal: Path) -> Iterator[Server]:
                 kill(pid)
 
 
-@pytest.mark.parametrize("names", [("a.db", "b.db"), ("journal.db", "a.db"), ("a.db", "a.db.b")])
+@pytest.mark.parametrize("names", PAIRS, ids=lambda names: f"{names[0][:9]} {names[1][:9]}")
 def test_both_are_served_and_whoever_dies_takes_nothing_of_the_others(tmp_path: Path, names: tuple[str, str]) -> None:
     first, second = (tmp_path / "kept" / name for name in names)
     with served(tmp_path / "1", first) as one, served(tmp_path / "2", second) as other:
