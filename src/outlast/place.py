@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
+from zlib import crc32
 
 DEFAULT_JOURNAL = "journal.db"
 LONGEST_PREFIX = 64  # bytes: a socket's address has room for about a hundred
@@ -51,11 +51,11 @@ class Place:
 
     @property
     def prefix(self) -> str:
-        """What the names of all visible files but the journal's begin with: its name, or a hash of a long one."""
+        """What the names of all visible files but the journal's begin with: its name, or a checksum of a long one."""
         if self.name == DEFAULT_JOURNAL:
             return ""
         name = os.fsencode(self.name)
-        return f"{self.name if len(name) <= LONGEST_PREFIX else sha256(name).hexdigest()[:32]}."
+        return f"{self.name if len(name) <= LONGEST_PREFIX else format(crc32(name), '08x')}."
 
     @property
     def socket(self) -> Path:
