@@ -105,8 +105,8 @@ def meant_for_another(journal: object, meant: str) -> str:
 def runner_of_before(pid: int, path: object) -> str:
     """After an upgrade, the last version's runner still works, under the names it knows."""
     return (
-        f"runner {pid} of the outlast before still moves the tasks of {path}: it leaves when the servers that it knows "
-        "have stopped, and then another one starts; to have that now, send it SIGTERM"
+        f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
+        "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
     )
 
 

@@ -25,6 +25,10 @@ class Liveness:
     def __init__(self, place: Place) -> None:
         self._descriptor = open_own(place.locks, os.O_RDWR | os.O_CREAT, place.owners())
 
+    def close(self) -> None:
+        """Give back the file, and with it every lock of this process."""
+        os.close(self._descriptor)
+
     def hold(self, process: int) -> None:
         """Say that this process is the one with this id (row), until it dies."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, process)

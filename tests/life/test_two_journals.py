@@ -150,7 +150,9 @@ def test_a_runner_of_the_version_before_is_not_joined_by_another(tmp_path: Path)
         assert before.stdout.readline() == "held\n"
         refused = worker(path)
         assert refused.returncode == 1
-        assert f"runner {before.pid} of the outlast before still moves the tasks of {path}" in refused.stderr
+        assert (
+            f"runner {before.pid}, of the outlast before the upgrade, still moves the tasks of {path}" in refused.stderr
+        )
         before.kill()
     with journal.transaction():
         assert [pid for _, pid in journal.present("runner")] == [before.pid], "nobody else has entered"

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from outlast import events
@@ -33,13 +34,12 @@ def give_way(journal: Journal, place: Place) -> None:
     default = replace(place, name=DEFAULT_JOURNAL)
     if place == default or not default.locks.exists():
         return
-    with reached(place.journal):
-        old = Liveness(default)
     with journal.transaction():
         present = journal.present("runner")
-    for process, pid in present:
-        if old.holder(process) == pid:
-            raise JournalUnusable(events.runner_of_before(pid, place.journal))
+    with reached(place.journal), closing(Liveness(default)) as old:
+        living = [pid for process, pid in present if old.holder(process) == pid]
+    if living:
+        raise JournalUnusable(events.runner_of_before(living[0], place.journal))
 
 
 def end_children_of_the_last(journal: Journal, liveness: Liveness, place: Place) -> None:

@@ -19,6 +19,7 @@ from outlast.ownership import is_trusted, user_named
 from outlast.peers import peer_of
 from outlast.place import Place
 from outlast.runner.channel import Channel
+from outlast.text import MOST_NAME, one_line
 
 log = logging.getLogger("outlast")
 MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
@@ -165,7 +166,8 @@ class Webs:
             log.error("%s", error)
             return
         if not self._place.is_meant_by(hello.journal):
-            self._turn_away(channel, events.meant_for_another(self._place.journal, hello.journal.path))
+            meant = one_line(hello.journal.path, MOST_NAME)
+            self._turn_away(channel, events.meant_for_another(self._place.journal, meant))
             return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []
