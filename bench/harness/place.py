@@ -18,6 +18,7 @@ from outlast.engines.opening import connect
 from outlast.engines.place import PASSING_FILE_SYSTEMS, file_system_of
 from outlast.errors import JournalUnusable
 from outlast.liveness import Liveness
+from outlast.place import Place as MeetingPlace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,7 +54,7 @@ class Place:
 
     def living(self, kind: str) -> list[int]:
         """Pids of the processes of a kind (`web`, `runner`, `child`) that the kernel says are alive."""
-        liveness = Liveness(self.journal.parent)
+        liveness = Liveness(MeetingPlace.of(self.journal))
         present = History(self.journal).summary(0.0).processes
         return [one.pid for one in present if one.kind == kind and liveness.holder(one.id) is not None]
 

@@ -18,7 +18,7 @@ from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
-from outlast.engines.place import doubts_about, journal_path
+from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.submissions import Answer
 from outlast.engines.writer import Writer
@@ -67,15 +67,16 @@ class Outlast:
 
     def _use(self, settings: Settings) -> None:
         self.settings = settings
-        self.path = journal_path(settings.url)
+        self.place = place_of(settings)
+        self.path = self.place.journal
         self._app_name = settings.app
         self._serves = False
         self._liveness: Liveness | None = None
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored)
-        self._connection = Connection(self.path, self._hello, starts_runner=settings.runner == "auto")
-        self._resume = Resume(self.path, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
-        self._watch = WebWatch(settings, self.path.parent, self._note, self._has_runner)
+        self._connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
+        self._resume = Resume(self.place, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
+        self._watch = WebWatch(settings, self.place, self._note, self._has_runner)
 
     def _forget(self) -> None:
         """A forked process is another one, and its locks are its own."""
@@ -192,10 +193,10 @@ class Outlast:
         self.store_soon([Note(incident)])
 
     def _has_runner(self) -> bool:
-        if not self.path.parent.exists():
+        if not self.place.folder.exists():
             return False
         try:
-            self._liveness = self._liveness or Liveness(self.path.parent)
+            self._liveness = self._liveness or Liveness(self.place)
         except OSError:  # a folder that was made read-only: nobody can be asked
             return False
         return self._liveness.runner() is not None
@@ -205,7 +206,8 @@ class Outlast:
         return journal.unfinished()
 
     def _new_journal(self) -> SqliteJournal:
-        return SqliteJournal(self.settings.url, patience=self.settings.store_deadline)
+        patience, is_shared = self.settings.store_deadline, self.place.is_shared
+        return SqliteJournal(self.settings.url, patience=patience, is_shared=is_shared)
 
     def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
         described = self.functions.describe(function)
@@ -236,7 +238,7 @@ class Outlast:
         self.ids.rise_above(journal.newest())
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         with reached(self.path):
-            self._liveness = self._liveness or Liveness(self.path.parent)
+            self._liveness = self._liveness or Liveness(self.place)
             self._liveness.hold(self._process)
         self.ids.belong_to(self._process)
         return self._process
@@ -251,7 +253,8 @@ class Outlast:
         name = self._app_name or app_in_modules(self._app())
         if not name:
             log.warning("%s", events.no_app_found())
-        return Hello(self._process, VERSION, self._serves, Environment.here(name, self.settings))
+        environment = Environment.here(name, self.settings)
+        return Hello(self._process, VERSION, self._serves, environment, self.place.address())
 
 
 def install(app: Starlette, **settings: Any) -> Outlast:

@@ -12,16 +12,17 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from outlast import events, hindrances
-from outlast.errors import StoreFailed
+from outlast.errors import StoreFailed, StrangerListens
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
+from outlast.ownership import is_trusted, user_named
+from outlast.peers import peer_of
+from outlast.place import Place
 from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
-SOCKET_NAME = "runner.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un
 STARTING_TIME = 5.0  # seconds until another runner is tried
 STABLE = 5.0  # seconds after which a connection that ends was a good one
@@ -38,8 +39,8 @@ class Connection:
     again when it dies.
     """
 
-    def __init__(self, path: Path, hello: Callable[[], Hello], *, starts_runner: bool) -> None:
-        self._path = path
+    def __init__(self, place: Place, hello: Callable[[], Hello], *, starts_runner: bool) -> None:
+        self._place = place
         self._hello = hello
         self._starts_runner = starts_runner
         self._reset()
@@ -58,6 +59,7 @@ class Connection:
         self._let_go = threading.Event()
         self._has_complained = False
         self._complaint = ""
+        self._stranger = ""  # what was said of one who listens in the runner's place
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be. Raises StoreFailed like `open`."""
@@ -147,13 +149,13 @@ class Connection:
     def _connect_to_new(self) -> socket.socket | None:
         """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
         try:
-            start_runner(self._path)
+            start_runner(self._place)
         except OSError as error:
-            self._complain(hindrances.runner_not_started(self._path, error))
+            self._complain(hindrances.runner_not_started(self._place.journal, error))
             return None
         connection = self._connect_within(STARTING_TIME)
         if connection is None and not self._closed.is_set():
-            self._complain(hindrances.no_runner_answers(self._path.parent / SOCKET_NAME))
+            self._complain(hindrances.no_runner_answers(self._place.socket))
         return connection
 
     def _complain(self, sentence: str) -> None:
@@ -162,12 +164,12 @@ class Connection:
         if sentence and sentence != before:
             log.error("%s", sentence)
         elif before and not sentence:
-            log.warning("%s", hindrances.runner_reached(self._path))
+            log.warning("%s", hindrances.runner_reached(self._place.journal))
 
     def _find_worker(self) -> socket.socket | None:
         connection = self._connect_within(1.0)
         if connection is None and not self._has_complained:
-            log.warning("%s", events.no_worker(self._path))
+            log.warning("%s", events.no_worker(self._place.journal))
         self._has_complained = connection is None
         return connection
 
@@ -180,47 +182,64 @@ class Connection:
 
     def _connect(self) -> socket.socket | None:
         try:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        except OSError:  # no descriptor is left
-            return None
-        try:
-            with socket_address(self._path.parent) as address:
-                connection.connect(address)
+            return connected(self._place)
+        except StrangerListens as error:
+            if str(error) != self._stranger:
+                log.error("%s", error)
+            self._stranger = str(error)
         except OSError:
-            connection.close()
             return None
-        return connection
+        return None
 
 
-def look_now(path: Path) -> None:
-    """Have the runner of the journal at `path`, if there is one, look which tasks are to be stopped."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, suppress(OSError):
-        with socket_address(path.parent) as address:
+def connected(place: Place) -> socket.socket:
+    """A connection to whoever listens at `place`, who is this user or root. Raises OSError, StrangerListens."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with socket_address(place) as address:
             connection.connect(address)
+        _make_sure_of(connection, place)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_sure_of(connection: socket.socket, place: Place) -> None:
+    user = peer_of(connection).uid
+    if not is_trusted(user):
+        raise StrangerListens(events.stranger_listens(place.socket, user_named(user)))
+
+
+def look_now(place: Place) -> None:
+    """Have the runner of the journal at `place`, if there is one, look which tasks are to be stopped."""
+    with suppress(OSError, StrangerListens), connected(place) as connection:
         connection.sendall(LOOK)
 
 
-def start_runner(path: Path) -> None:
-    """Start a runner for the journal at `path`, in a session of its own, holding nothing of this process but stderr.
+def start_runner(place: Place) -> None:
+    """Start a runner for the journal at `place`, in a session of its own, holding nothing of this process but stderr.
 
     It detaches at once, so that this process never has it as a child.
     """
-    command = [sys.executable, "-P", "-m", "outlast.runner", str(path)]
+    command = [sys.executable, "-P", "-m", "outlast.runner", str(place.journal)]
+    if place.is_shared:
+        command.append("--shared-folder")
     null = subprocess.DEVNULL
     errors = None if _is_open(2) else null
     subprocess.run(command, stdin=null, stdout=null, stderr=errors, start_new_session=True, check=False)
 
 
 @contextmanager
-def socket_address(folder: Path) -> Iterator[str]:
+def socket_address(place: Place) -> Iterator[str]:
     """The address of the runner's socket, through a descriptor of its folder where the path is too long."""
-    plain = str(folder / SOCKET_NAME)
+    plain = str(place.socket)
     if len(os.fsencode(plain)) <= LONGEST_PATH:
         yield plain
         return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(place.folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{SOCKET_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{place.socket.name}"
     finally:
         os.close(descriptor)
 

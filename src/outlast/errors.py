@@ -49,5 +49,9 @@ class TargetNotFound(OutlastError, ImportError):
     """The app named by `module:name` cannot be imported."""
 
 
+class StrangerListens(OutlastError):
+    """Where the runner is expected, a process of another user listens."""
+
+
 class WorkerRefused(OutlastError):
     """A runner cannot start here: another one already moves the tasks of this journal."""

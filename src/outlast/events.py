@@ -120,6 +120,38 @@ def no_worker(path: object) -> str:
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
 
 
+def stranger_listens(socket: object, user: str) -> str:
+    """Where the runner is expected, somebody else is."""
+    return (
+        f"whoever listens at {socket} runs as {user}, not as this user: nothing is said to it, and tasks, which are "
+        "stored, wait until a runner of this user's can listen there"
+    )
+
+
+def stranger_called(user: str, calls: int) -> str:
+    """Somebody else wanted to speak to the runner."""
+    again = f" ({calls} times)" if calls > 1 else ""
+    return f"a process of {user} called this runner, which listens to its own user and to root only{again}: hung up on"
+
+
+def cannot_listen(socket: object, why: object) -> str:
+    """A runner cannot have the place where web workers look for it."""
+    return f"the runner cannot listen at {socket}: {why}. If that is not this user's, remove it"
+
+
+def meant_for_another(journal: object, meant: str) -> str:
+    """A web worker has come to the wrong runner."""
+    return f"a web worker of the journal {meant} called the runner of {journal}, and was hung up on"
+
+
+def runner_of_before(pid: int, path: object) -> str:
+    """After an upgrade, the last version's runner still works, under the names it knows."""
+    return (
+        f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
+        "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
+    )
+
+
 def runner_died(pid: int) -> str:
     """The last runner has gone without a good-bye."""
     return f"runner {pid} died, or its container or machine went down"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from outlast.errors import OutlastError
+from outlast.place import Address
 from outlast.settings import Settings
 from outlast.text import MOST_NAME, in_one_line, one_line
 
@@ -43,13 +44,14 @@ class Environment:
 class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
-    `serves` tells a server from a script that only asks for tasks.
+    `serves` tells a server from a script that only asks for tasks. journal: the one it means, where it has been told.
     """
 
     process: int
     version: str
     serves: bool
     environment: Environment
+    journal: Address = field(default_factory=Address)
 
     def message(self) -> dict[str, Any]:
         """This hello as a JSON object."""
@@ -65,10 +67,16 @@ class Hello:
                 one_line(str(message["version"]), MOST_NAME),
                 bool(message["serves"]),
                 environment,
+                _address(message.get("journal")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = in_one_line(error)
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {why}") from error
+
+
+def _address(given: Mapping[str, Any] | None) -> Address:
+    """That of the journal; empty from an outlast that did not tell it yet."""
+    return Address(str(given["path"]), int(given["device"]), int(given["inode"])) if given else Address()
 
 
 def read_environment(given: Mapping[str, Any]) -> Environment:

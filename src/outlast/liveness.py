@@ -11,18 +11,23 @@ import fcntl
 import os
 import struct
 import sys
-from pathlib import Path
 
-FILE_NAME = "processes.lock"
+from outlast.ownership import open_own
+from outlast.place import Place
+
 _RUNNER_BYTE = 0  # ids of processes start at 1
 _FLOCK = "hhqqi" if sys.platform == "linux" else "qqihh"
 
 
 class Liveness:
-    """The locks of the processes that share a journal. One instance per process and folder."""
+    """The locks of the processes that share a journal. One instance per process and place."""
 
-    def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, place: Place) -> None:
+        self._descriptor = open_own(place.locks, os.O_RDWR | os.O_CREAT, place.owners())
+
+    def close(self) -> None:
+        """Give back the file, and with it every lock of this process."""
+        os.close(self._descriptor)
 
     def hold(self, process: int) -> None:
         """Say that this process is the one with this id (row), until it dies."""

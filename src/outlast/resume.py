@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from outlast import events, hindrances
-from outlast.connection import SOCKET_NAME, Connection
+from outlast.connection import Connection
 from outlast.engines.contract import Journal
+from outlast.engines.place import refusal_of
 from outlast.engines.writer import Writer
 from outlast.errors import JournalUnusable, StoreFailed
+from outlast.place import Place
 from outlast.threads import BackOff
 
 log = logging.getLogger("outlast")
@@ -24,8 +25,8 @@ class Resume:
     A journal that refuses is tried again until it does not: locked, full, read-only.
     """
 
-    def __init__(self, path: Path, writer: Writer, connection: Connection, look: Look, deadline: float) -> None:
-        self._path = path
+    def __init__(self, place: Place, writer: Writer, connection: Connection, look: Look, deadline: float) -> None:
+        self._place = place
         self._writer = writer
         self._connection = connection
         self._look = look
@@ -50,16 +51,18 @@ class Resume:
         self._is_over.set()
 
     def _try(self) -> None:
-        if not self._path.exists():
+        if refused := refusal_of(self._place):
+            raise JournalUnusable(refused)
+        if not self._place.journal.exists():
             return
         count = self._writer.ask_now(self._look, self._deadline)
-        log.info("%s", events.unfinished_found(self._path, count))
-        if count or (self._path.parent / SOCKET_NAME).exists():
+        log.info("%s", events.unfinished_found(self._place.journal, count))
+        if count or self._place.socket.exists():
             self._writer.store_now([], self._deadline)  # which gives this process its id
             if not self._is_over.is_set():
                 self._connection.open()
         if self._complaint:
-            log.warning("%s", hindrances.resumed(self._path))
+            log.warning("%s", hindrances.resumed(self._place.journal))
 
     def _complain(self, what: str) -> None:
         if not self._complaint:

@@ -23,6 +23,7 @@ _MODES = {
     "on_store_error": STORE_ERROR_MODES,
     "watch": YES_OR_NO,
     "child_start": CHILD_STARTS,
+    "shared_folder": YES_OR_NO,
 }
 
 
@@ -41,6 +42,7 @@ class Settings:
     """Everything that can be set. Durations are seconds.
 
     url: where the journal is; `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    shared_folder: `true` uses a journal in a folder that others may write to, who may do there what the app may do.
     app: the app that children import, `module:name`; empty means: ask the server, then look for it.
     runner: `auto` starts a runner when there is none, `external` leaves that to `outlast worker`, `off` only stores.
     drain: how long running tasks may go on after the last web worker has left.
@@ -72,6 +74,7 @@ class Settings:
     """
 
     url: str = "sqlite:///.outlast/journal.db"
+    shared_folder: str = "false"
     app: str = ""
     runner: str = "auto"
     drain: float = 25.0

@@ -8,10 +8,11 @@ import os
 import secrets
 from collections.abc import Callable
 from contextvars import Context
-from pathlib import Path
 
+from outlast.engines.place import refusal_of
 from outlast.incidents import WEB_WORKER, Incident
 from outlast.kernel import start_of
+from outlast.place import Place
 from outlast.request.current import current_box
 from outlast.settings import Settings
 from outlast.threads import OwnThread, start_from
@@ -33,10 +34,10 @@ class WebWatch:
     """`note` stores an incident; `has_runner` tells whether a runner looks after the dead, which knows more of them."""
 
     def __init__(
-        self, settings: Settings, folder: Path, note: Callable[[Incident], None], has_runner: Callable[[], bool]
+        self, settings: Settings, place: Place, note: Callable[[Incident], None], has_runner: Callable[[], bool]
     ) -> None:
         self._settings = settings
-        self._folder = folder
+        self._place = place
         self._note = note
         self._has_runner = has_runner
         self._watch = Watch(WEB_WORKER)
@@ -60,8 +61,9 @@ class WebWatch:
             return
         self._is_wanted = False
         server, is_stopping = server_here()
-        self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
-        self._watch.keep_box(self._folder / f"{self._own}{secrets.token_hex(4)}.box", server=server)
+        if not refusal_of(self._place):
+            self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
+            self._watch.keep_box(self._place.file(f"{self._own}{secrets.token_hex(4)}.box"), server=server)
         reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
         self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
 
@@ -82,12 +84,14 @@ class WebWatch:
     def _report_dead(self) -> None:
         if self._has_runner():
             return
-        found = of_the_dead(self._folder, PREFIX, self._own)
+        found = of_the_dead(self._place.folder, self._place.prefix + PREFIX, self._place.prefix + self._own)
         for remains in found.remains:
             memory = has_run_out(remains, OomKills().count)
             self._note(incident_of(remains, Witnessed(heard_at=None, out_of_memory=memory)))
         if found.unread:
-            log.warning("%s", sentences.old_boxes(found.unread, self._folder))
+            log.warning("%s", sentences.old_boxes(found.unread, self._place.folder))
+        if found.foreign:
+            log.warning("%s", sentences.foreign_boxes(found.foreign, self._place.folder))
 
 
 def _flight_of(context: Context) -> InFlight | None:

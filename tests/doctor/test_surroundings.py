@@ -18,6 +18,7 @@ from outlast.engines.contract import ProcessEntry
 from outlast.engines.sqlite import SqliteJournal
 from outlast.incidents import Cause, Incident, Kind
 from outlast.liveness import Liveness
+from outlast.place import Place
 from outlast.tasks import Lane, NewTask, State, TaskIds
 from tests.doctor.projects import CLEAN, FACTORY, write
 from tests.doctor.run import doctor
@@ -115,7 +116,7 @@ def test_what_has_blocked_a_web_worker_is_read_from_the_journal(tmp_path: Path) 
     with journal.transaction():
         journal.note([stall, replace(stall, seconds=9.0), replace(stall, process="task process")], time.time())
     journal.close()
-    assert journal_facts(tmp_path / "journal.db", time.time()).stalls == {"send (report.py:88)": 9.0}
+    assert journal_facts(Place.of(tmp_path / "journal.db"), time.time()).stalls == {"send (report.py:88)": 9.0}
 
 
 def test_a_stop_that_is_shorter_than_stop_wait(tmp_path: Path) -> None:
@@ -194,7 +195,7 @@ def test_it_reads_the_journal_and_does_not_change_it(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     with journal.transaction():
         journal.enter(ProcessEntry("runner", os.getpid(), "here", 1.0))
-    liveness = Liveness(path.parent)
+    liveness = Liveness(Place.of(path))
     assert liveness.become_runner()
     answer = doctor(tmp_path, "shop.main:app", "--json", environ={"OUTLAST_RUNNER": "external"})
     assert answer.document["findings"] == []

@@ -22,7 +22,7 @@ IS_ROOT = os.geteuid() == 0
 def small_disk(place: Path, mode: str = "rw") -> Iterator[Path]:
     """A file system of 2 MiB; only root can have one."""
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=2m,{mode}", "none", place], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=2m,mode=700,{mode}", "none", place], check=True)
     try:
         yield place
     finally:

@@ -14,9 +14,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from outlast.connection import SOCKET_NAME
+from outlast.place import Place
 from outlast.process import this
-from outlast.runner.webs import LOOK, Webs
+from outlast.runner.listener import LOOK
+from outlast.runner.webs import Webs
 from outlast.watch import watch as watch_module
 from outlast.watch.box import SIZE
 from outlast.watch.remains import read
@@ -94,9 +95,10 @@ def test_a_task_process_without_descriptors_goes_on(tmp_path: Path) -> None:
 
 def test_a_listener_without_descriptors_is_not_asked_again_and_again(tmp_path: Path) -> None:
     selector = selectors.DefaultSelector()
-    webs = Webs(tmp_path / "journal.db", selector, lambda *_: None, lambda: None, lambda: None)
+    place = Place.of(tmp_path / "journal.db")
+    webs = Webs(place, selector, lambda *_: None, lambda: None, lambda: None)
     with closing(socket.socket(socket.AF_UNIX)) as client:
-        client.connect(str(tmp_path / SOCKET_NAME))
+        client.connect(str(place.socket))
         with without_descriptors(os.getpid()):
             answer(selector)
             assert selector.select(0) == [], "nothing is ready, so that nobody spins"
@@ -117,7 +119,7 @@ def test_a_socket_that_is_deleted_is_made_anew_by_the_same_runner(tmp_path: Path
         worker = server.add("ok", "before")
         server.wait_for("ran", "before")
         before = runners_in(tmp_path)
-        (server.journal.parent / SOCKET_NAME).unlink()
+        Place.of(server.journal).socket.unlink()
         kill(worker)
         eventually(lambda: server.answers() and not is_alive(worker), "another web worker is there")
         server.add("ok", "after")

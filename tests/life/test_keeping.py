@@ -12,6 +12,7 @@ from pathlib import Path
 from outlast.engines.history import History
 from outlast.engines.sqlite import SqliteJournal
 from outlast.liveness import Liveness
+from outlast.place import Place
 from outlast.tasks import End, Lane, NewTask, Settlement, State
 from tests.support.servers import eventually
 
@@ -25,7 +26,7 @@ def test_a_runner_that_nobody_has_told_the_settings_forgets_nothing(tmp_path: Pa
     log = tmp_path / "runner.log"
     with log.open("wb") as output:
         subprocess.run([sys.executable, "-m", "outlast.runner", str(path)], stderr=output, check=True)
-    liveness = Liveness(path.parent)
+    liveness = Liveness(Place.of(path))
     eventually(lambda: "moves the tasks" in log.read_text(), "it listens to signals by then")
     runner = liveness.runner()
     assert runner

@@ -14,6 +14,7 @@ import pytest
 from outlast.connection import socket_address
 from outlast.frames import packed
 from outlast.hello import Environment, Hello
+from outlast.place import Place
 from outlast.settings import Settings
 from tests.life.captured import captured
 from tests.support.processes import runners_in
@@ -110,7 +111,7 @@ def greeting_from_another_version(server: Server) -> Iterator[None]:
     """A web worker with an outlast that was installed meanwhile, and with the same output."""
     hello = packed(Hello(0, "1000.0", True, Environment.here("main:app", Settings())).message())
     with server.log.open("ab") as log, socket.socket(socket.AF_UNIX) as stranger:
-        with socket_address(server.journal.parent) as address:
+        with socket_address(Place.of(server.journal)) as address:
             stranger.connect(address)
         socket.send_fds(stranger, [hello[:1]], [log.fileno(), log.fileno()])
         stranger.sendall(hello[1:])

@@ -158,7 +158,8 @@ def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tm
 
 def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_path: Path) -> None:
     code = (
-        f"from pathlib import Path; from outlast.connection import start_runner; start_runner(Path('{tmp_path}/j.db'))"
+        "from pathlib import Path; from outlast.connection import start_runner; from outlast.place import Place; "
+        f"start_runner(Place.of(Path('{tmp_path}/j.db')))"
     )
     run = subprocess.run([PYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=5, check=True)
     assert "moves the tasks" in run.stderr

@@ -55,7 +55,7 @@ def small_disk(folder: Path) -> Iterator[Place]:
     disk = folder / "disk"
     disk.mkdir()
     if IS_ROOT:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", disk], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", disk], check=True)
     try:
         yield Place(variables={"OUTLAST_URL": f"sqlite:///{disk}/journal.db", "TASKFLOW_DB": f"{disk}/tasks.db"})
     finally:

@@ -19,6 +19,7 @@ from typing import IO
 from outlast.engines.history import History, Record
 from outlast.errors import JournalUnusable
 from outlast.liveness import Liveness
+from outlast.place import Place
 
 APP = Path(__file__).with_name("app.py")
 PYTHON = sys.executable
@@ -139,8 +140,8 @@ class Server:
 
     def living(self, kind: str) -> list[int]:
         """Pids of the processes of a kind that the kernel says are alive, as this namespace counts them."""
-        liveness = Liveness(self.journal.parent)
         present = History(self.journal).summary(0.0).processes
+        liveness = Liveness(Place.of(self.journal))
         return [pid for one in present if one.kind == kind and (pid := liveness.holder(one.id))]
 
     def all_settled(self) -> bool:

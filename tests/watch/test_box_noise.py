@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
-from outlast.watch.box import FLIGHTS_AT, MARK, POKE, SIZE, STALL_AT, VITALS_AT, WHO_AT, Owner, StallNote
+from outlast.watch.box import FLIGHTS_AT, MARK, POKE, SIZE, STALL_AT, VITALS_AT, WHO_AT, Box, Owner, StallNote
 from outlast.watch.remains import MOST_READ, Remains, boxes_in, of_the_dead, read, vitals_of
 
 PREFIX = "web-"
@@ -172,3 +172,52 @@ def is_sound(found: Remains | None) -> None:
         assert 0 <= found.owner.pid < 1 << 63
         assert found.stall is None or len(found.stall.culprit) <= 200
         assert all(flight.seconds >= 0 for flight in found.flights(5.0))
+
+
+def test_what_is_no_file_of_this_user_is_counted_and_left_alone(tmp_path: Path) -> None:
+    """A pipe would block whoever opens it, a link leads anywhere, /dev/zero has no end."""
+    os.mkfifo(tmp_path / "web-1-1-a.box")
+    (tmp_path / "web-2-1-a.box").symlink_to("/dev/zero")
+    (tmp_path / "web-3-1-a.box").symlink_to("nowhere")
+    (tmp_path / "web-4-1-a.box").mkdir()
+    before = sorted(tmp_path.iterdir())
+    found = of_the_dead(tmp_path, PREFIX)
+    assert (found.remains, found.unread, found.foreign) == ([], 0, 4)
+    assert sorted(tmp_path.iterdir()) == before
+    assert [*map(read, before), *map(vitals_of, before)] == [None] * 8
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link"])
+def test_a_crash_file_that_is_none_is_not_read(place: Path, kind: str) -> None:
+    box = Box(place, OWNER)
+    crash = place.with_suffix(".crash")
+    crash.unlink()
+    if kind == "a pipe":
+        os.mkfifo(crash)
+    else:
+        crash.symlink_to("/dev/zero")
+    found = read(place)
+    assert found is not None
+    assert (found.crash, found.crash_at) == ("", 0.0)
+    box.close()
+
+
+def test_of_a_crash_file_without_end_the_last_is_read(place: Path) -> None:
+    box = Box(place, OWNER)
+    with place.with_suffix(".crash").open("wb") as crash:
+        crash.truncate(1 << 40)  # takes no room: it is a hole
+        crash.seek(0, os.SEEK_END)
+        crash.write(b"x" * 65_536)
+    found = read(place)
+    assert found is not None
+    assert found.crash == "x" * 65_536
+    box.close()
+
+
+def test_the_boxes_of_another_journal_in_the_folder_are_not_ours(tmp_path: Path) -> None:
+    for name in ("web-1-1-a.box", "a.db.web-1-1-a.box", "a.db.b.web-1-1-a.box", "web-x.web-1-1-a.box"):
+        (tmp_path / name).write_bytes(b"noise that has been there for long")
+        os.utime(tmp_path / name, (1.0, 1.0))
+    assert [one.name for one in boxes_in(tmp_path)] == ["web-1-1-a.box"]
+    assert of_the_dead(tmp_path, "a.db.web-").unread == 1
+    assert {one.name for one in tmp_path.iterdir()} == {"web-1-1-a.box", "a.db.b.web-1-1-a.box", "web-x.web-1-1-a.box"}

@@ -26,6 +26,7 @@ from outlast.incidents import TASK_PROCESS
 from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
+from outlast.place import Place
 from outlast.text import in_one_line, log_exception, traceback_of
 from outlast.watch.box import State
 from outlast.watch.watch import Watch
@@ -69,7 +70,7 @@ def prepare(environment: Environment) -> None:
 def _settle_in(start: Message) -> Watch:
     """Be seen as alive, keep a black box."""
     process = int(start["process"])
-    Liveness(Path(start["journal"]).parent).hold(process)
+    Liveness(Place.of(Path(start["journal"]), is_shared=bool(start["is_shared"]))).hold(process)
     watch = Watch(TASK_PROCESS)
     watch.keep_box(Path(start["box"]), process)
     return watch

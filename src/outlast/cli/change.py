@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
@@ -12,8 +11,9 @@ from outlast.cli.output import say, say_aside
 from outlast.cli.read import at_url, told_errors
 from outlast.connection import look_now
 from outlast.engines.history import History, Record
-from outlast.engines.place import journal_path
+from outlast.engines.place import place_of
 from outlast.engines.sqlite import SqliteJournal
+from outlast.place import Place
 from outlast.settings import Settings
 from outlast.tasks import State, number_of
 
@@ -28,25 +28,25 @@ def cancel(task_ids: tuple[str, ...], url: str | None) -> None:
     not listen is ended. Exits with 1 when one of them has ended already, or runs inline in its web worker.
     """
     with told_errors():
-        path = journal_path(Settings.load(url=url).url)
-        say_aside(f"journal {path}")
-        history = History(path)
+        place = place_of(Settings.load(url=url))
+        say_aside(f"journal {place.journal}")
+        history = History(place.journal)
         records = [history.task(prefix) for prefix in task_ids]
-        cancelled = _cancelled(path, records)
+        cancelled = _cancelled(place, records)
     for record in records:
         say(_sentence(record, cancelled=cancelled[number_of(record.id)]))
     if not all(cancelled.values()):
         sys.exit(1)
 
 
-def _cancelled(path: Path, records: list[Record]) -> dict[int, bool]:
-    journal = SqliteJournal(f"sqlite:///{path}")
+def _cancelled(place: Place, records: list[Record]) -> dict[int, bool]:
+    journal = SqliteJournal(f"sqlite:///{place.journal}", is_shared=place.is_shared)
     try:
         with journal.transaction():
             cancelled = journal.cancel([number_of(record.id) for record in records], time.time())
     finally:
         journal.close()
-    look_now(path)
+    look_now(place)
     return cancelled
 
 

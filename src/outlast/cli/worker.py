@@ -8,7 +8,7 @@ import sys
 import click
 
 from outlast.cli.output import say_aside
-from outlast.engines.place import journal_path
+from outlast.engines.place import place_of
 from outlast.errors import OutlastError
 from outlast.hello import Environment
 from outlast.runner.start import log_to_stderr, run
@@ -29,7 +29,7 @@ def worker(app: str | None, url: str | None) -> None:
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
         log_to_stderr()
-        run(journal_path(settings.url), Environment.here(settings.app, settings))
+        run(place_of(settings), Environment.here(settings.app, settings))
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)

@@ -23,7 +23,7 @@ from outlast.doctor.scopes import scopes_of
 from outlast.doctor.server import Server
 from outlast.doctor.surroundings import journal_findings, server_findings, stall_findings
 from outlast.doctor.tasks import ListedTask, Lister, functions_named
-from outlast.engines.place import doubts_about, journal_path
+from outlast.engines.place import doubts_about, place_of
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.process import this
 from outlast.settings import Settings, unknown_variables
@@ -57,7 +57,7 @@ def examine(target: str, server: Server | None) -> Report:
     app = load(target, sources)
     outlast = _installed_in(app)
     settings = outlast.settings if outlast is not None else Settings.load()
-    facts = journal_facts(journal_path(settings.url), time.time())
+    facts = journal_facts(place_of(settings), time.time())
     project = Project(Path.cwd(), target.partition(":")[0], sources)
     scopes = scopes_of(project, sources)
     blockers = facts.blockers or {}

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from outlast.doctor.surroundings import JournalFacts
 from outlast.engines.history import History, Summary
-from outlast.engines.place import file_system_of, journal_path
+from outlast.engines.place import file_system_of, journal_path, refusal_of
 from outlast.errors import OutlastError
 from outlast.incidents import WEB_WORKER, Cause
-from outlast.liveness import FILE_NAME, Liveness
+from outlast.liveness import Liveness
+from outlast.place import Place
 from outlast.settings import Settings
 
 _LOOKED_AT = 200  # incidents
@@ -20,10 +21,11 @@ _DEPTH = 2  # folders below the current one in which another journal is looked f
 _NOT_THE_PROJECTS = frozenset({"node_modules", "site-packages", "venv"})
 
 
-def journal_facts(path: Path, now: float) -> JournalFacts:
-    """What is known of the journal at `path`, which the app uses; `now` is in seconds since the epoch."""
-    facts = JournalFacts(path, file_system_of(path.parent), others=tuple(_others(path)))
-    if not path.exists():
+def journal_facts(place: Place, now: float) -> JournalFacts:
+    """What is known of the journal at `place`, which the app uses; `now` is in seconds since the epoch."""
+    path = place.journal
+    facts = JournalFacts(path, file_system_of(path.parent), refusal_of(place), others=tuple(_others(path)))
+    if facts.refused or not path.exists():
         return replace(facts, runner_lives=False, blockers={})
     try:
         history = History(path)
@@ -32,7 +34,7 @@ def journal_facts(path: Path, now: float) -> JournalFacts:
         return replace(facts, unreadable=str(error), blockers={})
     waiting = summary.counts["waiting"]
     facts = replace(facts, blockers=summary.blockers, stalls=stalls, waiting=waiting)
-    return replace(facts, runner_lives=_runner_lives(path, summary))
+    return replace(facts, runner_lives=_runner_lives(place, summary))
 
 
 def _stalls(history: History) -> dict[str, float]:
@@ -44,12 +46,12 @@ def _stalls(history: History) -> dict[str, float]:
     return seconds
 
 
-def _runner_lives(path: Path, summary: Summary) -> bool | None:
+def _runner_lives(place: Place, summary: Summary) -> bool | None:
     """Whether the runner that is said to be there holds its lock; None if this user may not look."""
     if all(process.kind != "runner" for process in summary.processes):
         return False
     try:
-        return (path.parent / FILE_NAME).exists() and Liveness(path.parent).runner() is not None
+        return place.locks.exists() and Liveness(place).runner() is not None
     except OSError:
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outlast.doctor.findings import Code, Finding, finding, note
+from outlast.doctor.findings import Code, Finding, finding, note, refusal
 from outlast.doctor.server import Server
 from outlast.engines.place import NETWORK_FILE_SYSTEMS, PASSING_FILE_SYSTEMS
 
@@ -18,14 +18,15 @@ ASGI_GRACE = 3  # seconds that gunicorn's asgi worker leaves to what a client ha
 class JournalFacts:
     """What is known of the journal.
 
-    file_system: its type, empty if not known. unreadable: why it cannot be read. others: journals elsewhere, with
-    what leads to them. blockers: seconds for which functions have blocked an event loop, at most. stalls: the
-    same for what has blocked a web worker, such as `send (report.py:88)`.
+    file_system: its type, empty if not known. refused: why it is not used, ending with the remedy. unreadable: why it
+    cannot be read. others: journals elsewhere, with what leads to them. blockers: seconds for which functions have
+    blocked an event loop, at most. stalls: the same for what has blocked a web worker, such as `send (report.py:88)`.
     runner_lives: None if that cannot be told. waiting: tasks that wait to run.
     """
 
     path: Path
     file_system: str = ""
+    refused: str = ""
     unreadable: str = ""
     others: tuple[tuple[Path, str], ...] = ()
     blockers: Mapping[str, float] | None = None
@@ -40,6 +41,8 @@ def journal_findings(facts: JournalFacts, runner: str, doubts: Sequence[str]) ->
     if facts.file_system in NETWORK_FILE_SYSTEMS:
         sentence = f"the journal is on a network file system ({facts.file_system}), where SQLite's locks do not hold"
         yield finding(Code.JOURNAL_PLACE, place, sentence, "set OUTLAST_URL to a path on a local disk")
+    if facts.refused:
+        yield refusal(Code.JOURNAL_PLACE, place, facts.refused)
     for doubt in doubts:
         yield finding(Code.JOURNAL_PLACE, place, doubt, _outlasting(facts.file_system))
     if facts.unreadable:

@@ -20,12 +20,13 @@ import apsw
 
 from outlast import events
 from outlast.engines.opening import shows_damage
-from outlast.engines.place import prepare_folder
+from outlast.engines.place import SIDES, prepare_folder
 from outlast.errors import StoreFailed
+from outlast.ownership import open_own
+from outlast.place import Place
 from outlast.tasks import TaskIds
 
 log = logging.getLogger("outlast")
-SIDES = ("", "-wal", "-shm")  # SQLite's names: the file, its write-ahead log, the index of that
 LOOK = 0.01  # seconds between looks for a file that somebody else puts back
 Inode = tuple[int, int]
 TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
@@ -58,17 +59,17 @@ def _inode(name: str) -> Inode | None:
 
 
 class Presence:
-    """That this process has the journal at `path` open, for whoever finds no file there and would make an empty one.
+    """That this process has the journal at `place` open, for whoever finds no file there and would make an empty one.
 
     Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises StoreFailed when the file stays
     away for `patience` seconds although somebody has it open, who puts it back as soon as he looks.
     """
 
-    def __init__(self, path: Path, patience: float, make: Callable[[], None]) -> None:
-        self._file = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def __init__(self, place: Place, patience: float, make: Callable[[], None]) -> None:
+        self._file = open_own(place.presence, os.O_RDWR | os.O_CREAT, place.owners())
         self.close = weakref.finalize(self, os.close, self._file)
         try:
-            self._enter(path, patience, make)
+            self._enter(place.journal, patience, make)
         except BaseException:
             self.close()
             raise
@@ -93,20 +94,23 @@ class Presence:
         return True
 
 
-def make_journal(path: Path, prepare: Callable[[apsw.Connection], None]) -> None:
-    """Make an empty journal at `path`, where there is none and nobody has one open. `prepare` writes its schema."""
-    with _alone(path):
-        _place(path, _draft(path, prepare), keeps=True)
+def make_journal(place: Place, prepare: Callable[[apsw.Connection], None]) -> None:
+    """Make an empty journal at `place`, where there is none and nobody has one open. `prepare` writes its schema."""
+    with _alone(place):
+        _place(place.journal, _draft(place.journal, prepare), keeps=True)
 
 
-def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]) -> None:
-    """Make a journal at `path` of what is in `lost`, which is open and was the one there (`identity`).
+def put_back(
+    place: Place, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]
+) -> None:
+    """Make a journal at `place` of what is in `lost`, which is open and was the one there (`identity`).
 
     Does nothing when somebody else has put another one there. If `lost` cannot be read to its end, the new one is
     empty. Raises apsw.Error or OSError when there is no room, for example.
     """
-    prepare_folder(path)
-    with _locked(lost) as readable, _alone(path):
+    prepare_folder(place)
+    path = place.journal
+    with _locked(lost) as readable, _alone(place):
         if Identity.at(path).file not in (None, identity.file):
             return
         draft = _draft(path, prepare)
@@ -118,14 +122,17 @@ def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Cal
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time, by a lock on the folder: to close a journal's file would drop SQLite's locks on it."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+def _alone(place: Place) -> Iterator[None]:
+    """One process at a time, by a lock on a file for that alone.
+
+    To close a journal's own file would drop SQLite's locks on it, and the folder can be locked by whoever may read it.
+    """
+    file = open_own(place.turns, os.O_RDWR | os.O_CREAT, place.owners())
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(file)
 
 
 @contextmanager

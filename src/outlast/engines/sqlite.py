@@ -23,6 +23,7 @@ from outlast.engines.schema import migrate
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import unless_cancelled
+from outlast.place import Place
 from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
 from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
 
@@ -37,10 +38,12 @@ class SqliteJournal:
     """The journal of `url`, opened at its first use. For one thread of one process: never carry it across a fork.
 
     `patience` is how many seconds a transaction waits for the write lock. `checkpoints` is for the runner alone.
+    `is_shared`: whether its folder may be one that others may write to.
     """
 
-    def __init__(self, url: str, *, patience: float = 5.0, checkpoints: bool = False) -> None:
+    def __init__(self, url: str, *, patience: float = 5.0, checkpoints: bool = False, is_shared: bool = False) -> None:
         self.path = journal_path(url)
+        self._place = Place.of(self.path, is_shared=is_shared)
         self._patience = patience
         self._checkpoints = checkpoints
         self._connection: apsw.Connection | None = None
@@ -59,8 +62,8 @@ class SqliteJournal:
             self._here()
 
     def _open(self) -> apsw.Connection:
-        prepare_folder(self.path)
-        presence = Presence(self.path, self._patience, lambda: make_journal(self.path, self._prepare))
+        prepare_folder(self._place)
+        presence = Presence(self._place, self._patience, lambda: make_journal(self._place, self._prepare))
         try:
             self._connection = self._connected()
         except BaseException:
@@ -147,7 +150,7 @@ class SqliteJournal:
             return self._connection
         with reached(self.path):
             if self._connection is not None and now.file in (None, self._identity.file):
-                put_back(self.path, self._connection, self._identity, self._prepare)
+                put_back(self._place, self._connection, self._identity, self._prepare)
             self.close()
             return self._open()
 

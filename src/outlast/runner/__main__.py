@@ -1,4 +1,4 @@
-"""`python -m outlast.runner PATH`: the process that a web worker starts when a journal has no runner."""
+"""`python -m outlast.runner PATH [--shared-folder]`: what a web worker starts when a journal has no runner."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import sys
 
 
-def main(path: str) -> None:
+def main(path: str, *flags: str) -> None:
     """Detach, then run. The caller waits only for the fork, so that comes before every import that takes time."""
     if os.fork():
         os._exit(0)
     from outlast.runner.start import start
 
-    start(path)
+    start(path, is_shared="--shared-folder" in flags)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

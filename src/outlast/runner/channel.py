@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import socket
-import struct
 from collections.abc import Callable, Sequence
 
 from outlast.frames import Message, Unpacker, packed
+from outlast.peers import peer_of
 from outlast.text import in_one_line
 
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 PIECE = 1 << 18  # bytes read at once
 
 
@@ -42,11 +42,11 @@ class Channel:
 
     @property
     def peer(self) -> int:
-        """The pid of the other side as this process counts them; 0 if it has none here (SO_PEERCRED, unix(7))."""
-        if not hasattr(socket, "SO_PEERCRED"):
+        """The pid of the other side as this process counts them; 0 if it has none here."""
+        try:
+            return peer_of(self._socket).pid
+        except OSError:  # it has hung up
             return 0
-        answer = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        return int(_CREDENTIALS.unpack(answer)[0])
 
     def send(self, message: Message) -> bool:
         """Send as much as goes now, the rest when the other side takes it. False: the other side is gone."""
@@ -75,11 +75,13 @@ class Channel:
             continue
 
     def close(self) -> None:
-        """Leave the selector and close the socket."""
+        """Leave the selector, close the socket and what has been passed and nobody has taken."""
         if self.is_open:
             self.is_open = False
             self._selector.unregister(self._socket)
             self._socket.close()
+        while self.descriptors:
+            os.close(self.descriptors.pop())
 
     def _attend(self) -> None:
         if self._unsent:

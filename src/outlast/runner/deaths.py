@@ -14,6 +14,7 @@ from pathlib import Path
 
 from outlast.incidents import Incident
 from outlast.kernel import start_of
+from outlast.place import Place
 from outlast.watch import sentences
 from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
 from outlast.watch.exits import exit_status, watch_exit
@@ -36,14 +37,16 @@ class Known:
 
 
 class Deaths:
-    """Of the web workers whose boxes are in `folder`."""
+    """Of the web workers whose boxes are at `place`."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._boxes = place.prefix + PREFIX
         self._known: dict[int, Known] = {}
         self._pending: list[tuple[Remains, float | None]] = []
         self._oom = OomKills()
         self._has_looked = False
+        self._foreign = 0
         self._met: set[Path] = set()
 
     def expect(self, pid: int) -> None:
@@ -55,9 +58,12 @@ class Deaths:
     def look(self, now: float) -> list[Incident]:
         """The incidents of those that have died since the last look; at the first one, nobody knows when."""
         self._meet()
-        found = of_the_dead(self._folder, PREFIX)
+        found = of_the_dead(self._place.folder, self._boxes)
         if found.unread:
-            log.warning("%s", sentences.old_boxes(found.unread, self._folder))
+            log.warning("%s", sentences.old_boxes(found.unread, self._place.folder))
+        if found.foreign > self._foreign:
+            log.warning("%s", sentences.foreign_boxes(found.foreign, self._place.folder))
+        self._foreign = found.foreign
         self._pending += [(one, self._heard_at(one, now)) for one in found.remains]
         self._has_looked = True
         self._forget_gone(now)
@@ -65,9 +71,9 @@ class Deaths:
 
     def _meet(self) -> None:
         """Those that have a box and nothing to say to a runner have an end, too."""
-        there = set(boxes_in(self._folder, PREFIX))
+        there = set(boxes_in(self._place.folder, self._boxes))
         for path in there - self._met:
-            named = _NAME.match(path.name)
+            named = _NAME.match(path.name.removeprefix(self._place.prefix))
             if named and start_of(int(named["pid"])) == int(named["ticks"]):  # else of another pid namespace, or dead
                 self.expect(int(named["pid"]))
         self._met = there

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from outlast.place import Place
 from outlast.watch import sentences
 from outlast.watch.box import State, Vitals
 from outlast.watch.crash import site_in_crash
@@ -42,8 +43,8 @@ class Silent:
 class Pokes:
     """`send(pid, signal)` sends a signal to a process that this runner knows; False for all others."""
 
-    def __init__(self, folder: Path, send: Callable[[int, int], bool]) -> None:
-        self._folder = folder
+    def __init__(self, place: Place, send: Callable[[int, int], bool]) -> None:
+        self._place = place
         self._send = send
         self._silent: dict[Path, Silent] = {}
         self._next_look = 0.0
@@ -54,7 +55,7 @@ class Pokes:
             return
         self._next_look = now + BETWEEN
         before, self._silent = self._silent, {}
-        for path in boxes_in(self._folder):
+        for path in boxes_in(self._place.folder, self._place.prefix):
             vitals = vitals_of(path)
             if vitals is not None and is_silent(vitals, now):
                 self._silent[path] = self._follow(path, vitals, before.get(path), now)

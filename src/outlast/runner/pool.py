@@ -8,7 +8,6 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from outlast import events, hindrances
 from outlast.blame import convicted
@@ -17,6 +16,7 @@ from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, WentDown, Why, fate_of
+from outlast.place import Place
 from outlast.runner import limits
 from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.ledger import ChildGone, Learned, Ledger
@@ -44,7 +44,7 @@ class Pool:
 
     def __init__(
         self,
-        journal: Path,
+        place: Place,
         selector: selectors.BaseSelector,
         ledger: Ledger,
         enter: Callable[[int], int],
@@ -55,7 +55,7 @@ class Pool:
         self._ended = ended
         self._woken = woken
         handlers = Handlers(enter, self._began, self._received, self._over, self._failed)
-        self._starter = Starter(journal, selector, handlers)
+        self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
         self._next_start = 0.0
         self._back_off = 0.0

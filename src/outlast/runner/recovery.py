@@ -6,13 +6,17 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from contextlib import closing
+from dataclasses import replace
 
 from outlast import events
 from outlast.engines.contract import Drop, Journal, ProcessEntry
+from outlast.engines.opening import reached
+from outlast.errors import JournalUnusable
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.liveness import Liveness
 from outlast.outcome import WentDown, inline_cut, outcome
+from outlast.place import DEFAULT_JOURNAL, Place
 from outlast.runner.children import kill_group
 from outlast.tasks import Claimed, Lane
 from outlast.watch.remains import of_the_dead
@@ -22,10 +26,26 @@ CHILD_PREFIX = "child-"
 ENDING_TIME = 5.0  # seconds for killed processes to be gone
 
 
-def end_children_of_the_last(journal: Journal, liveness: Liveness, folder: Path) -> None:
+def give_way(journal: Journal, place: Place) -> None:
+    """Do not run beside a runner of the version before, which held its lock in the file of the default journal.
+
+    Raises JournalUnusable while that one lives.
+    """
+    default = replace(place, name=DEFAULT_JOURNAL)
+    if place == default or not default.locks.exists():
+        return
+    with journal.transaction():
+        present = journal.present("runner")
+    with reached(place.journal), closing(Liveness(default)) as old:
+        living = [pid for process, pid in present if old.holder(process) == pid]
+    if living:
+        raise JournalUnusable(events.runner_of_before(living[0], place.journal))
+
+
+def end_children_of_the_last(journal: Journal, liveness: Liveness, place: Place) -> None:
     """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time.
 
-    Their black boxes, in `folder`, are thrown away.
+    Their black boxes are thrown away.
     """
     with journal.transaction():
         present = journal.present("child")
@@ -37,7 +57,7 @@ def end_children_of_the_last(journal: Journal, liveness: Liveness, folder: Path)
     with journal.transaction():
         for process, _ in present:
             journal.leave(process, "ended with its runner", time.time())
-    of_the_dead(folder, CHILD_PREFIX)  # nobody has to wonder how they ended
+    of_the_dead(place.folder, place.prefix + CHILD_PREFIX)  # nobody has to wonder how they ended
 
 
 def take_over(journal: Journal, liveness: Liveness, me: int) -> int:

@@ -9,7 +9,6 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from outlast import events
 from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
@@ -18,6 +17,7 @@ from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
+from outlast.place import Place
 from outlast.runner import ledger, recovery
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
@@ -43,19 +43,20 @@ RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, path: Path, liveness: Liveness, standing: Environment | None = None) -> None:
-        self._path = path
+    def __init__(self, place: Place, liveness: Liveness, standing: Environment | None = None) -> None:
+        self._place = place
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
-        self._journal = SqliteJournal(f"sqlite:///{path}", patience=30.0, checkpoints=True)
+        url = f"sqlite:///{place.journal}"
+        self._journal = SqliteJournal(url, patience=30.0, checkpoints=True, is_shared=place.is_shared)
         self._selector = selectors.DefaultSelector()
         self._me = 0
         self._file: object = None
         self._clock = PatientClock()
         self._ledger = Ledger()
-        self._deaths = Deaths(path.parent)
-        self._pokes = Pokes(path.parent, self._send_signal)
+        self._deaths = Deaths(place)
+        self._pokes = Pokes(place, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
         self._complaint = ""
@@ -82,15 +83,16 @@ class Runner:
             key.data()
 
     def _prepare(self) -> None:
-        recovery.end_children_of_the_last(self._journal, self._liveness, self._path.parent)
+        recovery.give_way(self._journal, self._place)
+        self._webs = Webs(self._place, self._selector, self._greeted, self._woken, self._asked_to_look)
+        recovery.end_children_of_the_last(self._journal, self._liveness, self._place)
         self._me = self._enter("runner", os.getpid())
         self._file = self._journal.file
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
-        self._pool = Pool(self._path, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
-        self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
+        self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
         self._listen_to_signals()
-        log.info("%s", events.runner_started(os.getpid(), self._path))
+        log.info("%s", events.runner_started(os.getpid(), self._place.journal))
         if count:
             log.warning("%s", events.handed_back(count))
         if self._standing:

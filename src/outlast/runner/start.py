@@ -7,22 +7,24 @@ import sys
 import time
 from pathlib import Path
 
+from outlast.engines.opening import reached
 from outlast.engines.place import prepare_folder
 from outlast.errors import OutlastError, WorkerRefused
 from outlast.hello import Environment
 from outlast.kernel import become_subreaper
 from outlast.liveness import Liveness
+from outlast.place import Place
 from outlast.runner.runner import Runner
 
 LINE = "[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s"
 LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
 
 
-def start(path: str) -> None:
+def start(path: str, *, is_shared: bool) -> None:
     """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
     log_to_stderr()
     try:
-        run(Path(path))
+        run(Place.of(Path(path), is_shared=is_shared))
     except WorkerRefused:
         sys.exit(0)
     except OutlastError as error:
@@ -30,21 +32,22 @@ def start(path: str) -> None:
         sys.exit(1)
 
 
-def run(path: Path, standing: Environment | None = None) -> None:
-    """Be the runner of the journal at `path` until there is nothing left to do.
+def run(place: Place, standing: Environment | None = None) -> None:
+    """Be the runner of the journal at `place` until there is nothing left to do.
 
     `standing` is the environment of `outlast worker`, which stays without a web worker. Raises WorkerRefused when
     the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
     """
     become_subreaper()
-    prepare_folder(path)
-    liveness = Liveness(path.parent)
+    prepare_folder(place)
+    with reached(place.journal):
+        liveness = Liveness(place)
     deadline = time.monotonic() + LOCK_PATIENCE
     while not liveness.become_runner():
         if time.monotonic() > deadline:
-            raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {path}: stop it first")
+            raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {place.journal}: stop it first")
         time.sleep(0.02)
-    Runner(path, liveness, standing).run()
+    Runner(place, liveness, standing).run()
 
 
 def log_to_stderr() -> None:

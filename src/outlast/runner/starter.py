@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from outlast import events
 from outlast.errors import OutlastError
 from outlast.frames import Message
+from outlast.place import Place
 from outlast.runner.channel import Channel
 from outlast.runner.children import Child, Generation, Handle, kill_group, watch_for_death
 from outlast.runner.lines import Lines, spawn, told
@@ -52,8 +52,8 @@ class Copied:
 class Starter:
     """Starts task processes and keeps the one that they are copied from."""
 
-    def __init__(self, journal: Path, selector: selectors.BaseSelector, handlers: Handlers) -> None:
-        self._journal = journal
+    def __init__(self, place: Place, selector: selectors.BaseSelector, handlers: Handlers) -> None:
+        self._place = place
         self._selector = selector
         self._handlers = handlers
         self._listener = Listener(self._template_ready, self._copied, handlers.failed, self._template_ended)
@@ -123,12 +123,12 @@ class Starter:
             handle.wait()
             lines.close()
             raise
-        box = self._journal.parent / f"child-{number}.box"
+        box = self._place.file(f"child-{number}.box")
         child = Child(number, generation, handle, lines.lifeline[0], lines.orders[0], box)
         received, ended = self._handlers.received, self._handlers.ended
         lost = child.hung_up if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
         child.channel = Channel(lines.channel[0], self._selector, lambda message: received(child, message), lost)
-        child.channel.send(_start_message(child, self._journal))
+        child.channel.send(_start_message(child, self._place))
         try:
             if _PIDFD:
                 watch_for_death(child.pid, self._selector, lambda: ended(child))
@@ -176,11 +176,12 @@ def _fresh(generation: Generation) -> tuple[Handle, Lines]:
     return spawn(generation, "outlast.child", lines.pairs), lines
 
 
-def _start_message(child: Child, journal: Path) -> Message:
+def _start_message(child: Child, place: Place) -> Message:
     return {
         "type": "start",
         "process": child.id,
         "environment": told(child.generation.environment),
-        "journal": str(journal),
+        "journal": str(place.journal),
+        "is_shared": place.is_shared,
         "box": str(child.box),
     }

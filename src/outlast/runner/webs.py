@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import selectors
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-from outlast import hindrances
-from outlast.connection import SOCKET_NAME, socket_address
+from outlast import events
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
+from outlast.place import Place
 from outlast.runner.channel import Channel
+from outlast.runner.listener import Listener
+from outlast.text import MOST_NAME, one_line
 
 log = logging.getLogger("outlast")
 MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
-LOOK = 1.0  # seconds between looks at the socket's file
-EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
@@ -35,7 +31,7 @@ class Webs:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         selector: selectors.BaseSelector,
         greeted: Callable[[Hello, int, list[int]], None],
         woken: Callable[[], None],
@@ -45,17 +41,14 @@ class Webs:
         self._greeted = greeted
         self._woken = woken
         self._asked_to_look = asked_to_look
+        self._open: set[Channel] = set()
         self._connected: set[Channel] = set()
         self._waiting: set[Channel] = set()
         self._last_end = self._last_cut = -DYING_TIME
         self._leaving: set[Channel] = set()
-        self._folder = path.parent
-        self._file = path.parent / SOCKET_NAME
-        self._is_paused = False
-        self._complaint = ""
-        self._next_look = 0.0
-        self._listener = self._listen(path.parent)
-        self._inode = _inode_of(self._file)
+        self._turned_away = ""  # what was said of the last one
+        self._place = place
+        self._listener = Listener(place, selector, self._accepted)
 
     @property
     def is_empty(self) -> bool:
@@ -82,80 +75,23 @@ class Webs:
         return now - self._last_cut < MOURNING
 
     def keep(self, now: float) -> None:
-        """Listen again, once a second: after a pause, or when the socket's file is no longer there, or another one."""
-        if now < self._next_look:
-            return
-        self._next_look = now + LOOK
-        if self._is_paused:
-            self._is_paused = False
-            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        if _inode_of(self._file) != self._inode:
-            self._listen_anew()
-
-    def _listen_anew(self) -> None:
-        """Ours is the lock, so the path is, too: nobody else could let web workers in."""
-        try:
-            listener = self._listen(self._folder)
-        except OSError as error:
-            self._complain(error)
-            return
-        self._stop_listening()
-        self._listener, self._inode = listener, _inode_of(self._file)
-        log.warning("%s", hindrances.listens_anew(self._file))
-
-    def _stop_listening(self) -> None:
-        if not self._is_paused:
-            self._selector.unregister(self._listener)
-        self._is_paused = False
-        self._listener.close()
-
-    def _pause(self, error: OSError) -> None:
-        """Who wants to connect makes the listener ready all the time, and cannot be taken: look again in a second."""
-        self._is_paused = True
-        self._selector.unregister(self._listener)
-        self._complain(error)
-
-    def _complain(self, error: OSError) -> None:
-        if str(error) != self._complaint:
-            self._complaint = str(error)
-            log.error("%s", hindrances.nobody_can_connect(self._file, error))
+        """See to it that web workers can reach this runner."""
+        self._listener.keep(now)
 
     def close(self) -> None:
         """Stop listening and hang up."""
-        self._stop_listening()
-        with suppress(OSError):  # a folder that was made read-only: the next runner puts its own there
-            self._file.unlink(missing_ok=True)
-        for channel in [*self._connected, *self._waiting]:
+        self._listener.close()
+        for channel in self._open:
             channel.close()
 
-    def _listen(self, folder: Path) -> socket.socket:
-        self._file.unlink(missing_ok=True)  # of a dead runner: ours is the lock
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        old_mask = os.umask(0o077)
-        try:
-            with socket_address(folder) as address:
-                listener.bind(address)
-        finally:
-            os.umask(old_mask)
-        listener.listen(128)
-        listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
-        return listener
-
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._listener.accept()
-        except OSError as error:  # or it gave up before we came
-            if error.errno in EXHAUSTED:
-                self._pause(error)
-            return
-        self._complaint = ""
+    def _accepted(self, connection: socket.socket) -> None:
         channel = Channel(
             connection,
             self._selector,
             lambda message: self._received(channel, message),
             lambda: self._ended(channel),
         )
+        self._open.add(channel)
 
     def _received(self, channel: Channel, message: Message) -> None:
         if message.get("type") == "wake":
@@ -179,27 +115,31 @@ class Webs:
         except OutlastError as error:
             log.error("%s", error)
             return
+        if not self._place.is_meant_by(hello.journal):
+            meant = one_line(hello.journal.path, MOST_NAME)
+            self._turn_away(channel, events.meant_for_another(self._place.journal, meant))
+            return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []
         try:
             self._greeted(hello, channel.peer, descriptors)
         except OSError as error:  # no descriptor is left: it connects again
-            self._complain(error)
+            self._listener.complain(error)
             channel.close()
             self._ended(channel)
 
+    def _turn_away(self, channel: Channel, why: str) -> None:
+        if why != self._turned_away:
+            log.error("%s", why)
+        self._turned_away = why
+        channel.close()
+        self._ended(channel)
+
     def _ended(self, channel: Channel) -> None:
+        self._open.discard(channel)
         self._connected.discard(channel)
         self._waiting.discard(channel)
         self._last_end = time.monotonic()
         if channel not in self._leaving:
             self._last_cut = self._last_end
         self._leaving.discard(channel)
-
-
-def _inode_of(file: Path) -> tuple[int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

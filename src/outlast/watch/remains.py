@@ -18,6 +18,7 @@ from typing import Any
 
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
+from outlast.ownership import open_own, why_not_own
 from outlast.text import MOST_NAME, MOST_TRACEBACK, clean, one_line
 from outlast.watch.box import (
     BEGAN,
@@ -43,7 +44,7 @@ from outlast.watch.flights import PLACES
 SUFFIX, TAKEN = ".box", ".read"
 FORGOTTEN = 60.0  # seconds
 MOST_READ = 20  # boxes of one look; what is older is thrown away, and counted
-_LONGEST_CRASH = 65_536  # characters, as many as there is room for
+_LONGEST_CRASH = 65_536  # bytes, as many as there is room for
 _JUST_MADE = 2.0  # seconds: a box is empty for some microseconds, until its owner has locked it
 
 
@@ -80,27 +81,33 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a look for the dead has brought. `unread` boxes were too old or not readable, and are gone."""
+    """What a look for the dead has brought. `unread` boxes were too old or not readable, and are gone.
+
+    foreign: how many files are named like boxes and are none: they belong to somebody else, or are links or pipes.
+    """
 
     remains: Sequence[Remains]
     unread: int
+    foreign: int = 0
 
 
 def of_the_dead(folder: Path, prefix: str, own: str = "") -> Found:
     """Take the boxes, named `prefix`…, whose owners are dead. Those named `own`… are the caller's: it must not open
     them a second time, which would drop its lock."""
-    paths = sorted((one for one in boxes_in(folder, prefix) if not own or not one.name.startswith(own)), key=_age)
+    there = [one for one in boxes_in(folder, prefix) if not own or not one.name.startswith(own)]
+    foreign = {one for one in there if _is_foreign(one)}
+    paths = sorted((one for one in there if one not in foreign), key=_age)
     won = [claimed for path in paths if (claimed := _claimed(path)) is not None]
     readable = [one for path in won[:MOST_READ] if (one := read(path)) is not None]
     for path in (*won, *_left_over(folder, prefix)):
         remove(path)
-    return Found(readable, len(won) - len(readable))
+    return Found(readable, len(won) - len(readable), len(foreign))
 
 
 def _left_over(folder: Path, prefix: str) -> list[Path]:
     """Boxes that a survivor had taken, and then died of something itself before it had read them."""
     long_ago = time.time() - FORGOTTEN
-    return [path for path in _named(folder, prefix, TAKEN) if _age(path) > -long_ago]
+    return [path for path in _named(folder, prefix, TAKEN) if not _is_foreign(path) and _age(path) > -long_ago]
 
 
 def bare_remains(kind: str, pid: int) -> Remains:
@@ -113,7 +120,7 @@ def bare_remains(kind: str, pid: int) -> Remains:
 def read(path: Path) -> Remains | None:
     """What a box says; None for noise. Never trust it: it is only as good as the process was in its last moment."""
     try:
-        data = path.read_bytes()
+        data = _part(path, 0, SIZE + 1)
         if len(data) != SIZE or not data.startswith(MARK):
             return None
         owner = _owner(_record(data, WHO_AT))
@@ -132,17 +139,20 @@ def vitals_of(path: Path) -> Vitals | None:
 
 
 def _part(path: Path, at: int, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        file.seek(at)
-        return file.read(size)
+    descriptor = open_own(path, os.O_RDONLY)
+    try:
+        return os.pread(descriptor, size, at)
+    finally:
+        os.close(descriptor)
 
 
 def crash_of(path: Path) -> tuple[str, float]:
     """What faulthandler wrote beside a box, and when."""
     try:
         file = path.with_suffix(".crash")
-        text = file.read_bytes().partition(b"\0")[0].decode(errors="replace")[-_LONGEST_CRASH:]
-        return text, file.stat().st_mtime
+        found = file.lstat()
+        end = _part(file, max(0, found.st_size - _LONGEST_CRASH), _LONGEST_CRASH)
+        return end.partition(b"\0")[0].decode(errors="replace"), found.st_mtime
     except OSError:
         return "", 0.0
 
@@ -155,8 +165,8 @@ def remove(path: Path) -> None:
 
 
 def boxes_in(folder: Path, prefix: str = "") -> list[Path]:
-    """The boxes in a folder, of the living and the dead."""
-    return _named(folder, prefix, SUFFIX)
+    """The boxes in a folder, of the living and the dead; not those of a journal with a longer name."""
+    return [one for one in _named(folder, prefix, SUFFIX) if "." not in one.name[len(prefix) : -len(SUFFIX)]]
 
 
 def _named(folder: Path, prefix: str, suffix: str) -> list[Path]:
@@ -167,9 +177,16 @@ def _named(folder: Path, prefix: str, suffix: str) -> list[Path]:
     return [folder / name for name in names if name.startswith(prefix) and name.endswith(suffix)]
 
 
+def _is_foreign(path: Path) -> bool:
+    try:
+        return bool(why_not_own(path.lstat()))
+    except OSError:
+        return False
+
+
 def _age(path: Path) -> float:
     try:
-        return -path.stat().st_mtime
+        return -path.lstat().st_mtime
     except OSError:
         return 0.0
 
@@ -181,14 +198,14 @@ def _claimed(path: Path) -> Path | None:
     """
     mine = path.with_name(f"{path.stem}.{os.getpid()}{TAKEN}")
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = open_own(path, os.O_RDWR)
     except OSError:
         return None
     try:
         if _is_just_made(os.fstat(descriptor)):
             return None
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+        if not os.path.samestat(os.fstat(descriptor), path.lstat()):
             return None
         path.rename(mine)
         with suppress(OSError):

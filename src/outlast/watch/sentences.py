@@ -139,6 +139,11 @@ def old_boxes(count: int, folder: object) -> str:
     return f"{count} black boxes in {folder} were too old or not readable and are thrown away"
 
 
+def foreign_boxes(count: int, folder: object) -> str:
+    """Files that are named like boxes."""
+    return f"{count} files in {folder} are named as black boxes are, but are not this user's own files: not read"
+
+
 def no_box(error: object) -> str:
     """The process runs on without one."""
     return f"this process keeps no black box, so its death would leave no trace: {error}"
