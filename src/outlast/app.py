@@ -21,7 +21,7 @@ from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, journal_path
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Answer, Writer
-from outlast.errors import JournalUnusable, NotInstalled, NotStorable, StoreFailed, TaskNotFound
+from outlast.errors import IdTaken, JournalUnusable, NotInstalled, NotStorable, StoreFailed, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
@@ -86,7 +86,11 @@ class Outlast:
         """
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
-            await self.store([Add(task)])
+            try:
+                await self.store([Add(task)])
+            except IdTaken:
+                task = replace(task, id=self.ids.next())
+                await self.store([Add(task)])
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -95,7 +99,11 @@ class Outlast:
         """The same for code without an event loop. Blocks for one fsync."""
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
-            self._writer.store_now([Add(task)], self.settings.store_deadline)
+            try:
+                self._writer.store_now([Add(task)], self.settings.store_deadline)
+            except IdTaken:
+                task = replace(task, id=self.ids.next())
+                self._writer.store_now([Add(task)], self.settings.store_deadline)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
