@@ -22,7 +22,7 @@ from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.submissions import Answer
 from outlast.engines.writer import Writer
-from outlast.errors import NotInstalled, NotStorable, TaskNotFound
+from outlast.errors import IdTaken, NotInstalled, NotStorable, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
@@ -98,7 +98,11 @@ class Outlast:
         """
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
-            await self.store([Add(task)])
+            try:
+                await self.store([Add(task)])
+            except IdTaken:
+                task = replace(task, id=self.ids.next())
+                await self.store([Add(task)])
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -107,7 +111,11 @@ class Outlast:
         """The same for code without an event loop. Blocks for one fsync."""
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
-            self._writer.store_now([Add(task)], self.settings.store_deadline)
+            try:
+                self._writer.store_now([Add(task)], self.settings.store_deadline)
+            except IdTaken:
+                task = replace(task, id=self.ids.next())
+                self._writer.store_now([Add(task)], self.settings.store_deadline)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)

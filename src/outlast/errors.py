@@ -17,6 +17,14 @@ class TaskRefused(StoreFailed):
     """The journal is well but does not take this one task, for example since its id is taken, or a value is none."""
 
 
+class IdTaken(TaskRefused):
+    """Another task has the id of one of those that were to be stored; `ids` are those that are taken."""
+
+    def __init__(self, ids: frozenset[int]) -> None:
+        super().__init__("another task has the same id")
+        self.ids = ids
+
+
 class NotInstalled(OutlastError, LookupError):
     """No app of this process was given to `outlast.install`, or more than one and none is current."""
 

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from random import Random
 
@@ -109,6 +109,12 @@ class NewTask:
     follows: int | None = None
     terms: Terms = NO_TERMS
     code: str = ""
+
+
+def renumbered(task: NewTask, new: Mapping[int, int]) -> NewTask:
+    """The same task where some have got new ids, itself or the one that it follows."""
+    follows = task.follows and new.get(task.follows, task.follows)
+    return replace(task, id=new.get(task.id, task.id), follows=follows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from hypothesis import strategies as st
@@ -98,7 +99,7 @@ def raising(error: Exception) -> Exception:
         return error
 
 
-ERRORS = {
+ERRORS: dict[str, Callable[[], Exception]] = {
     "mute": Mute,
     "exits": Exits,
     "hidden": lambda: Hidden(),  # noqa: PLW0108 - the class itself cannot be looked at

@@ -112,7 +112,10 @@ class Journal(Protocol):
         ...
 
     def add(self, tasks: Iterable[NewTask], owner: int) -> None:
-        """Store tasks; `owner` is the process id (row) that will release or drop the held ones."""
+        """Store tasks; `owner` is the process id (row) that will release or drop the held ones.
+
+        Raises IdTaken when another task has the id of one of them, and then stores none.
+        """
         ...
 
     def release(self, ids: Iterable[int], now: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -20,7 +21,7 @@ from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, re
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.rows import adopted_row, claimed, event_row, new_rows, sentence, settle_row
 from outlast.engines.schema import migrate
-from outlast.errors import JournalUnusable, StoreFailed
+from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import unless_cancelled
 from outlast.place import Place
@@ -157,10 +158,18 @@ class SqliteJournal:
     def add(self, tasks: Iterable[NewTask], owner: int) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
-        for rows in new_rows(tasks, owner):
-            self._opened().execute(sql.ADD, (json.dumps(rows),))
+        try:
+            for rows in new_rows(tasks, owner):
+                self._opened().execute(sql.ADD, (json.dumps(rows),))
+        except apsw.ConstraintError as error:
+            raise self._why_refused(tasks, error) from error
         if behind := [task.id for task in tasks if task.follows is not None]:
             self._opened().execute(sql.FREE_LATE_FOLLOWERS, (json.dumps(behind),))
+
+    def _why_refused(self, tasks: Sequence[NewTask], error: apsw.Error) -> Exception:
+        ids = Counter(task.id for task in tasks)
+        taken = ids.keys() - self.unknown(ids) | {one for one, times in ids.items() if times > 1}
+        return IdTaken(frozenset(taken)) if taken else error
 
     def release(self, ids: Iterable[int], now: float) -> int:
         """Move held tasks to `waiting`, behind the task they follow if that has not ended; returns how many it moved.

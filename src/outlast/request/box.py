@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store
-from outlast.tasks import Lane, NewTask, State
+from outlast.tasks import Lane, NewTask, State, renumbered
 from outlast.watch.flights import InFlight
 
 
@@ -101,7 +101,7 @@ class Box:
         promised = [entry for entry in self._entries.values() if entry.promised and entry.ready]
         return [entry for entry in dict.fromkeys(carried + promised) if entry.step is Step.SEEN]
 
-    def offer(self, entries: Sequence[Entry]) -> list[Change]:
+    def offer(self, entries: Sequence[Entry]) -> list[Add]:
         """The changes that store `entries`."""
         warning = order_warning([self.plan_of(entry) for entry in entries])
         if warning and self.mode == REAL:
@@ -109,6 +109,17 @@ class Box:
         for entry in entries:
             entry.step = Step.OFFERED
         return [Add(self._new_task(entry, self._place(entry), self._state(entry))) for entry in entries]
+
+    def offer_anew(self, entries: Sequence[Entry], changes: Iterable[Add], taken: Set[int]) -> list[Add]:
+        """The same changes with new ids for those that other tasks have; none if somebody knows one of them."""
+        theirs = [entry for entry in entries if entry.id in taken]
+        if any(entry.is_out for entry in theirs):
+            return []
+        new = {entry.id: self.outlast.ids.next() for entry in theirs}
+        for entry in theirs:
+            entry.id = new[entry.id]
+        self._last = new.get(self._last or 0, self._last)
+        return [Add(renumbered(one.task, new)) for one in changes] if new else []
 
     def hold(self, entries: Iterable[Entry], *, recorded: bool) -> None:
         """They were accepted and wait for the end of the response; in the journal if `recorded`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from outlast.errors import JournalUnusable, StoreFailed
+from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.request.box import Box
 from outlast.request.current import current_box
 from outlast.request.fate import Ended, Ending
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from outlast.engines.contract import Add
     from outlast.request.entry import Entry
     from outlast.request.store import Store
 
@@ -135,12 +136,22 @@ class HttpCall(Call):
     async def _stored(self, entries: Sequence[Entry]) -> bool:
         """Whether the response may be sent."""
         try:
-            await self.box.journal.store(self.box.offer(entries))
+            await self._store(entries, self.box.offer(entries))
         except (StoreFailed, JournalUnusable) as error:
             return self._goes_on_without(entries, error)
         self.box.warnings.is_well()
         self.box.hold(entries, recorded=True)
         return True
+
+    async def _store(self, entries: Sequence[Entry], changes: Sequence[Add]) -> None:
+        """With another id where one is taken."""
+        try:
+            await self.box.journal.store(changes)
+        except IdTaken as error:
+            anew = self.box.offer_anew(entries, changes, error.ids)
+            if not anew:
+                raise
+            await self.box.journal.store(anew)
 
     def _goes_on_without(self, entries: Sequence[Entry], error: Exception) -> bool:
         """The journal did not take them. Those that would run inline anyway can do so without."""

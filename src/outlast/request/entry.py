@@ -28,6 +28,7 @@ class Entry:
     parallel: it waits for no other task of its response, and none waits for it.
     late: it was seen after the response had started.
     called: Starlette has called it, so its response was sent.
+    is_out: somebody has been told its id, which can only stay as it is from then on.
     recorded: the journal knows it, so what happens to it is written there.
     """
 
@@ -40,6 +41,12 @@ class Entry:
     late: bool = False
     ready: bool = False
     lost: str = ""
+    is_out: bool = False
     step: Step = Step.SEEN
     called: bool = False
     recorded: bool = False
+
+    def tell_id(self) -> int:
+        """Its id, for somebody who may tell others."""
+        self.is_out = True
+        return self.id

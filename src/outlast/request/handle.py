@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from outlast.tasks import shown
@@ -25,13 +24,21 @@ def _is_stored() -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
 class Handle:
-    """A task that was asked for. `number` is its id in the journal."""
+    """A task that was asked for."""
 
-    number: int
-    _canceller: Canceller = field(repr=False, compare=False)
-    _withdraw: Callable[[], bool] = field(repr=False, compare=False, default=_is_stored)
+    def __init__(
+        self, number: int | Callable[[], int], canceller: Canceller, withdraw: Callable[[], bool] = _is_stored
+    ) -> None:
+        """A `number` that is not known yet is asked for when somebody wants to know it."""
+        self._number = number
+        self._canceller = canceller
+        self._withdraw = withdraw
+
+    @property
+    def number(self) -> int:
+        """Its id in the journal."""
+        return self._number if isinstance(self._number, int) else self._number()
 
     @property
     def id(self) -> str:
@@ -48,3 +55,12 @@ class Handle:
 
     def __str__(self) -> str:
         return self.id
+
+    def __repr__(self) -> str:
+        return f"Handle({self.id})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and self.number == other.number
+
+    def __hash__(self) -> int:
+        return hash(self.number)

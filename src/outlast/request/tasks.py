@@ -108,7 +108,7 @@ class Tasks:
         function or an argument cannot travel.
         """
         entry = self._batch.add(BoxedTask(func, *args, **kwargs), self._options)
-        return Handle(entry.id, self._batch.outlast, lambda: self._batch.withdraw(entry))
+        return Handle(entry.tell_id, self._batch.outlast, lambda: self._batch.withdraw(entry))
 
     def options(
         self, *, parallel: bool = False, timeout: float | None = None, memory: int | str | None = None
