@@ -92,20 +92,18 @@ def test_each_kind_of_error_is_told_once_then_counted(caplog: pytest.LogCaptureF
     complaints = Complaints("somebody")
     for number in range(100):
         complaints.say(raised_by(lambda number=number: int(f"no {number}")), "it goes on")  # type: ignore[misc]
-    complaints.say(raised_by(lambda: {}["no"]), "it goes on")
+    complaints.say(raised_by([].pop), "it goes on")
     first, tenth, hundredth, other = (record.getMessage() for record in caplog.records)
-    assert first.startswith(
-        "somebody has met an error that outlast did not foresee: ValueError: invalid literal for int() with base 10: 'no 0'; it goes on."
-    )
+    assert first.startswith("somebody has met an error that outlast did not foresee: ValueError: invalid literal")
     assert "(10 times by now): ValueError: " in tenth
     assert "(100 times by now): ValueError: " in hundredth
     assert "Traceback" in first
     assert "Traceback" not in tenth
-    assert "KeyError" in other
+    assert "IndexError" in other
 
 
 def raised_by(call: Callable[[], object]) -> Exception:
-    with pytest.raises(Exception) as raised:  # noqa: PT011 - whatever it is
+    with pytest.raises(Exception) as raised:
         call()
     return raised.value
 
