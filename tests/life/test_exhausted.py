@@ -60,23 +60,34 @@ def test_a_web_worker_without_descriptors_whose_runner_dies_starts_another_when_
         server.wait_for("ran", "after")
 
 
-def test_a_runner_without_descriptors_takes_web_workers_and_starts_processes_when_it_can(tmp_path: Path) -> None:
+def test_a_runner_without_descriptors_starts_task_processes_when_it_can(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("ok", "before")
+        server.wait_for("ran", "before")
+        runner = runners_in(tmp_path)
+        with without_descriptors(runner[0]):
+            for child in server.living("child"):
+                kill(child)
+            server.add("ok", "during")
+            says(server, "task processes cannot start, tasks stay waiting, uncharged")
+        server.wait_for("ran", "during")
+        eventually(server.all_settled, f"{server.records()} {server.output}")
+        assert runners_in(tmp_path) == runner
+        assert {(one.state, one.crashes) for one in server.records()} == {("done", 0)}
+
+
+def test_a_runner_without_descriptors_takes_web_workers_when_it_can(tmp_path: Path) -> None:
     with serving(GUNICORN, tmp_path) as server:
         worker = server.add("ok", "before")
         server.wait_for("ran", "before")
-        (runner,) = runners_in(tmp_path)
-        with without_descriptors(runner):
+        runner = runners_in(tmp_path)
+        with without_descriptors(runner[0]):
             kill(worker)
             says(server, "no web worker can connect")
-            for child in server.living("child"):
-                kill(child)
-            says(server, "task processes cannot start")
             eventually(lambda: server.answers() and not is_alive(worker), "another web worker is there")
             server.add("ok", "during")
         server.wait_for("ran", "during")
-        eventually(server.all_settled, f"{server.records()} {server.output}")
-        assert runners_in(tmp_path) == [runner]
-        assert {(one.state, one.crashes) for one in server.records()} == {("done", 0)}
+        assert runners_in(tmp_path) == runner
 
 
 def test_a_task_process_without_descriptors_goes_on(tmp_path: Path) -> None:
@@ -106,7 +117,10 @@ def test_a_listener_without_descriptors_is_not_asked_again_and_again(tmp_path: P
         answer(selector)
         client.sendall(b"x")
         assert [key.data.__name__ for key, _ in selector.select(1)] == ["_attend"], "it has been let in"
+    answer(selector)
+    answer(selector)  # it has left
     webs.close()
+    selector.close()
 
 
 def answer(selector: selectors.BaseSelector) -> None:
