@@ -10,9 +10,10 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from outlast import events
 from outlast.frames import packed, receive_all
@@ -21,9 +22,11 @@ from outlast.hello import Hello
 log = logging.getLogger("outlast")
 SOCKET_NAME = "runner.sock"
 LONGEST_PATH = 107  # bytes in sockaddr_un
+ANSWERING_TIME = 0.3  # seconds; a runner of an older outlast does not know the question
 STARTING_TIME = 5.0  # seconds until another runner is tried
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
+BACKLOG = packed({"type": "backlog"})
 GOOD_BYE = packed({"type": "good-bye", "waits": False})
 GOOD_BYE_AND_WAIT = packed({"type": "good-bye", "waits": True})
 
@@ -73,6 +76,14 @@ class Connection:
             return
         with suppress(OSError):
             connection.send(LOOK, socket.MSG_DONTWAIT)
+
+    def tell_backlog(self, waiting: int) -> None:
+        """Tell the runner, if there is one, how many changes this process cannot write."""
+        connection = self._socket
+        if connection is None:
+            return
+        with suppress(OSError):
+            connection.send(packed({"type": "backlog", "waiting": waiting}), socket.MSG_DONTWAIT)
 
     def open(self) -> None:
         """Stay connected from now on."""
@@ -164,6 +175,17 @@ def look_now(path: Path) -> None:
         with socket_address(path.parent) as address:
             connection.connect(address)
         connection.sendall(LOOK)
+
+
+def backlog_of(path: Path) -> Mapping[str, Any]:
+    """What the runner of the journal at `path` and its web workers have not written; empty if nobody answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, suppress(OSError, ValueError):
+        connection.settimeout(ANSWERING_TIME)
+        with socket_address(path.parent) as address:
+            connection.connect(address)
+        connection.sendall(BACKLOG)
+        return next(receive_all(connection), {})
+    return {}
 
 
 def start_runner(path: Path) -> None:

@@ -53,13 +53,20 @@ class Writer:
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
     it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run.
+    task ready to run, `put_off` with the number of changes that wait when one has failed, and with 0 when it is over.
     """
 
-    def __init__(self, journal: Journal, enter: Callable[[Journal, int], int], stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        enter: Callable[[Journal, int], int],
+        stored: Callable[[], None],
+        put_off: Callable[[int], None] = lambda _waiting: None,
+    ) -> None:
         self._journal = journal
         self._enter = enter
         self._stored = stored
+        self._tell_put_off = put_off
         self._reset()
         forget = weakref.WeakMethod(self._reset)
         os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
@@ -206,7 +213,9 @@ class Writer:
             return self._write_apart(wanted, error)
         except (StoreFailed, JournalUnusable) as error:
             return self._put_off(wanted, error)
-        self._failing = False
+        if self._failing:
+            self._failing = False
+            self._tell_put_off(0)
         for one in wanted:
             one.written = True
             if one.withdrawn:
@@ -248,6 +257,7 @@ class Writer:
         if not self._failing:
             log.error("%s", error)
         self._failing = True
+        self._tell_put_off(self._waiting)
         _answer(batch, error)
         return [one for one in batch if one.future is None]
 

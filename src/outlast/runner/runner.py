@@ -15,6 +15,7 @@ from outlast import events
 from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.frames import Message
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
@@ -88,7 +89,8 @@ class Runner:
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
         self._pool = Pool(self._path, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
-        self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
+        asked = (self._woken, self._asked_to_look, self._counted)
+        self._webs = Webs(self._path, self._selector, self._greeted, *asked)
         self._listen_to_signals()
         log.info("%s", events.runner_started(os.getpid(), self._path))
         if count:
@@ -288,6 +290,10 @@ class Runner:
     def _asked_to_look(self) -> None:
         """Somebody has cancelled a task that runs."""
         self._next_look = 0.0
+
+    def _counted(self) -> Message:
+        """What has not been written, and what has come back from a process and waits for another one."""
+        return {"runner": self._ledger.counted(), "put_back": self._pool.put_back}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
