@@ -73,7 +73,7 @@ class Outlast:
         self._serves = False
         self._liveness: Liveness | None = None
         self._process = 0
-        self._writer = Writer(self._new_journal(), self._enter, self._stored)
+        self._writer = Writer(self._new_journal(), self._enter, self._stored, self._put_off)
         self._connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
         self._resume = Resume(self.place, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
         self._watch = WebWatch(settings, self.place, self._note, self._has_runner)
@@ -256,6 +256,10 @@ class Outlast:
             this.wake_runner()
         elif self.settings.runner != "off":
             self._connection.wake()
+
+    def _put_off(self, waiting: int) -> None:
+        if not this.is_child:
+            self._connection.tell_backlog(waiting)
 
     def _hello(self) -> Hello:
         name = self._app_name or app_in_modules(self._app())

@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from outlast import events, hindrances
 from outlast.errors import StoreFailed, StrangerListens
@@ -24,10 +25,12 @@ from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
 LONGEST_PATH = 107  # bytes in sockaddr_un
+ANSWERING_TIME = 0.3  # seconds; a runner of an older outlast does not know the question
 STARTING_TIME = 5.0  # seconds until another runner is tried
 STABLE = 5.0  # seconds after which a connection that ends was a good one
 WAKE = packed({"type": "wake"})
 LOOK = packed({"type": "look"})
+BACKLOG = packed({"type": "backlog"})
 GOOD_BYE = packed({"type": "good-bye", "waits": False})
 GOOD_BYE_AND_WAIT = packed({"type": "good-bye", "waits": True})
 
@@ -79,6 +82,14 @@ class Connection:
             return
         with suppress(OSError):
             connection.send(LOOK, socket.MSG_DONTWAIT)
+
+    def tell_backlog(self, waiting: int) -> None:
+        """Tell the runner, if there is one, how many changes this process cannot write."""
+        connection = self._socket
+        if connection is None:
+            return
+        with suppress(OSError):
+            connection.send(packed({"type": "backlog", "waiting": waiting}), socket.MSG_DONTWAIT)
 
     def open(self) -> None:
         """Stay connected from now on. Raises StoreFailed when no thread can be started for it now."""
@@ -215,6 +226,15 @@ def look_now(place: Place) -> None:
     """Have the runner of the journal at `place`, if there is one, look which tasks are to be stopped."""
     with suppress(OSError, StrangerListens), connected(place) as connection:
         connection.sendall(LOOK)
+
+
+def backlog_of(place: Place) -> Mapping[str, Any]:
+    """What the runner of the journal at `place` and its web workers have not written; empty if nobody answers."""
+    with suppress(OSError, ValueError, StrangerListens), connected(place) as connection:
+        connection.settimeout(ANSWERING_TIME)
+        connection.sendall(BACKLOG)
+        return next(receive_all(connection), {})
+    return {}
 
 
 def start_runner(place: Place) -> None:

@@ -190,7 +190,9 @@ def test_a_backlog_is_bounded_and_says_so(
 ) -> None:
     monkeypatch.setattr(submissions, "MOST_WAITING", 10)
     refusing = Refusing(journal)
-    writer = Writer(refusing, lambda one, known: one.enter(ProcessEntry("web", 1, "here", 1.0), known), lambda: None)
+    told: list[int] = []
+    enter = lambda one, known: one.enter(ProcessEntry("web", 1, "here", 1.0), known)  # noqa: E731
+    writer = Writer(refusing, enter, lambda: None, told.append)
     for _ in range(10):
         writer.store_soon([Drop(1, "x")])
     assert writer.waiting == 10
@@ -202,6 +204,7 @@ def test_a_backlog_is_bounded_and_says_so(
     assert "1 incident and 1 task not taken" in caplog.text
     refusing.refuses = False
     eventually(lambda: writer.waiting == 0, "it is written when the journal takes it")
+    assert told[0] > 0 and told[-1] == 0, "the runner is told"
     writer.store_now([Add(task())], 5)
     writer.close()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from outlast.engines.history import History, Record
+from outlast.frames import packed
 from outlast.incidents import Kind
 from tests.support.servers import Server, eventually, serving
 
@@ -38,6 +42,23 @@ def of(server: Server, name: str) -> Record:
 
 def is_fit_for_a_terminal(text: str) -> bool:
     return all(letter.isprintable() or letter == "\n" for letter in text)
+
+
+def test_status_tells_what_is_not_written(folder: Path) -> None:
+    with serving("uvicorn", folder) as server:
+        assert server.get("/run/fine")[0] == 200
+        eventually(server.all_settled, f"{states(server)}")
+        assert json.loads(status(folder, "--json"))["backlog"] == {"runner": {}, "put_back": 0, "web": {}}
+        with socket.socket(socket.AF_UNIX) as web:
+            web.connect(str(server.journal.parent / "runner.sock"))
+            web.sendall(packed({"type": "backlog", "waiting": 7}))
+            said = f"web worker {os.getpid()} has 7 changes waiting, since the journal takes none"
+            eventually(lambda: said in status(folder), "it is told")
+        eventually(lambda: said not in status(folder), "who has gone has nothing")
+
+
+def status(folder: Path, *more: str) -> str:
+    return subprocess.run([OUTLAST, "status", *more], cwd=folder, capture_output=True, check=True, text=True).stdout
 
 
 def test_odd_requests_and_odd_tasks_cost_themselves_only(folder: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_task_process_without_descriptors_goes_on(tmp_path: Path) -> None:
 def test_a_listener_without_descriptors_is_not_asked_again_and_again(tmp_path: Path) -> None:
     selector = selectors.DefaultSelector()
     place = Place.of(tmp_path / "journal.db")
-    webs = Webs(place, selector, lambda *_: None, lambda: None, lambda: None)
+    webs = Webs(place, selector, lambda *_: None, lambda: None, lambda: None, dict)
     with closing(socket.socket(socket.AF_UNIX)) as client:
         client.connect(str(place.socket))
         with without_descriptors(os.getpid()):

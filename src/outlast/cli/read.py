@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -13,10 +13,12 @@ import click
 
 from outlast import events
 from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
+from outlast.connection import backlog_of
 from outlast.engines.history import Event, History, Record, Summary
 from outlast.engines.incidents import IncidentRecord
 from outlast.engines.place import journal_path
 from outlast.errors import IncidentNotFound, OutlastError, TaskNotFound
+from outlast.place import Place
 from outlast.settings import Settings
 from outlast.tasks import State
 
@@ -67,10 +69,11 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
     """Show how many tasks are in which state, and which processes are there."""
     with history(url) as journal:
         summary = journal.summary(time.time())
+        backlog = backlog_of(Place.of(journal.path))
     if as_json:
-        say_json(asdict(summary))
+        say_json({**asdict(summary), "backlog": {name: backlog.get(name) for name in ("runner", "put_back", "web")}})
         return
-    for line in _summary_lines(summary):
+    for line in (*_summary_lines(summary), *_backlog_lines(backlog)):
         say(line)
 
 
@@ -159,6 +162,17 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
         yield events.incidents_counted(found.stalls, found.times, found.deaths)
     for process in summary.processes:
         yield f"{process.kind} {process.pid} since {clock(process.started_at)}"
+
+
+def _backlog_lines(backlog: Mapping[str, Any]) -> Iterator[str]:
+    """What processes have in memory since the journal does not take it."""
+    if unwritten := backlog.get("runner"):
+        what = ", ".join(f"{count} {name.lower()}" for name, count in sorted(unwritten.items()))
+        yield f"the runner has not written yet: {what}"
+    if backlog.get("put_back"):
+        yield f"{backlog['put_back']} attempts have come back from a task process and wait for another one"
+    for pid, count in (backlog.get("web") or {}).items():
+        yield f"web worker {pid} has {count} changes waiting, since the journal takes none"
 
 
 def _blocker(function: str, seconds: float) -> str:

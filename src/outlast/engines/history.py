@@ -131,7 +131,7 @@ class History:
             version = version_of(self._connection)
         if not 1 <= version <= SCHEMA_VERSION:
             raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
-        self._path = path
+        self.path = path
         self._has_incidents = version >= WITH_INCIDENTS
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
@@ -155,7 +155,7 @@ class History:
             raise TaskNotFound(str(error)) from None
         rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2", (MOST_IN_TASK, low, high))  # noqa: S608
         if not rows:
-            raise TaskNotFound(f"no task {prefix!r} in {self._path}")
+            raise TaskNotFound(f"no task {prefix!r} in {self.path}")
         if len(rows) > 1:
             raise TaskNotFound(f"more than one task begins with {prefix!r}: give more of the id")
         record = _record(rows[0], self._events(rows[0][0]))
@@ -181,7 +181,7 @@ class History:
         is_number = number.isascii() and number.isdecimal() and len(number) <= 18
         rows = self._incident_rows(_WHOLE, "WHERE id = ?", (int(number),)) if is_number else []
         if not rows:
-            raise IncidentNotFound(f"no incident {number!r} in {self._path}")
+            raise IncidentNotFound(f"no incident {number!r} in {self.path}")
         return from_row(rows[0])
 
     def incidents_of(self, task: str, limit: int = 5) -> list[IncidentRecord]:
@@ -220,7 +220,7 @@ class History:
         )
 
     def _rows(self, query: str, bindings: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with _readable(self._path):
+        with _readable(self.path):
             return self._connection.execute(query, bindings).fetchall()
 
 

@@ -32,14 +32,22 @@ class Writer:
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
     it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run, again if it fails. What nobody foresaw hurts those alone whose changes met it.
+    task ready to run, again if it fails, `put_off` with the number of changes that wait when one has failed, and with 0
+    when that is over. What nobody foresaw hurts those alone whose changes met it.
     """
 
-    def __init__(self, journal: Journal, enter: Callable[[Journal, int], int], stored: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        enter: Callable[[Journal, int], int],
+        stored: Callable[[], None],
+        put_off: Callable[[int], None] = lambda _waiting: None,
+    ) -> None:
         self._journal = journal
         self._enter = enter
         self._stored = stored
         self._complaints = Complaints("the journal's writer")
+        self._tell_put_off = put_off
         self._reset()
         os.register_at_fork(
             before=_while_alive(self._before_fork),
@@ -217,7 +225,9 @@ class Writer:
             return self._write_apart(wanted, error)
         except (StoreFailed, JournalUnusable) as error:
             return self._put_off(wanted, error)
-        self._failing = False
+        if self._failing:
+            self._failing = False
+            self._tell_put_off(0)
         for one in wanted:
             one.written = True
             if one.withdrawn:
@@ -255,6 +265,7 @@ class Writer:
         if not self._failing:
             log.error("%s", error)
         self._failing = True
+        self._tell_put_off(self.waiting)
         answer(batch, error)
         return [one for one in batch if one.future is None]
 

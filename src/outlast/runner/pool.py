@@ -77,6 +77,11 @@ class Pool:
         return [*(one for child in self.children for one in child.attempts.values()), *self._handed_back]
 
     @property
+    def put_back(self) -> int:
+        """How many of them have come back from a process that did not begin them."""
+        return len(self._handed_back)
+
+    @property
     def has_environment(self) -> bool:
         """Whether it is known where and how children start."""
         return self._generation is not None

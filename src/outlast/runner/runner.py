@@ -14,6 +14,7 @@ from outlast import events
 from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.frames import Message
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
@@ -84,7 +85,8 @@ class Runner:
 
     def _prepare(self) -> None:
         recovery.give_way(self._journal, self._place)
-        self._webs = Webs(self._place, self._selector, self._greeted, self._woken, self._asked_to_look)
+        asked = (self._woken, self._asked_to_look, self._counted)
+        self._webs = Webs(self._place, self._selector, self._greeted, *asked)
         recovery.end_children_of_the_last(self._journal, self._liveness, self._place)
         self._me = self._enter("runner", os.getpid())
         self._file = self._journal.file
@@ -290,6 +292,10 @@ class Runner:
     def _asked_to_look(self) -> None:
         """Somebody has cancelled a task that runs."""
         self._next_look = 0.0
+
+    def _counted(self) -> Message:
+        """What has not been written, and what has come back from a process and waits for another one."""
+        return {"runner": self._ledger.counted(), "put_back": self._pool.put_back}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.

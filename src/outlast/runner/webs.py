@@ -26,7 +26,7 @@ class Webs:
     """The listening socket and everyone connected to it.
 
     `greeted(hello, pid, descriptors)` is called for each hello, `woken()` for each wake-up, `asked_to_look()` when a
-    running task is to be stopped.
+    running task is to be stopped, `counted()` when somebody wants to know what has not been written.
     """
 
     def __init__(
@@ -36,12 +36,15 @@ class Webs:
         greeted: Callable[[Hello, int, list[int]], None],
         woken: Callable[[], None],
         asked_to_look: Callable[[], None],
+        counted: Callable[[], Message],
     ) -> None:
         self._selector = selector
         self._greeted = greeted
         self._woken = woken
         self._asked_to_look = asked_to_look
         self._open: set[Channel] = set()
+        self._counted = counted
+        self._unwritten: dict[Channel, int] = {}  # changes that a web worker has said it cannot write
         self._connected: set[Channel] = set()
         self._waiting: set[Channel] = set()
         self._last_end = self._last_cut = -DYING_TIME
@@ -100,8 +103,18 @@ class Webs:
             self._leave(channel, waits=bool(message.get("waits")))
         elif message.get("type") == "look":
             self._asked_to_look()
+        elif message.get("type") == "backlog":
+            self._hear_of_backlog(channel, message)
         elif message.get("type") == "hello":
             self._welcome(channel, message)
+
+    def _hear_of_backlog(self, channel: Channel, message: Message) -> None:
+        """A web worker says what it has; anybody else asks what there is."""
+        if "waiting" in message:
+            self._unwritten[channel] = int(message["waiting"])
+        else:
+            webs = {str(one.peer): count for one, count in self._unwritten.items() if count}
+            channel.send({"type": "backlog", "web": webs, **self._counted()})
 
     def _leave(self, channel: Channel, *, waits: bool) -> None:
         self._leaving.add(channel)
@@ -137,6 +150,9 @@ class Webs:
 
     def _ended(self, channel: Channel) -> None:
         self._open.discard(channel)
+        self._unwritten.pop(channel, None)
+        if channel not in self._connected | self._waiting:  # it only asked
+            return
         self._connected.discard(channel)
         self._waiting.discard(channel)
         self._last_end = time.monotonic()
