@@ -13,7 +13,7 @@ import pytest
 
 from tests.life.captured import captured, end, start_captured
 from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import PYTHON, Server, descendants, eventually, is_alive, lay_out
+from tests.support.servers import PATIENCE, PYTHON, Server, descendants, eventually, is_alive, lay_out
 
 SESAME, OLD, NEW = "sesame", "old", "new"
 GUNICORN = "gunicorn uvicorn_worker"
@@ -41,7 +41,7 @@ def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_
         begin(server, "late")
         assert len(runners_in(tmp_path)) == 1
         os.kill(descendants(server.process.pid)[0], signal.SIGTERM)
-        server.process.wait(5)
+        server.wait()
         eventually(lambda: not living_in(tmp_path), "its namespace ended with it")
         assert capture.is_over() or capture.reader.wait(5) == 0
     with captured(kind, tmp_path) as capture:
@@ -171,7 +171,7 @@ def test_what_a_worker_held_that_died_before_it_ever_met_the_runner_is_released(
     with captured("uvicorn", tmp_path) as meeting, captured("uvicorn", tmp_path) as holding:
         meeting.server.add("ok", "first")
         meeting.server.wait_for("ran", "first")
-        with socket.create_connection(("127.0.0.1", holding.server.port), timeout=10) as request:
+        with socket.create_connection(("127.0.0.1", holding.server.port), timeout=10 * PATIENCE) as request:
             request.sendall(b"GET /hold/kept HTTP/1.1\r\nHost: x\r\n\r\n")
             assert request.recv(1) == b"H"
             kill(holding.server.process.pid)

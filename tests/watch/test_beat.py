@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import kill
-from tests.support.servers import eventually
+from tests.support.servers import PATIENCE, eventually
 
 LOOPS = ["asyncio", "uvloop"]
 CORES = os.cpu_count() or 1
@@ -208,7 +208,7 @@ class Watched:
 
     def wait(self) -> list[dict[str, Any]]:
         """Until it has done all it had to do; the stalls."""
-        assert self.process.wait(90) == 0
+        assert self.process.wait(90 * PATIENCE) == 0
         assert self.said[-1] == {"done": True}
         return self.stalls
 
@@ -224,7 +224,7 @@ def watching(folder: Path, *arguments: str) -> Iterator[Watched]:
         yield Watched(process, log)
     finally:
         kill(process.pid)
-        process.wait(10)
+        process.wait(10 * PATIENCE)
 
 
 def stalls_of(folder: Path, *arguments: str) -> list[dict[str, Any]]:

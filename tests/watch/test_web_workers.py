@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import memory_cgroup
+from tests.support.marks import each_started_once
 from tests.support.servers import Server, descendants, eventually, is_alive, serving
 
 APP = Path(__file__).with_name("app.py")
@@ -27,6 +28,7 @@ MORE = {
     (UVICORN, "asyncio"): ["--loop", "asyncio"],
     (UVICORN, "uvloop"): ["--loop", "uvloop"],
 }
+OTHER_LOOP = [(UVICORN_WORKER, "asyncio"), (ASGI, "uvloop"), (UVICORN, "asyncio")]
 WORKERS = {"asyncio": "asyncio_worker.AsyncioWorker", "uvloop": "uvicorn_worker.UvicornWorker"}
 ASYNCIO_WORKER = """
 from uvicorn_worker import UvicornWorker
@@ -79,7 +81,7 @@ def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=MORE, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+@pytest.fixture(scope="module", params=each_started_once("watched", MORE, slow=OTHER_LOOP))
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     kind, loop = request.param
     for server in run_web(tmp_path_factory.mktemp("watch"), kind, loop):
