@@ -185,5 +185,5 @@ def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(
             assert request.recv(1) == b"H"
             by_kill_mode_control_group(unit)
             unit.server.wait()
-        eventually(unit.is_over, f"all of it has ended; {unit.server.output}", within=8)
+        eventually(unit.is_over, f"all of it has ended; {unit.server.output}")
         assert unit.server.output.count("moves the tasks of") == 1, "no runner came after the one that was stopped"
