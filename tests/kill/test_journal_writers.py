@@ -14,6 +14,7 @@ import pytest
 from outlast.engines.opening import LARGEST_LOG
 from outlast.engines.sqlite import PAGES_IN_LOG
 from tests.support.journals import Clients, is_sound
+from tests.support.marks import slow
 from tests.support.processes import kill
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -74,7 +75,7 @@ def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> No
         assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("kind", ["web", "runner"])
+@pytest.mark.parametrize("kind", ["runner", *slow("web")])
 def test_sigkill_in_the_middle_of_writing_leaves_a_sound_journal(tmp_path: Path, kind: str) -> None:
     with serving("gunicorn uvicorn_worker", tmp_path, "-w", "2") as server:
         clients = Clients(server, "n")

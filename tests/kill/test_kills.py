@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.marks import slow
 from tests.support.servers import PATIENCE, Server, eventually, is_alive, serving
 
 GUNICORN = "gunicorn uvicorn_worker"
@@ -55,7 +56,7 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", GUNICORN, "gunicorn asgi"])
+@pytest.mark.parametrize("kind", ["uvicorn", "gunicorn asgi", *slow(GUNICORN)])
 def test_a_killed_web_worker_takes_no_task_with_it(kind: str, tmp_path: Path) -> None:
     with serving(kind, tmp_path) as server:
         add_the_sleeping(server)
@@ -64,7 +65,7 @@ def test_a_killed_web_worker_takes_no_task_with_it(kind: str, tmp_path: Path) ->
         assert set(begins(server).values()) == {1}, "each ran once"
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", GUNICORN, "gunicorn asgi"])
+@pytest.mark.parametrize("kind", ["gunicorn asgi", *slow("uvicorn", GUNICORN)])
 def test_a_client_that_hangs_up_right_after_the_answer_takes_no_task_with_it(kind: str, tmp_path: Path) -> None:
     """gunicorn's asgi worker cancels what still runs in a request 3 s after its client has left."""
     with serving(kind, tmp_path) as server:

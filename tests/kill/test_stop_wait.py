@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.marks import slow
 from tests.support.servers import eventually, serving
 
 GUNICORN = "gunicorn uvicorn_worker"
 
 
-@pytest.mark.parametrize("kind", ["uvicorn as PID 1", f"{GUNICORN} as PID 1", "gunicorn asgi as PID 1"])
+@pytest.mark.parametrize("kind", ["uvicorn as PID 1", *slow(f"{GUNICORN} as PID 1", "gunicorn asgi as PID 1")])
 def test_tasks_finish_before_a_container_stops(tmp_path: Path, kind: str) -> None:
     with serving(kind, tmp_path, OUTLAST_STOP_WAIT="20") as server:
         server.add("sleep", "def", 3.0)

@@ -14,6 +14,7 @@ import pytest
 from outlast.engines.history import History, Record
 from outlast.engines.opening import connect
 from tests.kill.test_kills import name_of
+from tests.support.marks import slow
 from tests.support.servers import Server, eventually, serving
 
 INNOCENTS = ("beside-one", "beside-two")
@@ -68,14 +69,14 @@ def assert_innocents_finish(server: Server, begun: int) -> None:
     ("task", "seconds", "innocent_begins"),
     [
         ("sleep_async", 60, 1),
-        ("listen", None, 1),
         ("block", 60, 1),
-        ("block_in_a_subtask", 60, 1),
-        ("backtrack", None, 1),
         ("swallow", None, 1),
         ("sleep", 60, 1),
-        ("block_and_swallow", None, 2),
         ("hog", None, 2),
+        pytest.param("listen", None, 1, marks=pytest.mark.slow),
+        pytest.param("block_in_a_subtask", 60, 1, marks=pytest.mark.slow),
+        pytest.param("backtrack", None, 1, marks=pytest.mark.slow),
+        pytest.param("block_and_swallow", None, 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_cancelled_task_stops_and_those_beside_it_finish(
@@ -93,7 +94,7 @@ def test_a_cancelled_task_stops_and_those_beside_it_finish(
         assert not server.witnessed("ran", "guilty")
 
 
-@pytest.mark.parametrize("task", ["sleep_async_at_most_3s", "block_at_most_3s", "sleep_at_most_3s"])
+@pytest.mark.parametrize("task", ["block_at_most_3s", "sleep_at_most_3s", *slow("sleep_async_at_most_3s")])
 def test_a_task_that_takes_longer_than_its_timeout_fails_and_says_so(tmp_path: Path, task: str) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add(task, "quick", 0.1)

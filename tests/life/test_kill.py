@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured
+from tests.support.marks import slow
 from tests.support.processes import CHILD, kill, living_in, runners_in
 from tests.support.servers import Server, eventually, is_alive
 
-TASKS = ["until_told", "fork_until_told"]
+TASKS = ["fork_until_told", *slow("until_told")]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from tests.life.units import (
     by_sigterm,
     served,
 )
+from tests.support.marks import slow
 from tests.support.processes import living_in
 from tests.support.servers import PATIENCE, Server, descendants, eventually
 
@@ -54,26 +55,32 @@ def by_kill_mode_control_group_whose_time_is_over(unit: Unit) -> None:
 
 
 DRAIN = [
-    Stop("gunicorn --preload", by_sigterm, ("-w", "4")),
+    Stop("gunicorn --preload", by_sigterm),
     Stop("uvicorn", by_ctrl_c_twice),
-    Stop("uvicorn --reload", by_ctrl_c_twice),
-    Stop(GUNICORN, by_ctrl_c_twice),
     Stop("uvicorn", by_sighup),
     Stop("uvicorn", by_one_request_too_many, ("--limit-max-requests", "20")),
     Stop("uvicorn --workers 2", by_kill_mode_control_group),
-    Stop(GUNICORN, by_kill_mode_control_group, ("-w", "4")),
-    Stop("gunicorn asgi", by_kill_mode_control_group),
+    *slow(
+        Stop("gunicorn --preload", by_sigterm, ("-w", "4")),
+        Stop("uvicorn --reload", by_ctrl_c_twice),
+        Stop(GUNICORN, by_ctrl_c_twice),
+        Stop(GUNICORN, by_kill_mode_control_group, ("-w", "4")),
+        Stop("gunicorn asgi", by_kill_mode_control_group),
+    ),
 ]
 CUT = [
-    Stop("uvicorn", by_kill_mode_mixed),
-    Stop(GUNICORN, by_kill_mode_mixed, ("-w", "4")),
+    Stop(GUNICORN, by_kill_mode_mixed),
     Stop("gunicorn asgi", by_kill_mode_control_group_whose_time_is_over),
     Stop("uvicorn --workers 2 as PID 1", by_sigterm_to_process_1),
-    Stop("gunicorn --preload as PID 1", by_sigterm_to_process_1),
+    *slow(
+        Stop("uvicorn", by_kill_mode_mixed),
+        Stop(GUNICORN, by_kill_mode_mixed, ("-w", "4")),
+        Stop("gunicorn --preload as PID 1", by_sigterm_to_process_1),
+    ),
 ]
 RENEWED = [
-    Stop("gunicorn --preload", by_sighup, ("-w", "4")),
-    Stop("uvicorn --workers 2", by_sighup),
+    Stop("gunicorn --preload", by_sighup),
+    *slow(Stop("gunicorn --preload", by_sighup, ("-w", "4")), Stop("uvicorn --workers 2", by_sighup)),
 ]
 
 
@@ -171,7 +178,11 @@ def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_sta
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("uvicorn", ("--timeout-graceful-shutdown", "3")), (GUNICORN, ("--graceful-timeout", "3"))]
+    ("kind", "more"),
+    [
+        ("uvicorn", ("--timeout-graceful-shutdown", "3")),
+        pytest.param(GUNICORN, ("--graceful-timeout", "3"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(
     kind: str, more: tuple[str, ...], tmp_path: Path

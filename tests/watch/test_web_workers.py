@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import memory_cgroup
-from tests.support.marks import each_started_once
+from tests.support.marks import each_started_once, slow
 from tests.support.servers import Server, descendants, eventually, is_alive, serving
 
 APP = Path(__file__).with_name("app.py")
@@ -154,7 +154,7 @@ def workers_of(server: Server) -> list[int]:
     return [pid for pid in below if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI, UVICORN])
+@pytest.mark.parametrize("kind", [UVICORN_WORKER, *slow(ASGI, UVICORN)])
 def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind: str) -> None:
     shutil.copy(APP, tmp_path / "main.py")
     more = ("-t", "60") if kind != UVICORN else ()
@@ -172,7 +172,7 @@ def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind:
             )
 
 
-@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI])
+@pytest.mark.parametrize("kind", [ASGI, *slow(UVICORN_WORKER)])
 def test_without_a_single_task_the_next_worker_says_it(tmp_path: Path, kind: str) -> None:
     shutil.copy(APP, tmp_path / "main.py")
     with serving(kind, tmp_path, "-t", TIMEOUT) as server, in_flight(server, "/block?way=in_a_sleep"):
