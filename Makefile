@@ -26,8 +26,8 @@ test-all: test test-slow
 test-pythons: $(PYTHONS:%=test-python%)
 
 # One after another, each with an environment of its own: .venv-3.12 and so on.
-test-python%:
-	if python=$$(.ci/python $*); then \
+$(PYTHONS:%=test-python%): test-python%:
+	@if python=$$(.ci/python $*); then \
 		$(MAKE) VENV=.venv-$* PYTHON=$$python test; \
 	else \
 		echo "Python $* is not installed here: skipped"; \
