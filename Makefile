@@ -2,17 +2,37 @@
 VENV := .venv
 PEERS := .venv-peers
 SUITES := .venv-suites
-PYTHON ?= python3
+PYTHON ?=
 BIN := $(VENV)/bin
+PYTHONS := 3.11 3.12 3.13 3.14
+# Most tests wait for processes, so that more of them than there are cores pay; WORKERS=0 runs one after another.
+WORKERS ?= 6
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 ARGS ?=
 
-.PHONY: demo test check bench soak fuzz matrix peers-suites clean
+.PHONY: demo test test-slow test-all test-pythons $(PYTHONS:%=test-python%) check bench soak fuzz matrix peers-suites clean
 
 demo: $(VENV)/.ready
 	$(BIN)/outlast demo $(ARGS)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
+
+# What needs minutes: every kind of server beside every way to end it, storms of kills.
+test-slow: $(VENV)/.ready
+	$(PYTEST) -m slow $(ARGS)
+
+test-all: test test-slow
+
+test-pythons: $(PYTHONS:%=test-python%)
+
+# One after another, each with an environment of its own: .venv-3.12 and so on.
+$(PYTHONS:%=test-python%): test-python%:
+	@if python=$$(.ci/python $*); then \
+		$(MAKE) VENV=.venv-$* PYTHON=$$python test; \
+	else \
+		echo "Python $* is not installed here: skipped"; \
+	fi
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -35,13 +55,13 @@ peers-suites: $(VENV)/.ready $(SUITES)/.ready
 	$(BIN)/python -m tests.suites --python $(CURDIR)/$(SUITES)/bin/python $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(SUITES) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(SUITES) $(PYTHONS:%=.venv-%) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.ready: pyproject.toml
 	if command -v uv >/dev/null 2>&1; then \
-		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python -e ".[dev]"; \
+		uv venv --quiet --allow-existing $(PYTHON:%=--python %) $(VENV) && uv pip install --quiet --python $(BIN)/python -e ".[dev]"; \
 	else \
-		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet -e ".[dev]"; \
+		$(or $(PYTHON),python3) -m venv $(VENV) && $(BIN)/python -m pip install --quiet -e ".[dev]"; \
 	fi
 	touch $@
 
@@ -50,7 +70,7 @@ $(PEERS)/.ready: pyproject.toml tests/matrix/peers.txt
 	if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --allow-existing $(PEERS) && uv pip install --quiet --python $(PEERS)/bin/python -e ".[demo]" -r tests/matrix/peers.txt; \
 	else \
-		$(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet -e ".[demo]" -r tests/matrix/peers.txt; \
+		$(or $(PYTHON),python3) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet -e ".[demo]" -r tests/matrix/peers.txt; \
 	fi
 	touch $@
 
@@ -59,6 +79,6 @@ $(SUITES)/.ready: pyproject.toml tests/suites/requirements.txt
 	if command -v uv >/dev/null 2>&1; then \
 		uv venv --quiet --seed --allow-existing $(SUITES) && uv pip install --quiet --python $(SUITES)/bin/python -e ".[demo]" -r tests/suites/requirements.txt; \
 	else \
-		$(PYTHON) -m venv $(SUITES) && $(SUITES)/bin/python -m pip install --quiet -e ".[demo]" -r tests/suites/requirements.txt; \
+		$(or $(PYTHON),python3) -m venv $(SUITES) && $(SUITES)/bin/python -m pip install --quiet -e ".[demo]" -r tests/suites/requirements.txt; \
 	fi
 	touch $@

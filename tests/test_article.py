@@ -17,6 +17,9 @@ from typing import TypeVar
 
 import pytest
 
+from tests.support.marks import each_started_once
+from tests.support.servers import PATIENCE
+
 T = TypeVar("T")
 
 ARTICLE = Path(__file__).parents[1] / "examples" / "article"
@@ -51,7 +54,7 @@ class ServedArticle:
         return [line for line in lines if re.match(r"Started GET|Completed GET|Action", line[2])]
 
     def get(self, target: str) -> tuple[int, object]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10 * PATIENCE)
         try:
             connection.request("GET", target)
             response = connection.getresponse()
@@ -94,13 +97,13 @@ def served(command: list[str], folder: Path, **environment: str) -> Iterator[Ser
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(10 * PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+@pytest.fixture(scope="module", params=each_started_once("article", SERVERS))
 def article(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedArticle]:
     folder = tmp_path_factory.mktemp("article")
     with served(SERVERS[request.param], folder, ARTICLE_OUTLAST="0", ARTICLE_SECONDS="0.2") as running:

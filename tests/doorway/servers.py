@@ -23,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 from outlast.request import hook
 from tests.doorway.recording import Outcome
 from tests.doorway.served import EVENTS, Both
+from tests.support.servers import PATIENCE
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class SocketClient:
         self._port = port
 
     def get(self, path: str) -> int:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=10 * PATIENCE)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -95,13 +96,13 @@ class SocketClient:
             connection.close()
 
     def get_and_leave(self, path: str) -> None:
-        with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=10 * PATIENCE) as connection:
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
             connection.recv(65536)
 
     def websocket(self, path: str) -> None:
-        with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=10 * PATIENCE) as connection:
             connection.sendall(
                 f"GET {path} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
@@ -168,11 +169,11 @@ def in_process(folder: Path) -> Iterator[Server]:
             os.environ["DOORWAY_TRACES"] = before
 
 
-def until(condition: Callable[[], T], what: str, patience: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str) -> T:
     """The first true value of `condition`."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + 20 * PATIENCE
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {patience:g} s"
+        assert time.monotonic() < deadline, f"{what}: not within {20 * PATIENCE} s"
         time.sleep(0.005)
     return value
 
@@ -186,10 +187,10 @@ def _answers(client: SocketClient) -> bool:
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.wait(10)
+        process.wait(10 * PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(10)
+        process.wait(10 * PATIENCE)
 
 
 def _lines(path: Path) -> list[str]:

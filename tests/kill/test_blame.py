@@ -50,23 +50,29 @@ def test_the_stack_of_a_segfault_names_the_guilty_one_at_once(tmp_path: Path) ->
 
 def test_an_isolated_task_has_a_process_of_its_own(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.add("sleep_async", "shared", 2.0)
-        server.add("isolated", "one", 2.0)
-        server.add("isolated", "two", 2.0)
+        server.add("until_told_async", "shared")
+        server.add("isolated", "one")
+        server.add("isolated", "two")
         pids = {name: server.wait_for("began", name)[2] for name in ("shared", "one", "two")}
         assert len(set(pids.values())) == 3
+        for name in pids:
+            server.tell(name)
         assert ends(server) == dict.fromkeys(pids, ("done", 0))
 
 
 def test_a_function_that_has_blocked_runs_alone_from_its_next_call_on(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.add("block", "first", 2.0)
+        server.add("block_until_told", "first")
+        eventually(lambda: "has been blocked for" in server.output, f"it is seen; {server.output}")
+        server.tell("first")
         server.wait_for("ran", "first")
-        server.add("sleep_async", "beside", 3.0)
-        server.add("block", "second", 2.0)
+        server.add("until_told_async", "beside")
+        server.add("block_until_told", "second")
         beside = server.wait_for("began", "beside")[2]
         second = server.wait_for("began", "second")[2]
         assert second != beside
+        for name in ("second", "beside"):
+            server.tell(name)
         assert ends(server) == dict.fromkeys(("first", "second", "beside"), ("done", 0))
         lanes = {name_of(record.arguments): record.lane for record in server.records()}
         assert lanes == {"first": "loop", "second": "alone", "beside": "loop"}
@@ -74,11 +80,12 @@ def test_a_function_that_has_blocked_runs_alone_from_its_next_call_on(tmp_path: 
 
 def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.add("sleep_async", "unlucky", 2.0)
+        server.add("until_told_async", "unlucky")
         kill_everything_when_begun(server, times=1)
     with serving("uvicorn", tmp_path) as server:
         kill_everything_when_begun(server, times=2)
     with serving("uvicorn", tmp_path) as server:
+        server.tell("unlucky")
         assert ends(server) == {"unlucky": ("done", 0)}
         assert server.records()[0].lane == "alone"
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.journals import (
-    PATIENT,
     SIDES,
     Clients,
     answer_to_a_task,
@@ -21,6 +20,7 @@ from tests.support.journals import (
     takes_tasks,
     truncate,
 )
+from tests.support.marks import slow
 from tests.support.processes import kill, runners_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -61,7 +61,7 @@ def ran_once(server: Server, *names: str) -> bool:
     return all(len(server.witnessed("ran", name)) == 1 for name in names)
 
 
-@pytest.mark.parametrize("sides", [("",), ("-wal",), ("-shm",), FILE_AND_LOG, SIDES], ids=" and ".join)
+@pytest.mark.parametrize("sides", [("",), SIDES, *slow(("-wal",), ("-shm",), FILE_AND_LOG)], ids=" and ".join)
 @pytest.mark.parametrize("how", [Path.unlink, lambda file: file.rename(f"{file}.away")], ids=["deleted", "moved"])
 def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
     server: Server, sides: Sequence[str], how: Callable[[Path], object]
@@ -80,11 +80,11 @@ def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
     assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("sides", [("",), SIDES], ids=" and ".join)
+@pytest.mark.parametrize("sides", [SIDES, *slow(("",))], ids=" and ".join)
 def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_nothing(
     tmp_path: Path, sides: Sequence[str]
 ) -> None:
-    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4", **PATIENT) as server:
+    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4") as server:
         clients = Clients(server, "n")
         with clients.at_work():
             for _ in range(6):
@@ -98,7 +98,7 @@ def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_
         assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("sides", [("",), FILE_AND_LOG], ids=" and ".join)
+@pytest.mark.parametrize("sides", [FILE_AND_LOG, *slow(("",))], ids=" and ".join)
 @pytest.mark.parametrize("damage", [overwrite, truncate])
 def test_a_damaged_journal_is_refused_until_it_is_moved_away(
     server: Server, sides: Sequence[str], damage: Callable[[Path], None]
@@ -125,7 +125,7 @@ def test_a_damaged_journal_is_refused_until_it_is_moved_away(
     assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("victims", [["worker"], ["runner"], ["worker", "runner"]], ids=" and ".join)
+@pytest.mark.parametrize("victims", [["worker", "runner"], *slow(["worker"], ["runner"])], ids=" and ".join)
 @pytest.mark.parametrize("damage", [overwrite, truncate])
 def test_processes_that_start_on_a_damaged_journal_refuse_and_do_not_die(
     server: Server, damage: Callable[[Path], None], victims: Sequence[str]

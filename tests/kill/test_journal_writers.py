@@ -13,7 +13,8 @@ import pytest
 
 from outlast.engines.opening import LARGEST_LOG
 from outlast.engines.sqlite import PAGES_IN_LOG
-from tests.support.journals import PATIENT, Clients, is_sound
+from tests.support.journals import Clients, is_sound
+from tests.support.marks import slow
 from tests.support.processes import kill
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -21,7 +22,7 @@ PAGE = 4096  # bytes
 
 
 def test_four_web_workers_write_at_once(tmp_path: Path) -> None:
-    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4", **PATIENT) as server, ThreadPoolExecutor(8) as clients:
+    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4") as server, ThreadPoolExecutor(8) as clients:
         names: list[str] = []
         workers: set[int] = set()
 
@@ -50,7 +51,7 @@ def held_snapshot(journal: Path) -> Iterator[apsw.Connection]:
 
 
 def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> None:
-    with serving("gunicorn uvicorn_worker", tmp_path, **PATIENT) as server:
+    with serving("gunicorn uvicorn_worker", tmp_path) as server:
         log = Path(f"{server.journal}-wal")
         server.add("ok", "first")
         eventually(server.all_settled, "it is done")
@@ -74,9 +75,9 @@ def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> No
         assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("kind", ["web", "runner"])
+@pytest.mark.parametrize("kind", ["runner", *slow("web")])
 def test_sigkill_in_the_middle_of_writing_leaves_a_sound_journal(tmp_path: Path, kind: str) -> None:
-    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "2", **PATIENT) as server:
+    with serving("gunicorn uvicorn_worker", tmp_path, "-w", "2") as server:
         clients = Clients(server, "n")
         with clients.at_work():
             for _ in range(6):

@@ -30,7 +30,13 @@ def seen(name: str, server: str, folder: Path) -> Cell:
 
 @pytest.mark.parametrize(
     ("name", "server"),
-    [("sigabrt", "uvicorn"), ("sigsegv", ASGI), ("sigterm", GUNICORN), ("sigterm", ASGI), ("max-requests", ASGI)],
+    [
+        ("sigabrt", "uvicorn"),
+        ("sigterm", GUNICORN),
+        ("max-requests", ASGI),
+        pytest.param("sigsegv", ASGI, marks=pytest.mark.slow),
+        pytest.param("sigterm", ASGI, marks=pytest.mark.slow),
+    ],
 )
 def test_nothing_is_lost_when_the_web_worker_is_cut(name: str, server: str, tmp_path: Path) -> None:
     cell = seen(name, server, tmp_path / name)
@@ -41,7 +47,12 @@ def test_nothing_is_lost_when_the_web_worker_is_cut(name: str, server: str, tmp_
 
 @pytest.mark.parametrize(
     ("name", "server"),
-    [("exit", ASGI), ("abort", "uvicorn"), ("hog", GUNICORN), ("failure", "uvicorn")],
+    [
+        ("abort", "uvicorn"),
+        ("hog", GUNICORN),
+        pytest.param("exit", ASGI, marks=pytest.mark.slow),
+        pytest.param("failure", "uvicorn", marks=pytest.mark.slow),
+    ],
 )
 def test_no_innocent_task_is_lost_and_no_web_worker_cut_by_what_a_task_does(
     name: str, server: str, tmp_path: Path

@@ -10,15 +10,16 @@ import pytest
 from tests.soak.check import Recorded, Seen, violations
 from tests.soak.plan import Asked, planned
 from tests.soak.run import soak
+from tests.support.marks import slow
 
-TASKS = 5_000
 SEED = 7
 
 
-def test_nothing_is_lost_or_settled_twice(tmp_path: Path) -> None:
-    report = soak(tmp_path, TASKS, SEED)
+@pytest.mark.parametrize("tasks", [500, *slow(5_000)])
+def test_nothing_is_lost_or_settled_twice(tmp_path: Path, tasks: int) -> None:
+    report = soak(tmp_path, tasks, SEED)
     assert not report.violations, "\n".join(report.violations[:20])
-    assert report.answered > 0.9 * TASKS
+    assert report.answered > 0.9 * tasks
     assert report.kills.total() > 0, "nobody was killed: this proves nothing"
 
 

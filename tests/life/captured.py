@@ -41,7 +41,7 @@ def end(capture: Capture) -> None:
     """End all that works in its folder, also what was being started meanwhile."""
     folder = capture.server.folder
     eventually(lambda: not kill_all_in(folder) and capture.is_over(), f"nothing is left in {folder}")
-    capture.server.process.wait(10)
+    capture.server.wait()
 
 
 def start_captured(kind: str, folder: Path, *more: str, **environment: str) -> Capture:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured
+from tests.support.marks import slow
 from tests.support.processes import CHILD, living_in, templates_in
 from tests.support.servers import Server, eventually
 
@@ -25,7 +26,7 @@ def has_tried(server: Server, times: int, seen: set[int]) -> bool:
     return len(seen) >= times and not living
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("start", ["spawn", *slow("fork")])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_reason_is_said_once_and_tasks_wait_uncharged_until_it_is_mended(
     way: str, start: str, tmp_path: Path

@@ -13,12 +13,12 @@ import pytest
 from outlast.engines.history import History
 from tests.life.captured import Capture, captured
 from tests.life.test_new_code import HUP, edit, renewed
+from tests.support.marks import slow
 from tests.support.processes import kill, living_in, runners_in, templates_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
 
 TEMPLATE = "outlast.child.template"  # in the command line of its copies, too
 FRESH = "task processes start as fresh interpreters"
-ROUNDS = 25
 THREAD_AT_IMPORT = """
 import threading
 threading.Thread(target=time.sleep, args=(3600,), name="ticker", daemon=True).start()
@@ -132,7 +132,7 @@ def test_copies_and_template_end_with_their_runner(server: Server) -> None:
     (runner,) = runners_in(server.folder)
     os.kill(template_of(server), signal.SIGSTOP)  # it cannot act by itself
     kill(runner)
-    eventually(lambda: not any(map(is_alive, pids)), "all that was the runner's is gone", within=5)
+    eventually(lambda: not any(map(is_alive, pids)), "all that was the runner's is gone")
     finishes_once(server, times=2, crashes=0)
 
 
@@ -143,7 +143,7 @@ def test_nobody_is_left_when_the_server_has_gone(server: Server) -> None:
     eventually(lambda: not living_in(server.folder), f"{server.output}")
 
 
-@pytest.mark.parametrize("kind", ["uvicorn --reload", HUP])
+@pytest.mark.parametrize("kind", [HUP, *slow("uvicorn --reload")])
 def test_new_code_is_imported_anew(kind: str, tmp_path: Path) -> None:
     with forking(kind, tmp_path) as capture:
         server = capture.server
@@ -185,14 +185,15 @@ def test_a_template_that_does_not_answer_is_given_up(server: Server) -> None:
     assert server.output.count(FRESH) == 1, server.output
 
 
-def test_fifty_copies_leave_no_zombie_and_no_descriptor(server: Server) -> None:
+@pytest.mark.parametrize("rounds", [5, *slow(25)])
+def test_many_copies_leave_no_zombie_and_no_descriptor(server: Server, rounds: int) -> None:
     server.add("ok", "first")
     server.wait_for("ran", "first")
     eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
     (runner,) = runners_in(server.folder)
     template = template_of(server)
     before = descriptors(template), descriptors(runner)
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, rounds + 1):
         for child in server.living("child"):
             kill(child)
         eventually(lambda count=2 * number + 2: has_said_ready(server, count), f"two more; {server.output}")  # type: ignore[misc]
@@ -211,11 +212,11 @@ def descriptors(pid: int) -> int:
 
 
 def test_a_blocked_copy_gets_no_new_work(server: Server) -> None:
-    server.add("block", "blocker", 6)
+    server.add("block_until_told", "blocker")
     blocker = server.wait_for("began", "blocker")[2]
     server.add("ok_async", "free")
-    assert server.wait_for("ran", "free", within=5)[2] != blocker
-    assert not server.witnessed("ran", "blocker")
+    assert server.wait_for("ran", "free")[2] != blocker
+    server.tell("blocker")
     server.wait_for("ran", "blocker")
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured
+from tests.support.marks import slow
 from tests.support.processes import CHILD, kill, living_in, runners_in
 from tests.support.servers import Server, eventually, is_alive
 
-TASKS = ["until_told", "fork_until_told"]
+TASKS = ["fork_until_told", *slow("until_told")]
 
 
 @pytest.fixture
@@ -89,8 +90,8 @@ def test_all_processes_of_a_killed_runner_end_with_it_and_another_one_comes(serv
     pids = begun(server, task)
     (runner,) = runners_in(server.folder)
     kill(runner)
-    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
-    eventually(lambda: has_one_runner(server), "there is one runner", within=5)
+    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone")
+    eventually(lambda: has_one_runner(server), "there is one runner")
     assert runners_in(server.folder) != [runner]
     finishes_once_in(server, times=2)
     assert server.records()[0].crashes == 0
@@ -103,8 +104,8 @@ def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: S
     os.kill(pids[0], signal.SIGSTOP)  # it cannot act by itself, as when C code holds the GIL
     (runner,) = runners_in(server.folder)
     kill(runner)
-    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone", within=5)
-    eventually(lambda: not living_in(server.folder), "and so is the spare one, which had nothing to do", within=5)
+    eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone")
+    eventually(lambda: not living_in(server.folder), "and so is the spare one, which had nothing to do")
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -116,7 +117,7 @@ def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the
         for pid in [capture.server.process.pid, *runners_in(tmp_path), *living_in(tmp_path, CHILD)]:
             if pid not in pids[1:]:
                 kill(pid)
-        eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone", within=5)
+        eventually(lambda: not any(map(is_alive, pids)), "the process and what it forked are gone")
     with captured("gunicorn uvicorn_worker", tmp_path) as capture:
         finishes_once_in(capture.server, times=2)
         assert capture.server.records()[0].crashes == 0

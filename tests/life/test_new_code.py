@@ -17,6 +17,7 @@ from outlast.hello import Environment, Hello
 from outlast.place import Place
 from outlast.settings import Settings
 from tests.life.captured import captured
+from tests.support.marks import slow
 from tests.support.processes import runners_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
 
@@ -51,7 +52,7 @@ def is_ready(server: Server) -> bool:
     return "is ready after" in server.output
 
 
-@pytest.mark.parametrize("kind", ["uvicorn --reload", HUP])
+@pytest.mark.parametrize("kind", [HUP, *slow("uvicorn --reload")])
 def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind: str, tmp_path: Path) -> None:
     with captured(kind, tmp_path) as capture:
         server = capture.server

@@ -29,6 +29,7 @@ def test_one_shares_and_one_waits_and_none_comes_for_a_lane_in_which_nothing_wai
         server.add("ok", "second")
         server.wait_for("ran", "second")
         assert started(server) == 2, server.output
-        server.add("isolated", "alone", 0)
+        server.add("isolated", "alone")
+        server.tell("alone")
         server.wait_for("ran", "alone")
         eventually(lambda: started(server) == 3, "another spare one comes")

@@ -22,8 +22,9 @@ from tests.life.units import (
     by_sigterm,
     served,
 )
+from tests.support.marks import slow
 from tests.support.processes import living_in
-from tests.support.servers import Server, descendants, eventually
+from tests.support.servers import PATIENCE, Server, descendants, eventually
 
 GUNICORN = "gunicorn uvicorn_worker"
 TASKS = {"def": "until_told", "async": "until_told_async"}
@@ -49,31 +50,37 @@ def by_sigterm_to_process_1(unit: Unit) -> None:
 def by_kill_mode_control_group_whose_time_is_over(unit: Unit) -> None:
     """SIGTERM to all; SIGKILL to what is left after TimeoutStopSec, here: when the web server has gone."""
     by_kill_mode_control_group(unit)
-    unit.server.process.wait(10)
+    unit.server.wait()
     unit.kill_what_is_left()
 
 
 DRAIN = [
-    Stop("gunicorn --preload", by_sigterm, ("-w", "4")),
+    Stop("gunicorn --preload", by_sigterm),
     Stop("uvicorn", by_ctrl_c_twice),
-    Stop("uvicorn --reload", by_ctrl_c_twice),
-    Stop(GUNICORN, by_ctrl_c_twice),
     Stop("uvicorn", by_sighup),
     Stop("uvicorn", by_one_request_too_many, ("--limit-max-requests", "20")),
     Stop("uvicorn --workers 2", by_kill_mode_control_group),
-    Stop(GUNICORN, by_kill_mode_control_group, ("-w", "4")),
-    Stop("gunicorn asgi", by_kill_mode_control_group),
+    *slow(
+        Stop("gunicorn --preload", by_sigterm, ("-w", "4")),
+        Stop("uvicorn --reload", by_ctrl_c_twice),
+        Stop(GUNICORN, by_ctrl_c_twice),
+        Stop(GUNICORN, by_kill_mode_control_group, ("-w", "4")),
+        Stop("gunicorn asgi", by_kill_mode_control_group),
+    ),
 ]
 CUT = [
-    Stop("uvicorn", by_kill_mode_mixed),
-    Stop(GUNICORN, by_kill_mode_mixed, ("-w", "4")),
+    Stop(GUNICORN, by_kill_mode_mixed),
     Stop("gunicorn asgi", by_kill_mode_control_group_whose_time_is_over),
     Stop("uvicorn --workers 2 as PID 1", by_sigterm_to_process_1),
-    Stop("gunicorn --preload as PID 1", by_sigterm_to_process_1),
+    *slow(
+        Stop("uvicorn", by_kill_mode_mixed),
+        Stop(GUNICORN, by_kill_mode_mixed, ("-w", "4")),
+        Stop("gunicorn --preload as PID 1", by_sigterm_to_process_1),
+    ),
 ]
 RENEWED = [
-    Stop("gunicorn --preload", by_sighup, ("-w", "4")),
-    Stop("uvicorn --workers 2", by_sighup),
+    Stop("gunicorn --preload", by_sighup),
+    *slow(Stop("gunicorn --preload", by_sighup, ("-w", "4")), Stop("uvicorn --workers 2", by_sighup)),
 ]
 
 
@@ -104,7 +111,7 @@ def test_the_server_stops_at_once_and_what_runs_ends_by_itself(stop: Stop, tmp_p
     with served(stop.kind, tmp_path, *stop.more, OUTLAST_LINGER="0.3") as unit:
         begin_both(unit.server)
         stop.by(unit)
-        unit.server.process.wait(10)
+        unit.server.wait()
         assert not unit.server.witnessed("ran")
         finish_both(unit.server)
         assert ends(unit.server) == {("done", 0)}
@@ -117,7 +124,7 @@ def test_what_was_cut_by_the_stop_runs_again_at_the_next_start_unpaid(stop: Stop
     with served(stop.kind, tmp_path, *stop.more) as unit:
         begin_both(unit.server)
         stop.by(unit)
-        unit.server.process.wait(10)
+        unit.server.wait()
         eventually(lambda: not living_in(tmp_path), "everything has ended")
         assert not unit.server.witnessed("ran")
     with served(stop.kind, tmp_path, *stop.more) as unit:
@@ -161,7 +168,7 @@ def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_sta
     with served("uvicorn", tmp_path, OUTLAST_DRAIN="0.5") as unit:
         begin_both(unit.server)
         by_kill_mode_control_group(unit)
-        unit.server.process.wait(10)
+        unit.server.wait()
         eventually(unit.is_over, f"all of it has ended; {unit.server.output}")
         assert ends(unit.server) == {("waiting", 0)}
         assert interrupted(unit.server) == [1, 1]
@@ -171,7 +178,11 @@ def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_sta
 
 
 @pytest.mark.parametrize(
-    ("kind", "more"), [("uvicorn", ("--timeout-graceful-shutdown", "3")), (GUNICORN, ("--graceful-timeout", "3"))]
+    ("kind", "more"),
+    [
+        ("uvicorn", ("--timeout-graceful-shutdown", "3")),
+        pytest.param(GUNICORN, ("--graceful-timeout", "3"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(
     kind: str, more: tuple[str, ...], tmp_path: Path
@@ -180,10 +191,10 @@ def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(
     with served(kind, tmp_path, *more) as unit:
         unit.server.add("ok", "it")
         eventually(unit.server.all_settled, f"{unit.server.records()}")
-        with socket.create_connection(("127.0.0.1", unit.server.port), timeout=10) as request:
+        with socket.create_connection(("127.0.0.1", unit.server.port), timeout=10 * PATIENCE) as request:
             request.sendall(b"GET /hold/open HTTP/1.1\r\nHost: x\r\n\r\n")
             assert request.recv(1) == b"H"
             by_kill_mode_control_group(unit)
-            unit.server.process.wait(15)
-        eventually(unit.is_over, f"all of it has ended; {unit.server.output}", within=8)
+            unit.server.wait()
+        eventually(unit.is_over, f"all of it has ended; {unit.server.output}")
         assert unit.server.output.count("moves the tasks of") == 1, "no runner came after the one that was stopped"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.life.captured import captured, end, start_captured
 from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import PYTHON, Server, descendants, eventually, is_alive, lay_out
+from tests.support.servers import PATIENCE, PYTHON, Server, descendants, eventually, is_alive, lay_out
 
 SESAME, OLD, NEW = "sesame", "old", "new"
 GUNICORN = "gunicorn uvicorn_worker"
@@ -41,9 +41,9 @@ def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_
         begin(server, "late")
         assert len(runners_in(tmp_path)) == 1
         os.kill(descendants(server.process.pid)[0], signal.SIGTERM)
-        server.process.wait(5)
+        server.wait()
         eventually(lambda: not living_in(tmp_path), "its namespace ended with it")
-        assert capture.is_over() or capture.reader.wait(5) == 0
+        assert capture.is_over() or capture.reader.wait(5 * PATIENCE) == 0
     with captured(kind, tmp_path) as capture:
         server = capture.server
         eventually(lambda: len(server.witnessed("began", "late")) == 2, f"it begins again; {server.output}")
@@ -136,11 +136,11 @@ def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
 
 
 def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tmp_path: Path) -> None:
-    with captured("uvicorn", tmp_path, TOKEN=OLD) as first:
+    with captured("uvicorn", tmp_path, TOKEN=OLD, OUTLAST_LINGER="3600") as first:
         first.server.add("say", "early")
         first.server.wait_for("ran", "early")
         first.server.stop()
-        eventually(first.is_over, "its captured output ends although the runner lingers", within=5)
+        eventually(first.is_over, "its captured output ends although the runner lingers")
         with captured("uvicorn", tmp_path, TOKEN=NEW) as second:
             second.server.add("look_around", "it")
             assert second.server.wait_for("sees", "it")[2] == NEW
@@ -161,8 +161,9 @@ def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_pat
         "from pathlib import Path; from outlast.connection import start_runner; from outlast.place import Place; "
         f"start_runner(Place.of(Path('{tmp_path}/j.db')))"
     )
-    run = subprocess.run([PYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=5, check=True)
+    run = subprocess.run([PYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "moves the tasks" in run.stderr
+    assert living_in(tmp_path), "the output has ended, and the runner has not"
     for pid in living_in(tmp_path):
         kill(pid)
 
@@ -172,7 +173,7 @@ def test_what_a_worker_held_that_died_before_it_ever_met_the_runner_is_released(
     with captured("uvicorn", tmp_path) as meeting, captured("uvicorn", tmp_path) as holding:
         meeting.server.add("ok", "first")
         meeting.server.wait_for("ran", "first")
-        with socket.create_connection(("127.0.0.1", holding.server.port), timeout=10) as request:
+        with socket.create_connection(("127.0.0.1", holding.server.port), timeout=10 * PATIENCE) as request:
             request.sendall(b"GET /hold/kept HTTP/1.1\r\nHost: x\r\n\r\n")
             assert request.recv(1) == b"H"
             kill(holding.server.process.pid)
@@ -184,7 +185,7 @@ def test_a_task_process_that_leaves_may_flush_what_it_has(tmp_path: Path) -> Non
         capture.server.add("flush_at_exit", "it")
         process = capture.server.wait_for("ran", "it")[2]
         capture.server.stop()
-        assert capture.server.wait_for("flushed", "it", within=5)[2] == process
+        assert capture.server.wait_for("flushed", "it")[2] == process
 
 
 def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
@@ -194,9 +195,7 @@ def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
         server.add("look_around", "before")
         server.wait_for("sees", "before")
         script = "import main, outlast; outlast.enqueue_sync(main.ok, 'asked-by-a-script')"
-        subprocess.run(
-            [PYTHON, "-c", script], cwd=tmp_path, env={**os.environ, "TOKEN": "other"}, timeout=20, check=True
-        )
+        subprocess.run([PYTHON, "-c", script], cwd=tmp_path, env={**os.environ, "TOKEN": "other"}, check=True)
         server.wait_for("ran", "asked-by-a-script")
         server.add("look_around", "after")
         assert server.wait_for("sees", "after")[2] == server.wait_for("sees", "before")[2] == "sesame"

@@ -14,7 +14,7 @@ import pytest
 
 from tests.life.captured import Capture, captured
 from tests.support.processes import runners_in
-from tests.support.servers import Server, eventually, is_alive
+from tests.support.servers import PATIENCE, Server, eventually, is_alive
 
 COMMAND = [str(Path(sys.executable).with_name("outlast")), "worker", "main:app"]
 
@@ -33,7 +33,7 @@ def server(capture: Capture) -> Server:
 @contextmanager
 def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in `folder`, of which `worker.log` tells."""
-    variables = {**os.environ, "TOKEN": "sesame"}
+    variables = {**os.environ, "TOKEN": "sesame", "OUTLAST_DRAIN": "3600"}
     with (folder / "worker.log").open("ab") as log:
         worker = subprocess.Popen(COMMAND, cwd=folder, env=variables, stdout=log, stderr=log)
     try:
@@ -74,7 +74,7 @@ def test_sigterm_lets_the_running_task_finish_and_takes_no_other(server: Server)
         eventually(lambda: "may go on" in said(server.folder), f"it drains; {said(server.folder)}")
         server.add("ok", "late")
         server.tell("running")
-        assert worker.wait(10) == 0
+        assert worker.wait(10 * PATIENCE) == 0
     assert state_of(server, "running") == "done"
     eventually(lambda: state_of(server, "late") == "waiting", "it is released")
     assert not server.witnessed("ran", "late")
@@ -87,7 +87,7 @@ def test_a_second_sigint_ends_it_at_once_and_the_task_runs_again_at_the_next_sta
         worker.send_signal(signal.SIGINT)
         eventually(lambda: "may go on" in said(server.folder), f"it drains; {said(server.folder)}")
         worker.send_signal(signal.SIGINT)
-        worker.wait(5)
+        worker.wait(10 * PATIENCE)
     assert not is_alive(child)
     assert state_of(server, "it") == "waiting"
     server.tell("it")
@@ -100,7 +100,7 @@ def test_a_second_sigint_ends_it_at_once_and_the_task_runs_again_at_the_next_sta
 def test_a_second_worker_is_refused_with_a_sentence(server: Server) -> None:
     with working(server.folder) as worker:
         eventually(lambda: "moves the tasks" in said(server.folder), "the first one is there")
-        second = subprocess.run(COMMAND, cwd=server.folder, capture_output=True, text=True, timeout=20, check=False)
+        second = subprocess.run(COMMAND, cwd=server.folder, capture_output=True, text=True, check=False)
         assert second.returncode == 1
         assert f"runner {worker.pid} already moves the tasks" in second.stderr
         assert len(second.stderr.splitlines()) == 1
@@ -113,5 +113,5 @@ def test_a_worker_holds_nothing_of_a_server_that_has_stopped(capture: Capture) -
         server.add("ok", "it")
         server.wait_for("ran", "it")
         server.stop()
-        eventually(capture.is_over, "the captured output of the server ends", within=5)
+        eventually(capture.is_over, "the captured output of the server ends")
         assert worker.poll() is None

@@ -81,7 +81,7 @@ def by_ctrl_c_twice(unit: Unit) -> None:
 def by_kill_mode_mixed(unit: Unit) -> None:
     """SIGTERM to the main process; SIGKILL to what is left when it has ended."""
     by_sigterm(unit)
-    unit.server.process.wait(10)
+    unit.server.wait()
     unit.kill_what_is_left()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.matrix.place import Place
 from tests.matrix.plan import PEERS, Pace
 from tests.support.processes import kill_all_in
-from tests.support.servers import Server, eventually, free_port, is_alive
+from tests.support.servers import PATIENCE, Server, eventually, free_port, is_alive
 
 APPS = Path(__file__).with_name("apps")
 STARTING_TIME = 30.0  # seconds
@@ -70,7 +70,7 @@ class Running:
 
     def _status_of(self, path: str) -> int:
         """Of an answer to a client that stays connected: some servers cut the tasks of one that leaves."""
-        client = HTTPConnection("127.0.0.1", self._port, timeout=10)
+        client = HTTPConnection("127.0.0.1", self._port, timeout=10 * PATIENCE)
         self._clients.append(client)
         with suppress(OSError, HTTPException):
             client.request("GET", path)
@@ -94,7 +94,7 @@ class Running:
 
     def hang_up(self, path: str, name: str) -> None:
         """Ask for an innocent task, and close the connection as soon as the answer has begun."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self._port), timeout=10 * PATIENCE) as connection:
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             self.asked[name] = int(connection.recv(12).split()[1])
 
@@ -130,5 +130,5 @@ def running(peer: str, command: list[str], folder: Path, place: Place, pace: Pac
         yield app
     finally:
         eventually(lambda: not kill_all_in(folder), f"nothing is left in {folder}")
-        app.server.process.wait(10)
+        app.server.wait()
         app.close()

@@ -101,21 +101,21 @@ def leave(name: str) -> None:
     os._exit(7)
 
 
-@outlast.task(timeout=1.0)
-async def sleep_async_at_most_1s(name: str, seconds: float) -> None:
+@outlast.task(timeout=3.0)
+async def sleep_async_at_most_3s(name: str, seconds: float) -> None:
     try:
         await sleep_async(name, seconds)
     finally:
         witness("cleaned", name)
 
 
-@outlast.task(timeout=1.0)
-async def block_at_most_1s(name: str, seconds: float) -> None:
+@outlast.task(timeout=3.0)
+async def block_at_most_3s(name: str, seconds: float) -> None:
     await block(name, seconds)
 
 
-@outlast.task(timeout=1.0)
-def sleep_at_most_1s(name: str, seconds: float) -> None:
+@outlast.task(timeout=3.0)
+def sleep_at_most_3s(name: str, seconds: float) -> None:
     sleep(name, seconds)
 
 
@@ -182,8 +182,8 @@ def grow(name: str, megabytes: float) -> None:
 
 
 @outlast.task(isolate=True)
-async def isolated(name: str, seconds: float) -> None:
-    await sleep_async(name, seconds)
+async def isolated(name: str) -> None:
+    await until_told_async(name)
 
 
 async def ask_for_another(name: str) -> None:
@@ -228,12 +228,18 @@ def until_told(name: str) -> None:
     witness("ran", name, os.getpid())
 
 
-async def until_told_async(name: str) -> None:
-    """The same as a coroutine."""
+async def until_told_async(name: str, seconds: float = 0.0) -> None:
+    """The same as a coroutine, which goes on for some seconds after it has been told to end."""
     witness("began", name, os.getpid())
     while not Path(f"{name}.told").exists():
         await asyncio.sleep(0.01)
+    await asyncio.sleep(seconds)
     witness("ran", name, os.getpid())
+
+
+async def block_until_told(name: str) -> None:
+    """The same as a coroutine that blocks its event loop meanwhile."""
+    until_told(name)
 
 
 def fork_until_told(name: str) -> None:
@@ -275,11 +281,11 @@ TASKS = {
     function.__name__: function
     for function in (
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
-        *(crash_async, segfault, isolated, sleep_async_at_most_1s, block_at_most_1s, sleep_at_most_1s),
+        *(crash_async, segfault, isolated, sleep_async_at_most_3s, block_at_most_3s, sleep_at_most_3s),
         *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
-        *(until_told_async,),
+        *(until_told_async, block_until_told),
     )
 }
 

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import apsw
 
-from tests.support.servers import Server
+from tests.support.servers import PATIENCE, Server
 
-PATIENT = {"OUTLAST_STORE_DEADLINE": "9"}  # seconds: where a slow machine shall not be taken for a journal in trouble
 SIDES = ("", "-wal", "-shm")
 
 
 def answer_to_a_task(server: Server, name: str) -> tuple[int, str | None]:
     """Have a task added: status and Retry-After."""
-    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10 * PATIENCE)) as connection:
         connection.request("GET", f"/add/ok/{name}")
         answer = connection.getresponse()
         answer.read()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import kill
-from tests.support.servers import eventually
+from tests.support.servers import PATIENCE, eventually
 
 LOOPS = ["asyncio", "uvloop"]
 CORES = os.cpu_count() or 1
@@ -50,25 +50,28 @@ def is_told(cause):
 
 
 def in_a_sleep():
-    time.sleep(FOR)
+    while not is_told("blocked"):
+        time.sleep(FOR)
 
 
 def in_a_loop():
     deadline = time.monotonic() + 60
-    while "blocked" not in told and time.monotonic() < deadline:
+    while not is_told("blocked") and time.monotonic() < deadline:
         pass
 
 
 def in_a_lock():
     lock = threading.Lock()
     lock.acquire()
-    lock.acquire(timeout=FOR)
+    while not is_told("blocked"):
+        lock.acquire(timeout=FOR)
 
 
 def in_a_socket_read():
     mine, theirs = socket.socketpair()
-    threading.Timer(FOR, theirs.send, [b"."]).start()
-    mine.recv(1)
+    while not is_told("blocked"):
+        threading.Timer(FOR, theirs.send, [b"."]).start()
+        mine.recv(1)
 
 
 def in_c():
@@ -113,7 +116,7 @@ async def in_many_steps(_):
             pass
 
     deadline = time.monotonic() + 60
-    while "saturated" not in told and time.monotonic() < deadline:
+    while not is_told("saturated") and time.monotonic() < deadline:
         for _ in range(20_000):
             asyncio.get_running_loop().call_soon(tiny)
         await asyncio.sleep(0)
@@ -144,7 +147,7 @@ async def in_pauses(_):
     say(before=before, after=held())
     watch.rest()
     time.sleep(FOR)
-    say(in_the_pause=len(told))
+    say(in_the_pause=told.count("blocked"))
     watch.wake()
     await here(in_a_sleep)
 
@@ -208,7 +211,7 @@ class Watched:
 
     def wait(self) -> list[dict[str, Any]]:
         """Until it has done all it had to do; the stalls."""
-        assert self.process.wait(90) == 0
+        assert self.process.wait(90 * PATIENCE) == 0
         assert self.said[-1] == {"done": True}
         return self.stalls
 
@@ -224,12 +227,17 @@ def watching(folder: Path, *arguments: str) -> Iterator[Watched]:
         yield Watched(process, log)
     finally:
         kill(process.pid)
-        process.wait(10)
+        process.wait(10 * PATIENCE)
 
 
 def stalls_of(folder: Path, *arguments: str) -> list[dict[str, Any]]:
     with watching(folder, *arguments) as watched:
         return watched.wait()
+
+
+def undoubted(stalls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are not put down to a machine that had no processor to give."""
+    return [one for one in stalls if one["cause"] != "starved"]
 
 
 def line_of(word: str) -> int:
@@ -247,7 +255,7 @@ BLOCKERS = {
 @pytest.mark.parametrize("way", BLOCKERS)
 def test_who_blocks_is_named_while_he_does(tmp_path: Path, loop: str, way: str) -> None:
     word, call = BLOCKERS[way]
-    *first, last = stalls_of(tmp_path, loop, "here", way)
+    *first, last = undoubted(stalls_of(tmp_path, loop, "here", way))
     expected = {"cause": "blocked", "culprit": f"{way} (program.py:{line_of(word)})", "call": call, "flight": "GET /it"}
     assert first, "it was told while it lasted"
     for one in (*first, last):
@@ -268,39 +276,40 @@ def test_a_loop_in_python_is_named_while_it_runs(tmp_path: Path, loop: str) -> N
 
 def test_a_callback_in_c_has_no_frame_but_a_name(tmp_path: Path) -> None:
     stalls = stalls_of(tmp_path, "asyncio", "in_a_callback_of_c")
-    assert {(one["cause"], one["culprit"]) for one in stalls} == {
+    assert {(one["cause"], one["culprit"]) for one in undoubted(stalls)} == {
         ("blocked", "time.sleep (a callback of the event loop)")
     }
 
 
 def test_a_callback_in_c_under_uvloop_leaves_no_trace(tmp_path: Path) -> None:
     stalls = stalls_of(tmp_path, "uvloop", "in_a_callback_of_c")
-    assert {(one["cause"], one["culprit"]) for one in stalls} == {("blocked", "")}
+    assert {(one["cause"], one["culprit"]) for one in undoubted(stalls)} == {("blocked", "")}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_subtask_belongs_to_the_request_that_has_made_it(tmp_path: Path, loop: str) -> None:
     stalls = stalls_of(tmp_path, loop, "in_a_subtask", "in_a_sleep")
     is_known = loop == "asyncio" or sys.version_info >= (3, 12)  # where a task tells its context
-    assert {one["flight"] for one in stalls} == {"GET /it" if is_known else ""}
-    assert {one["culprit"].partition(" ")[0] for one in stalls} == {"in_a_sleep"}
+    assert {one["flight"] for one in undoubted(stalls)} == {"GET /it" if is_known else ""}
+    assert {one["culprit"].partition(" ")[0] for one in undoubted(stalls)} == {"in_a_sleep"}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("way", ["in_c", "in_a_regex"])
 def test_who_holds_the_lock_is_named_right_after(tmp_path: Path, loop: str, way: str) -> None:
     stalls = stalls_of(tmp_path, loop, "here", way)
-    assert {(one["cause"], one["culprit"].partition(" ")[0]) for one in stalls} == {("held", way)}
-    assert {one["flight"] for one in stalls} == {"GET /it"}
+    held = undoubted(stalls)
+    assert {(one["cause"], one["culprit"].partition(" ")[0]) for one in held} == {("held", way)}
+    assert {one["flight"] for one in held} == {"GET /it"}
     assert stalls[-1]["over"]
 
 
 def test_who_holds_the_lock_in_another_thread_is_no_innocent(tmp_path: Path) -> None:
     """Whoever gets the lock first sees it: the watching thread knows who it was, the loop only how long."""
-    stalls = stalls_of(tmp_path, "asyncio", "in_a_thread", "in_a_regex")
+    stalls = undoubted(stalls_of(tmp_path, "asyncio", "in_a_thread", "in_a_regex"))
     assert stalls
     assert {one["cause"] for one in stalls} <= {"held", "frozen"}, "frozen where it has got little of a processor"
-    assert {one["culprit"].partition(" ")[0] for one in stalls} <= {"in_a_regex", ""}
+    assert {one["culprit"].partition(" ")[0] for one in stalls if one["cause"] == "held"} <= {"in_a_regex", ""}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -317,20 +326,20 @@ def test_a_pause_costs_nothing_and_hides_nothing(tmp_path: Path, loop: str) -> N
         (held,) = [one for one in watched.said if "before" in one]
         assert held["before"] == held["after"], "threads and descriptors"
         assert {"in_the_pause": 0} in watched.said
-        assert {one["culprit"].partition(" ")[0] for one in stalls} == {"in_a_sleep"}
+        assert {one["culprit"].partition(" ")[0] for one in undoubted(stalls)} == {"in_a_sleep"}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_watch_that_is_closed_gives_all_back(tmp_path: Path, loop: str) -> None:
     with watching(tmp_path, loop, "several") as watched:
-        assert watched.wait() == []
+        assert undoubted(watched.wait()) == []
         held = [one["held"] for one in watched.said if "held" in one]
         assert held == [held[0]] * 3
         assert held[0][0] == 1
 
 
 def test_a_loop_that_has_ended_is_not_blocked(tmp_path: Path) -> None:
-    assert stalls_of(tmp_path, "asyncio", "abandoned") == []
+    assert undoubted(stalls_of(tmp_path, "asyncio", "abandoned")) == []
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -27,7 +27,7 @@ from outlast.watch.box import (
 from outlast.watch.flights import PLACES, Flights
 from outlast.watch.remains import Remains, of_the_dead, read
 from tests.support.processes import kill
-from tests.support.servers import eventually
+from tests.support.servers import PATIENCE, eventually
 
 PREFIX = "web-"
 OWNER = Owner("web worker", os.getpid(), time.time(), socket.gethostname(), boot_id())
@@ -147,7 +147,7 @@ def owner(what: str, path: Path, *more: str) -> Iterator[subprocess.Popen[bytes]
         yield process
     finally:
         kill(process.pid)
-        process.wait(10)
+        process.wait(10 * PATIENCE)
 
 
 def killed(what: str, path: Path) -> None:

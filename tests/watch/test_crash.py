@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash, threads_in
 from tests.support.processes import kill
-from tests.support.servers import eventually
+from tests.support.servers import PATIENCE, eventually
 
 PROGRAM = """
 import asyncio, ctypes, faulthandler, os, re, signal, sys, threading, time
@@ -84,7 +84,7 @@ def run(folder: Path, lines: str) -> subprocess.Popen[bytes]:
 def written_by(folder: Path, lines: str) -> tuple[int, str]:
     """What a process that breaks by itself has left; its status, its dump."""
     process = run(folder, lines)
-    return process.wait(20), (folder / "dump").read_text()
+    return process.wait(20 * PATIENCE), (folder / "dump").read_text()
 
 
 def asked(folder: Path, lines: str, times: int = 1, number: signal.Signals = signal.SIGUSR1) -> str:
@@ -98,7 +98,7 @@ def asked(folder: Path, lines: str, times: int = 1, number: signal.Signals = sig
         return (folder / "dump").read_text()
     finally:
         kill(process.pid)
-        process.wait(10)
+        process.wait(10 * PATIENCE)
 
 
 def wait_until_it_stays(pid: int) -> None:

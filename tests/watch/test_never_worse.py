@@ -63,9 +63,9 @@ def count_of_threads(pid: int) -> int:
     return len(threads_of(pid))
 
 
-def has_ended_without_a_trace(server: Server, *, within: float = 15.0) -> None:
+def has_ended_without_a_trace(server: Server) -> None:
     """All processes have gone, and left neither a box nor an incident."""
-    server.process.wait(within)
+    server.wait()
     eventually(lambda: not boxes(server), f"no box is left: {boxes(server)}")
     assert not incidents(server), server.output
 

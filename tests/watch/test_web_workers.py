@@ -15,18 +15,21 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import memory_cgroup
+from tests.support.marks import each_started_once, slow
 from tests.support.servers import Server, descendants, eventually, is_alive, serving
 
 APP = Path(__file__).with_name("app.py")
 UVICORN_WORKER, ASGI, UVICORN = "gunicorn uvicorn_worker", "gunicorn asgi", "uvicorn --workers 2"
+TIMEOUT = "6"  # seconds, of gunicorn: less, and on a busy machine a worker is killed before it has imported the app
 MORE = {
-    (UVICORN_WORKER, "asyncio"): ["-t", "3"],
-    (UVICORN_WORKER, "uvloop"): ["-t", "3"],
-    (ASGI, "asyncio"): ["-t", "3", "--asgi-loop", "asyncio"],
-    (ASGI, "uvloop"): ["-t", "3", "--asgi-loop", "uvloop"],
+    (UVICORN_WORKER, "asyncio"): ["-t", TIMEOUT],
+    (UVICORN_WORKER, "uvloop"): ["-t", TIMEOUT],
+    (ASGI, "asyncio"): ["-t", TIMEOUT, "--asgi-loop", "asyncio"],
+    (ASGI, "uvloop"): ["-t", TIMEOUT, "--asgi-loop", "uvloop"],
     (UVICORN, "asyncio"): ["--loop", "asyncio"],
     (UVICORN, "uvloop"): ["--loop", "uvloop"],
 }
+OTHER_LOOP = [(UVICORN_WORKER, "asyncio"), (ASGI, "uvloop"), (UVICORN, "asyncio")]
 WORKERS = {"asyncio": "asyncio_worker.AsyncioWorker", "uvloop": "uvicorn_worker.UvicornWorker"}
 ASYNCIO_WORKER = """
 from uvicorn_worker import UvicornWorker
@@ -47,7 +50,7 @@ def blocked(way: str) -> str:
 
 
 def patience(kind: str) -> str:
-    killer, seconds = ("uvicorn", 5) if kind == UVICORN else ("gunicorn", 3)
+    killer, seconds = ("uvicorn", "5") if kind == UVICORN else ("gunicorn", TIMEOUT)
     signalled = {UVICORN_WORKER: " with SIGABRT", ASGI: " with SIGKILL", UVICORN: " with SIGKILL"}[kind]
     return rf"was killed by {killer}{signalled}, whose timeout is {seconds} s"
 
@@ -79,7 +82,7 @@ def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=MORE, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+@pytest.fixture(scope="module", params=each_started_once("watched", MORE, slow=OTHER_LOOP))
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     kind, loop = request.param
     for server in run_web(tmp_path_factory.mktemp("watch"), kind, loop):
@@ -123,7 +126,7 @@ def innocent_in(server: Server) -> int:
     """The pid of a web worker that has an innocent inline task; asked for until it is one that answers."""
     eventually(server.answers, f"it answers; {server.output[-2000:]}", within=30)
     forget(server)
-    server.get("/inline-innocent?seconds=60")
+    server.get("/inline-innocent?seconds=600")
     return reached(server, "innocent")
 
 
@@ -151,7 +154,7 @@ def workers_of(server: Server) -> list[int]:
     return [pid for pid in below if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI, UVICORN])
+@pytest.mark.parametrize("kind", [UVICORN_WORKER, *slow(ASGI, UVICORN)])
 def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind: str) -> None:
     shutil.copy(APP, tmp_path / "main.py")
     more = ("-t", "60") if kind != UVICORN else ()
@@ -169,25 +172,26 @@ def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind:
             )
 
 
-@pytest.mark.parametrize("kind", [UVICORN_WORKER, ASGI])
+@pytest.mark.parametrize("kind", [ASGI, *slow(UVICORN_WORKER)])
 def test_without_a_single_task_the_next_worker_says_it(tmp_path: Path, kind: str) -> None:
     shutil.copy(APP, tmp_path / "main.py")
-    with serving(kind, tmp_path, "-t", "3") as server, in_flight(server, "/block?way=in_a_sleep"):
+    with serving(kind, tmp_path, "-t", TIMEOUT) as server, in_flight(server, "/block?way=in_a_sleep"):
         culprit = reached(server, "culprit")
         wait_for_sentence(
             server,
-            rf"web worker {culprit} was killed by gunicorn, whose timeout is 3 s: its event loop had been blocked for "
-            r"[\d.]+ s by in_a_sleep \(main.py:\d+\) in time.sleep\(ENOUGH\), for GET /block; in flight: GET /block",
+            rf"web worker {culprit} was killed by gunicorn, whose timeout is {TIMEOUT} s: its event loop had been "
+            r"blocked for [\d.]+ s by in_a_sleep \(main.py:\d+\) in time.sleep\(ENOUGH\), for GET /block; "
+            r"in flight: GET /block",
         )
 
 
 def test_a_handler_in_a_thread_that_holds_the_lock_is_named(tmp_path: Path) -> None:
     shutil.copy(APP, tmp_path / "main.py")
     path = "/block-in-a-thread?way=in_a_regex"
-    with serving(UVICORN_WORKER, tmp_path, "-t", "3") as server, in_flight(server, path):
+    with serving(UVICORN_WORKER, tmp_path, "-t", TIMEOUT) as server, in_flight(server, path):
         culprit = reached(server, "culprit")
         wait_for_sentence(
             server,
-            rf"web worker {culprit} was killed by gunicorn, whose timeout is 3 s: the interpreter's lock had been "
-            r"held for [\d.]+ s by in_a_regex \(main.py:\d+\)",
+            rf"web worker {culprit} was killed by gunicorn, whose timeout is {TIMEOUT} s: the interpreter's lock had "
+            r"been held for [\d.]+ s by in_a_regex \(main.py:\d+\)",
         )
