@@ -20,7 +20,7 @@ from outlast.module_state import shares_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
-from outlast.text import LONGEST_PATH, MOST_NAME, one_line
+from outlast.text import LONGEST_PATH, MOST_NAME, one_line, said_by
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -224,9 +224,9 @@ def _imported(name: str, path: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise TargetNotFound(f"{path} does not exist: there is no module {error.name!r}") from error
-        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
+        raise TargetNotFound(f"{path} cannot be imported: {said_by(error)}") from error
     except (ImportError, TypeError) as error:  # TypeError: a relative name
-        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
+        raise TargetNotFound(f"{path} cannot be imported: {said_by(error)}") from error
 
 
 def _shown(thing: object) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from outlast.errors import NotStorable
+from outlast.text import in_brief
 from outlast.values import Place, follow, parts, shown_place, walk
 
 FAILURES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError)
@@ -194,7 +195,7 @@ class Refusals:
         found = _culprit(value)
         if found is not None:
             return self.of_kind(name, *found)
-        return self._about(name, f"is {_a(value)} that cannot be written as JSON ({_first_line(error)}): {_SIMPLER}")
+        return self._about(name, f"is {_a(value)} that cannot be written as JSON ({in_brief(error)}): {_SIMPLER}")
 
     def unreadable(self, given: Mapping[str, Any], error: ValidationError) -> NotStorable:
         """What is written for an argument is not read back, such as what a serializer of the user's made."""
@@ -207,7 +208,7 @@ class Refusals:
 
     def uncheckable(self, error: Exception) -> NotStorable:
         """The user's own code failed while an argument was read back or compared."""
-        return self._because(f"its arguments cannot be checked ({_first_line(error)}): {_SIMPLER}")
+        return self._because(f"its arguments cannot be checked ({in_brief(error)}): {_SIMPLER}")
 
     def changed(self, sent: Mapping[str, Any], back: Mapping[str, Any], place: Place) -> NotStorable:
         """What was read back at `place` is not what was sent. The first step of `place` is the parameter."""
@@ -267,7 +268,3 @@ def _a(value: object) -> str:
 
 def _name(value: object) -> str:
     return "Path" if isinstance(value, Path) else type(value).__qualname__
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

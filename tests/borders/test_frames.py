@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import selectors
 import socket
 from collections.abc import Iterator
 
@@ -14,6 +15,7 @@ from outlast.child.outbox import Outbox
 from outlast.errors import MessageTooBig
 from outlast.frames import LARGEST, PIECE, Message, Unpacker, packed, receive_all
 from outlast.handover import attempts_in, packed_attempts
+from outlast.runner.channel import Channel
 from outlast.tasks import Claimed, Lane
 from tests.borders.odd import TEXTS
 
@@ -65,6 +67,17 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
     near, far = socket.socketpair()
     with near, far:
         yield near, far
+
+
+def test_what_is_no_message_ends_a_channel_which_says_why(line: tuple[socket.socket, socket.socket]) -> None:
+    ends: list[bool] = []
+    with selectors.DefaultSelector() as selector:
+        channel = Channel(line[0], selector, lambda _: None, lambda: ends.append(True))
+        line[1].sendall(bytes([2, 0, 0, 0]) + b"no")
+        for key, _ in selector.select(5):
+            key.data()
+    assert ends == [True]
+    assert channel.fault.startswith("JSONDecodeError: ")
 
 
 def test_ends_that_are_large_leave_in_several_messages(line: tuple[socket.socket, socket.socket]) -> None:

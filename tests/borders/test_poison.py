@@ -159,6 +159,16 @@ def test_a_refused_change_is_set_aside_and_all_others_are_stored(
     assert "damaged" not in caplog.text
 
 
+def test_what_is_said_of_a_task_whose_id_is_taken_is_not_done_to_the_other_one(
+    journal: SqliteJournal, writer: Writer
+) -> None:
+    theirs, ours = task(State.HELD), task(State.HELD)
+    writer.store_now([Add(theirs)], 5)
+    writer.store_soon([Add(replace(theirs, function="app:g")), Drop(theirs.id, "never sent"), Add(ours)])
+    eventually(lambda: writer.waiting == 0, "all is written")
+    assert (state_of(journal, theirs.id), state_of(journal, ours.id)) == ("held", "held")
+
+
 def test_who_waits_is_told_and_the_others_of_the_batch_are_stored(writer: Writer) -> None:
     async def three() -> list[Any]:
         given = [task(), task(follows=TOO_LARGE), task()]

@@ -63,7 +63,8 @@ def settle_row(one: Settlement, now: float) -> Row:
 def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -> Row:
     """Of something that happened to a task: (task, kind, attempt, reason, traceback)."""
     task, kind, attempt, reason, traceback = event
-    return now, task, kind, attempt, sentence(reason), clean(traceback, MOST_TRACEBACK) or None
+    where = clean(traceback, MOST_TRACEBACK) if traceback else None
+    return now, task, kind, attempt, sentence(reason), where
 
 
 def claimed(row: Sequence[Any]) -> Claimed:
@@ -76,7 +77,7 @@ def claimed(row: Sequence[Any]) -> Claimed:
 
 def sentence(text: str | None) -> str | None:
     """Words for people; None instead of none."""
-    return clean(text, MOST_REASON) or None
+    return clean(text, MOST_REASON) if text else None
 
 
 def as_it_is(text: str) -> str:

@@ -16,7 +16,7 @@ from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, 
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
-from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.errors import IdTaken, JournalUnusable, StoreFailed, TaskRefused
 from outlast.tasks import NewTask, State
 from outlast.text import in_one_line
 from outlast.threads import Complaints
@@ -244,6 +244,9 @@ class Writer:
         if one.future is not None:
             answer(batch, error)
             return []
+        if isinstance(error, IdTaken):
+            log.error("%s", events.set_aside("new task", error))
+            return self._write([Submission([left for left in one.changes if _task_of(left) not in error.ids])])
         if len(one.changes) > 1:
             return self._write([Submission([change]) for change in one.changes])
         return self._set_aside(one.changes[0], error)
@@ -315,6 +318,19 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
         journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
     return journal.cancel(cancels, now) if cancels else {}
+
+
+def _task_of(change: Change) -> int:
+    """The id of the task that a change is about, 0 for an incident."""
+    match change:
+        case Add(task):
+            return task.id
+        case Settle(settlement):
+            return settlement.id
+        case Note():
+            return 0
+        case _:
+            return change.id
 
 
 def _nothing() -> None:
