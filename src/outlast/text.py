@@ -48,6 +48,12 @@ def in_one_line(error: BaseException, most: int = MOST_REASON) -> str:
     return one_line(f"{name}: {text}" if text else name, most)
 
 
+def in_a_call(error: BaseException) -> str:
+    """An exception as the call that would make it, such as `SystemExit('bad input')`."""
+    text = said_by(error)
+    return one_line(f"{type(error).__name__}({text!r})" if text else f"{type(error).__name__}()", MOST_NAME)
+
+
 def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int = 0) -> str:
     """The traceback of an exception as Python prints it, clean, without its first `skip` frames.
 

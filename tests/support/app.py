@@ -155,6 +155,70 @@ async def block_and_swallow(name: str) -> None:
             witness("swallowed", name)
 
 
+async def _exit() -> None:
+    sys.exit("bad input")
+
+
+async def _press_ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+async def exit_when_gathered(name: str) -> None:
+    """The exit is in a task that the task has made, and waits for."""
+    witness("began", name, os.getpid())
+    await asyncio.gather(_exit(), asyncio.sleep(60))
+
+
+async def exit_beside(name: str) -> None:
+    """The exit is in a task that the task has made and does not wait for."""
+    witness("began", name, os.getpid())
+    beside = asyncio.create_task(_exit())
+    await asyncio.sleep(60)
+    await beside
+
+
+async def exit_in_a_callback(name: str) -> None:
+    """The exit is in a callback of the event loop."""
+    witness("began", name, os.getpid())
+    asyncio.get_running_loop().call_soon(sys.exit, "bad input")
+    await asyncio.sleep(60)
+
+
+async def interrupt_when_gathered(name: str) -> None:
+    """The same with what Ctrl-C raises."""
+    witness("began", name, os.getpid())
+    await asyncio.gather(_press_ctrl_c())
+
+
+async def stop_the_loop(name: str) -> None:
+    """Takes the event loop for its own."""
+    witness("began", name, os.getpid())
+    asyncio.get_running_loop().stop()
+
+
+async def cancel_everybody(name: str) -> None:
+    """As an example of a graceful stop has it."""
+    witness("began", name, os.getpid())
+    others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def cancel_itself(name: str) -> None:
+    """What is its own, it may cancel."""
+    witness("began", name, os.getpid())
+    current = asyncio.current_task()
+    if current is not None:
+        current.cancel()
+    await asyncio.sleep(60)
+
+
+async def gather_until_told(name: str) -> None:
+    """A task whose work is in tasks that it has made."""
+    await asyncio.gather(until_told_async(name), asyncio.sleep(0))
+
+
 def hog(name: str) -> None:
     """C code that holds the interpreter's lock for minutes, and asks nobody."""
     witness("began", name, os.getpid())
@@ -279,7 +343,8 @@ TASKS = {
         *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
-        *(until_told_async,),
+        *(until_told_async, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
+        *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }
 

@@ -21,6 +21,18 @@ LONGEST_TRACEBACK = 16_384  # characters
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
+@dataclass(slots=True)
+class Disturbance:
+    """What has come over an attempt on an event loop that it shares with others.
+
+    exit: reason and traceback, when code of its own has ended the loop. cut: who has cancelled it, other than its own
+    code and the runner.
+    """
+
+    exit: tuple[str, str] | None = None
+    cut: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """What the runner handed over. `memory` is how many bytes it may take."""
@@ -42,8 +54,8 @@ class Assignment:
         return self.attempt.task
 
 
-async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
-    """Run an `async def` to its end, on the child's loop."""
+async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox, seen: Disturbance) -> None:
+    """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile."""
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
@@ -51,12 +63,23 @@ async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outb
             await function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
-        outbox.ended(given.id, *_told(error, given.memory))
+        _end(given, error, seen, outbox)
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()):
             task.uncancel()
     else:
         given.attempt.over = True
+        _end(given, None, seen, outbox)
+
+
+def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
+    if seen.exit is not None:
+        outbox.ended(given.id, *seen.exit)
+    elif error is None:
         outbox.ended(given.id)
+    elif seen.cut and isinstance(error, asyncio.CancelledError):
+        outbox.cut(given.id, seen.cut)
+    else:
+        outbox.ended(given.id, *_told(error, given.memory))
 
 
 def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
-from outlast import process
+from outlast import events, process
 from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
@@ -19,6 +22,7 @@ from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
+from outlast.child.shared_loop import SharedLoop
 from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
@@ -27,6 +31,8 @@ from outlast.kernel import die_with_other_end_of
 from outlast.liveness import Liveness
 from outlast.watch.box import State
 from outlast.watch.watch import Watch
+
+log = logging.getLogger("outlast")
 
 
 def main(
@@ -48,8 +54,10 @@ def main(
     outbox = Outbox(channel)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_live(environment, code or ImportedCode(), Inbox(messages), outbox, watch))
+    loop = SharedLoop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop()
+        _run(loop, _live(loop, environment, code or ImportedCode(), Inbox(messages), outbox, watch), outbox)
     outbox.close()
 
 
@@ -70,16 +78,29 @@ def _settle_in(start: Message) -> Watch:
     return watch
 
 
-async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
+def _run(loop: SharedLoop, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
+    """Run `work` to its end. When the loop itself breaks, what runs on it has not ended: nobody may be told so."""
+    try:
+        loop.run(work)
+    except BaseException:
+        log.critical("%s", events.loop_broke(os.getpid()), exc_info=True)
+        outbox.close()
+        os._exit(1)
+
+
+async def _live(
+    loop: SharedLoop, environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch
+) -> None:
     try:
         app = code.load(environment)
-        lifespan = entered_lifespan(app, environment.settings.child_lifespan)
+        lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
         await lifespan.__aenter__()
-    except Exception as error:  # noqa: BLE001 - whatever user code raises at start is reported, not ours to handle
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         outbox.send({"type": "broken", "why": why_broken(error, environment)})
         watch.close()
         return
-    lanes = Lanes(asyncio.get_running_loop(), environment.settings, outbox, watch.flights)
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+    loop.keep(lanes)
     lanes.busy = ChildWatch(watch, lanes, outbox, environment.settings.stall_after).look
     watch.enter(State.SERVING)
     outbox.send({"type": "ready", "app": environment.app})
@@ -87,6 +108,7 @@ async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outb
     inbox.serve(lanes, code, outbox, drained)
     await drained.wait()
     await lanes.empty()
+    loop.keep(None)
     watch.enter(State.STOPPING)
     await _leave(lifespan)
     watch.close()
@@ -95,8 +117,8 @@ async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outb
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
     try:
         await lifespan.__aexit__(None, None, None)
-    except Exception:
-        logging.getLogger("outlast").exception("the app's lifespan failed at the end of a task process")
+    except (Exception, SystemExit):
+        log.exception("the app's lifespan failed at the end of a task process")
 
 
 def why_broken(error: BaseException, environment: Environment) -> str:

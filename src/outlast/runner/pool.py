@@ -278,6 +278,10 @@ class Pool:
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
+            case "cut":
+                self._cut_there(child, int(message["task"]), str(message["why"]))
+            case "spoiled":
+                child.drain()
             case "ready":
                 self._has_started(child, str(message["app"]))
             case "broken":
@@ -298,6 +302,12 @@ class Pool:
         stops = dict(child.stops)
         for attempt in child.give_up(reports, child.heard_at):
             self._ended(attempt, _happened(*reports[attempt.id], stops.get(attempt.id)))
+
+    def _cut_there(self, child: Child, task: int, why: str) -> None:
+        """An attempt was ended in its process by what is neither its own nor was ordered."""
+        stop = child.stops.get(task)
+        for attempt in child.give_up([task], child.heard_at):
+            self._ended(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
