@@ -267,12 +267,10 @@ def stalled(seconds: float, pid: int) -> str:
     )
 
 
-def stuck(pid: int, seconds: float, among: int, company: int) -> str:
-    """Why an attempt is over whose process did nothing any more."""
-    return (
-        f"its process {pid} was silent for {seconds:.1f} s, since something in it held the interpreter's lock, and "
-        f"was ended, with {among} suspects in it; it runs again, unpaid, {_next_time(company)}"
-    )
+def stuck(pid: int, silent: str, among: int, company: int) -> str:
+    """Why an attempt is over whose process did nothing any more, as `silent` says."""
+    end = f"its process {pid} was ended, with {among} suspects in it: {silent}"
+    return f"{end}; it runs again, unpaid, {_next_time(company)}"
 
 
 def beside_stopped(task: int, pid: int) -> str:
@@ -280,9 +278,16 @@ def beside_stopped(task: int, pid: int) -> str:
     return f"task {shown(task)} in its process {pid} had to be stopped and did not listen"
 
 
-def silent(seconds: float) -> str:
+def silent(seconds: float, *, stopped: bool = False) -> str:
     """Why a process was ended in which nothing ran."""
+    if stopped:
+        return f"it was silent for {seconds:.1f} s, since a signal had stopped it (SIGSTOP) and nobody let it go on"
     return f"it was silent for {seconds:.1f} s, since something in it held the interpreter's lock"
+
+
+def hung_up() -> str:
+    """Why a process was ended that can neither be told anything nor report."""
+    return "it had closed its connection to the runner and lived on: something in it closes descriptors of others"
 
 
 def stopping(pid: int, task: int, function: str, why: str) -> str:
@@ -340,6 +345,16 @@ def inline_cut(pid: int) -> str:
 def inline_never_ran(pid: int) -> str:
     """Why an inline task was never started."""
     return f"its web worker {pid} died before it ran (lane inline): it cannot travel to another process"
+
+
+def ended_itself() -> str:
+    """Words for the end of a task process that has lost the runner."""
+    return "ended itself, since its connection to the runner was closed: something in it closes descriptors of others"
+
+
+def ended_by_outlast(why: str) -> str:
+    """Words for an end that the runner has brought about."""
+    return f"was ended by outlast: {why}"
 
 
 def how_it_ended(status: int, *, out_of_memory: bool = False) -> str:

@@ -49,6 +49,30 @@ def boot_id() -> str:
         return ""
 
 
+def state_of(pid: int) -> str:
+    """The letter for what a process does (proc_pid_stat(5)), such as R, S, Z; empty where nothing tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return stat.rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still until somebody lets it go on: SIGSTOP, ^Z, a debugger."""
+    return state_of(pid) in ("T", "t")
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt in proc_pid_status(5)); without one it may end of it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    caught = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    return bool(caught >> (number - 1) & 1)
+
+
 def start_of(pid: int) -> int:
     """When a process was started, in ticks since the boot (proc_pid_stat(5)): with its pid it tells it from all others.
 

@@ -37,6 +37,8 @@ def witness(*words: object) -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if Path("broken-lifespan").exists():
         raise RuntimeError("no connection to the database")
+    if Path("exit-in-lifespan").exists():
+        sys.exit("no licence was found")
     app.state.opened = True
     witness("opened", os.getpid())
     yield

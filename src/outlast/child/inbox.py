@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
@@ -15,10 +15,11 @@ from outlast.frames import Message
 
 
 class Inbox:
-    """The messages that follow the start message."""
+    """The messages that follow the start message. `cut_off` leaves a note that there are no more."""
 
-    def __init__(self, messages: Iterator[Message]) -> None:
+    def __init__(self, messages: Iterator[Message], cut_off: Callable[[], None]) -> None:
         self._messages = messages
+        self._cut_off = cut_off
 
     def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox, drained: asyncio.Event) -> None:
         """Act on messages from now on. `drained` is set, on the loop, when the runner wants this child to leave."""
@@ -35,6 +36,7 @@ class Inbox:
                         outbox.send({"type": "stale"})
                     case "drain":
                         loop.call_soon_threadsafe(drained.set)
+            self._cut_off()
             _end()
 
         threading.Thread(target=serve, name="outlast-inbox", daemon=True).start()

@@ -54,10 +54,10 @@ def main(
     outbox = Outbox(channel)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
-    loop = SharedLoop()
+    loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF))
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
-        _run(loop, _live(loop, environment, code or ImportedCode(), Inbox(messages), outbox, watch), outbox)
+        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
     outbox.close()
 
 

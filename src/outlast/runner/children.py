@@ -87,6 +87,7 @@ class Child:
     blocked_why: Cause | None = None  # as far as it has been said
     blocked_by: int = 0  # task, 0 when it is not known
     broken_because: str = ""
+    hung_up_at: float | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
@@ -100,7 +101,7 @@ class Child:
     @property
     def stays(self) -> bool:
         """Whether it is there for more than what it has."""
-        return not self.is_draining and not self.is_over
+        return not self.is_draining and not self.is_over and self.hung_up_at is None
 
     def accepts(self, role: Role, now: float) -> bool:
         """Whether it is ready for new attempts in this role."""
@@ -170,6 +171,10 @@ class Child:
         if not self.is_draining:
             self.is_draining = True
             self.channel.send({"type": "drain"})
+
+    def hung_up(self) -> None:
+        """It has closed its channel: most likely it ends, and how it does so is worth to know."""
+        self.hung_up_at = time.monotonic()
 
     def end(self, why: str) -> None:
         """End it and everything it started, now; `why` is for its verdict."""

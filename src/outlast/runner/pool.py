@@ -24,7 +24,9 @@ from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
 from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
+from outlast.watch.box import State
 from outlast.watch.memory import OomKills, resident_bytes
+from outlast.watch.remains import Remains
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
@@ -107,7 +109,7 @@ class Pool:
     @property
     def attentive(self) -> bool:
         """Whether an attempt has to be stopped, or may have to be soon."""
-        return any(child.stops or child.deadlines for child in self.children)
+        return any(child.stops or child.deadlines or child.hung_up_at for child in self.children)
 
     def enforce(self, now: float) -> None:
         """Stop what has taken too long, was cancelled, or blocks its loop for too long."""
@@ -345,10 +347,10 @@ class Pool:
         child.is_over = True
         status = child.reap()
         self.children.remove(child)
-        by_oom = status == -signal.SIGKILL and self._oom.has_struck()
-        how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
-        self.departed.append((child.id, how))
+        by_oom = status == -signal.SIGKILL and not child.ended_because and self._oom.has_struck()
         remains, now = child.remains(), time.monotonic()
+        how = _how_it_ended(child, remains, status, by_oom=by_oom)
+        self.departed.append((child.id, how))
         attempts = child.give_up(list(child.attempts), now)
         verdicts = convicted(attempts, child.pid, how, remains.crash)
         if not child.is_ready and not child.is_draining:
@@ -360,6 +362,14 @@ class Pool:
         for attempt in attempts:
             self._ended(attempt, verdicts[attempt.id])
         self._woken()
+
+
+def _how_it_ended(child: Child, remains: Remains, status: int, *, by_oom: bool) -> str:
+    if child.ended_because:
+        return events.ended_by_outlast(child.ended_because)
+    if status == -signal.SIGKILL and remains.vitals.state is State.CUT_OFF:
+        return events.ended_itself()
+    return events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
 
 
 def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:

@@ -126,7 +126,7 @@ class Starter:
         box = self._journal.parent / f"child-{number}.box"
         child = Child(number, generation, handle, lines.lifeline[0], lines.orders[0], box)
         received, ended = self._handlers.received, self._handlers.ended
-        lost = child.kill if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
+        lost = child.hung_up if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
         child.channel = Channel(lines.channel[0], self._selector, lambda message: received(child, message), lost)
         child.channel.send(_start_message(child, self._journal))
         if _PIDFD:
