@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Sequence
 
 from outlast.tasks import shown
@@ -90,9 +91,20 @@ def handed_back(count: int) -> str:
     )
 
 
+def runner_broke(pid: int) -> str:
+    """A runner has met what it did not foresee."""
+    return f"runner {pid} broke; the next web worker that has a task starts another, which runs again what was cut"
+
+
 def runner_leaves(reason: str) -> str:
     """A runner ends by itself."""
     return f"runner leaves: {reason}"
+
+
+def lines_dropped(count: int, since: float) -> str:
+    """The log could not be written for a while. `since`: seconds since the epoch."""
+    when = time.strftime("%H:%M:%S", time.localtime(since))
+    return f"{count} line{'s' * (count != 1)} of this log were dropped since {when}: nobody has read it"
 
 
 def runner_drains(running: int, seconds: float, *, told: bool) -> str:

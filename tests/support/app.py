@@ -321,6 +321,14 @@ def say(name: str) -> None:
     witness("ran", name, os.getpid(), VERSION)
 
 
+async def shout(name: str) -> None:
+    """A coroutine that prints more than fits into a pipe, and so waits for whoever reads it."""
+    witness("began", name, os.getpid())
+    for _ in range(2000):
+        print("x" * 99)
+    witness("ran", name, os.getpid())
+
+
 def flush_at_exit(name: str) -> None:
     """A task whose process has to say something in the end, as telemetry does."""
 
@@ -346,6 +354,7 @@ TASKS = {
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
         *(until_told_async, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
+        shout,
         *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }

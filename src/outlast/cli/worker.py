@@ -10,7 +10,7 @@ import click
 from outlast.engines.place import journal_path
 from outlast.errors import OutlastError
 from outlast.hello import Environment
-from outlast.runner.start import log_to_stderr, run
+from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
 
 
@@ -27,8 +27,8 @@ def worker(app: str | None, url: str | None) -> None:
         settings = Settings.load(app=app, url=url)
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
-        log_to_stderr()
-        run(journal_path(settings.url), Environment.here(settings.app, settings))
+        with logging_to_stderr() as output:
+            run(journal_path(settings.url), output, Environment.here(settings.app, settings))
     except OutlastError as error:
         click.echo(f"outlast: {error}", err=True)
         sys.exit(1)

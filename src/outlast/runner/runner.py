@@ -20,6 +20,7 @@ from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
+from outlast.runner.output import Output
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
 from outlast.runner.stay import Situation, Stay, decide
@@ -41,8 +42,9 @@ RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, path: Path, liveness: Liveness, standing: Environment | None = None) -> None:
+    def __init__(self, path: Path, liveness: Liveness, output: Output, standing: Environment | None = None) -> None:
         self._path = path
+        self._output = output
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
@@ -126,7 +128,7 @@ class Runner:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = True
-            _write_to(os.devnull)
+            self._write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
@@ -298,12 +300,20 @@ class Runner:
             self._is_outdated = True
         if not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
-            _write_to(outputs[-1] if outputs else os.devnull)
+            self._write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
         self._waiting.update(LANES)
+
+    def _write_to(self, output: int | str) -> None:
+        """Let this process's own stderr be that of the newest server; hold none when there is none."""
+        descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+        os.dup2(descriptor, 2)
+        if isinstance(output, str):
+            os.close(descriptor)
+        self._output.move()
 
     def _enter(self, kind: str, pid: int) -> int:
         with self._journal.transaction():
@@ -339,11 +349,3 @@ def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
         return descriptors[0], descriptors[1]
     close(descriptors)
     return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
-
-
-def _write_to(output: int | str) -> None:
-    """Let this process's own stderr be that of the newest server; hold none when there is none."""
-    descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
-    os.dup2(descriptor, 2)
-    if isinstance(output, str):
-        os.close(descriptor)
