@@ -259,3 +259,13 @@ def test_only_the_newest_done_tasks_are_kept(journal: SqliteJournal, web: int, r
 def prune(journal: Journal, keep: Retention, now: float) -> int:
     with journal.transaction():
         return journal.prune(keep, 100, now)
+
+
+def test_the_id_of_a_process_whose_transaction_failed_is_never_anothers(journal: SqliteJournal) -> None:
+    drawn = []
+    with pytest.raises(KeyError), journal.transaction():
+        drawn.append(journal.enter(ProcessEntry("web", 1, "here", 1.0)))
+        raise KeyError
+    assert enter(journal, "web") not in drawn
+    with journal.transaction():
+        assert journal.enter(ProcessEntry("web", 1, "here", 1.0), drawn[0]) == drawn[0], "it can still come with it"

@@ -171,7 +171,10 @@ class Journal(Protocol):
         ...
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
-        """Record a process; returns its id, by which tasks name their owner: `known` if it has one."""
+        """Record a process; returns its id, by which tasks name their owner: `known` if it has one.
+
+        No other process ever gets it, also not when this transaction is rolled back.
+        """
         ...
 
     def leave(self, process: int, reason: str, now: float) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -239,8 +241,12 @@ class SqliteJournal:
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
-        """Record a process; returns its id, which is `known` when it has one."""
-        values = (known or None, process.kind, process.pid, process.machine, process.started_at)
+        """Record a process; returns its id, which is `known` when it has one.
+
+        A new one is drawn, not counted: a count is rolled back with its transaction, and then begins anew for another
+        process, while the first may have taken the lock by which it is known to be alive.
+        """
+        values = (known or _drawn_id(), process.kind, process.pid, process.machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
@@ -303,6 +309,12 @@ def _write_back(connection: apsw.Connection) -> None:
     connection.set_busy_handler(None)
     with suppress(apsw.Error):
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
+def _drawn_id() -> int:
+    """Of a process: as large as that of a task, and as unlikely to be drawn twice."""
+    milliseconds = max(0, int((time.time() - TaskIds.BEGINNING) * 1000))
+    return milliseconds << TaskIds.RANDOM_BITS | secrets.randbits(TaskIds.RANDOM_BITS)
 
 
 def _number(answer: apsw.Cursor) -> int:

@@ -186,7 +186,7 @@ class Writer:
         """This process's id, in a journal that has it. One that is new here may not know what the last one held."""
         if self._journal.file == self._file:
             return self._owner
-        owner = self._enter(self._journal, self._owner)
+        owner = self._owner = self._enter(self._journal, self._owner)  # it stays this one's, stored or not
         if lost := self._journal.unknown(self._held):
             self._journal.add([self._held[task] for task in lost], owner)
         return owner

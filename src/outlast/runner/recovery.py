@@ -25,13 +25,13 @@ ENDING_TIME = 5.0  # seconds for killed processes to be gone
 def end_children_of_the_last(journal: Journal, liveness: Liveness, folder: Path) -> None:
     """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time.
 
-    Their black boxes, in `folder`, are thrown away.
+    Only one that is both what the journal knows and what the kernel says: another group of processes may have one of
+    the two numbers. Their black boxes, in `folder`, are thrown away.
     """
     with journal.transaction():
         present = journal.present("child")
-    for process, _ in present:
-        pid = liveness.holder(process)
-        if pid:
+    for process, pid in present:
+        if pid and liveness.holder(process) == pid:
             kill_group(pid)
             _wait_until_gone(process, liveness)
     with journal.transaction():
