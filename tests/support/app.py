@@ -92,6 +92,14 @@ async def crash_async(name: str, seconds: float) -> None:
     signal.raise_signal(signal.SIGKILL)
 
 
+def take_the_runner_down(name: str) -> None:
+    """Stands for what takes a whole machine down: all that runs there is cut."""
+    witness("began", name, os.getpid())
+    time.sleep(0.3)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
 def segfault(name: str) -> None:
     witness("began", name, os.getpid())
     ctypes.string_at(0)
@@ -354,7 +362,7 @@ TASKS = {
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
         *(until_told_async, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
-        shout,
+        *(shout, take_the_runner_down),
         *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }

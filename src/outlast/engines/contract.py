@@ -138,8 +138,15 @@ class Journal(Protocol):
         """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first."""
         ...
 
-    def claim_company(self, runner: int, now: float) -> list[Claimed]:
-        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows."""
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
+        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows.
+
+        `suspects`: only one that ran at least twice when everything went down; without, only others.
+        """
+        ...
+
+    def has_suspect(self, now: float) -> bool:
+        """Whether `claim_company` would find a suspect. Also outside of a transaction."""
         ...
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:

@@ -21,7 +21,7 @@ from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.schema import migrate
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.incidents import Incident
-from outlast.outcome import unless_cancelled
+from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
 
 _LANES = json.dumps(list(Lane))
@@ -185,15 +185,21 @@ class SqliteJournal:
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
 
-    def claim_company(self, runner: int, now: float) -> list[Claimed]:
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
-        first = self._opened().execute(sql.FIRST_ALONE, (now,)).fetchone()
+        first = self._opened().execute(sql.FIRST_ALONE, (now, ALONE_AFTER, suspects)).fetchone()
         if first is None:
             return []
-        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
+        company = 1 if suspects else first[0]
+        values = (runner, now, company, ALONE_AFTER, suspects)
+        rows = self._opened().execute(sql.CLAIM_COMPANY, values).fetchall()
         claimed = [_claimed(row) for row in rows]
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
+
+    def has_suspect(self, now: float) -> bool:
+        """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
+        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True)))
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""

@@ -23,10 +23,11 @@ from outlast.runner.deaths import Deaths
 from outlast.runner.output import Output
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
+from outlast.runner.quarantine import Quarantine, Turn
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, Lane, Settlement
+from outlast.tasks import Claimed, Lane, Settlement, State
 
 log = logging.getLogger("outlast")
 LANES = (Lane.LOOP, Lane.THREAD, Lane.ALONE)
@@ -57,9 +58,10 @@ class Runner:
         self._settled: list[Claimed] = []  # the attempts of those, in their order
         self._dead_webs: list[int] = []
         self._deaths = Deaths(path.parent)
+        self._quarantine = Quarantine()
         self._pokes = Pokes(path.parent, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
-        self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
+        self._next_look = self._last_write = self._next_try = self._next_prune = self._next_search = 0.0
         self._complaint = ""
         self._stop_signals = 0
         self._is_outdated = False
@@ -106,7 +108,7 @@ class Runner:
             self._look_around(now)
         if self._stay is Stay.SERVE:
             self._make_sure_of_alone(now)
-            self._pool.keep(now, self._waiting)
+            self._pool.keep(now, self._open_lanes(now))
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
@@ -147,7 +149,7 @@ class Runner:
             return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
-        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
+        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._open_lanes(now)):
             return 0.0
         return WATCHFUL if self._pool.running else POLL
 
@@ -158,7 +160,14 @@ class Runner:
             return True
         if self._stay is not Stay.SERVE:
             return False
-        return any(self._pool.free(lane, now) for lane in self._waiting)
+        return any(self._pool.free(lane, now) for lane in self._open_lanes(now))
+
+    def _open_lanes(self, now: float) -> set[Lane]:
+        """Those from which something may be claimed now, and in which something may wait."""
+        if self._quarantine.is_empty:  # most often; what is in hand may be thousands
+            return self._waiting
+        turn = self._quarantine.turn(self._pool.in_hand, now)
+        return {Turn.SUSPECT: {Lane.ALONE}, Turn.NOBODY: set(), Turn.OTHERS: self._waiting}[turn]
 
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
@@ -170,9 +179,16 @@ class Runner:
             present = [process for process, _ in self._journal.present("web")]
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
+            self._look_for_suspects(now)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
+
+    def _look_for_suspects(self, now: float) -> None:
+        """Of an earlier runner, and now and then: a hand may have put one there."""
+        if now >= self._next_search:
+            self._quarantine.may_be_due = self._quarantine.may_be_due or self._journal.has_suspect(time.time())
+            self._next_search = now + PRUNE_EVERY
 
     def _make_sure_of_alone(self, now: float) -> None:
         """No process is started for lane `alone` because a task may wait in it, only because one does."""
@@ -238,7 +254,7 @@ class Runner:
         claims: list[Claimed] = []
         if self._stay is not Stay.SERVE:
             return claims
-        for lane in sorted(self._waiting - {Lane.ALONE}):
+        for lane in sorted(self._open_lanes(now) - {Lane.ALONE}):
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
             taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
             claims += taken
@@ -249,8 +265,10 @@ class Runner:
     def _claim_companies(self, now: float) -> list[list[Claimed]]:
         """For each process that waits, what may be in it together."""
         companies: list[list[Claimed]] = []
-        if self._stay is not Stay.SERVE or Lane.ALONE not in self._waiting:
+        if self._stay is not Stay.SERVE or Lane.ALONE not in self._open_lanes(now):
             return companies
+        if not self._quarantine.is_empty and self._quarantine.turn(self._pool.in_hand, now) is Turn.SUSPECT:
+            return self._claim_suspect(now)
         for _ in range(self._pool.free(Lane.ALONE, now)):
             company = self._journal.claim_company(self._me, time.time())
             if not company:
@@ -258,6 +276,13 @@ class Runner:
                 break
             companies.append(company)
         return companies
+
+    def _claim_suspect(self, now: float) -> list[list[Claimed]]:
+        if not self._pool.free(Lane.ALONE, now):
+            return []
+        company = self._journal.claim_company(self._me, time.time(), suspects=True)
+        self._quarantine.took(company, now)
+        return [company] if company else []
 
     def _prune(self, now: float) -> None:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
@@ -277,8 +302,11 @@ class Runner:
             log.error("%s; what has ended is kept in memory until it can be written", error)
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
-        self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
+        settlement = outcome(happening, attempt, self._settings.max_crashes)
+        self._settlements.append(settlement)
         self._settled.append(attempt)
+        if settlement.state is State.WAITING:
+            self._quarantine.returned(attempt)
         self._waiting.update(LANES)
 
     def _woken(self) -> None:
