@@ -270,6 +270,11 @@ def look_around(name: str) -> None:
     witness("sees", name, os.environ.get("TOKEN"), Path.cwd(), getattr(app.state, "opened", False))
 
 
+def look_at_flags(name: str) -> None:
+    """How the interpreter of a task process was started."""
+    witness("flags", name, sys.flags.optimize, sys.flags.dev_mode, "error::UserWarning" in sys.warnoptions)
+
+
 def fork_and_sleep(name: str, seconds: float) -> None:
     """A task that starts a process of its own, as multiprocessing does."""
     child = os.fork()
@@ -362,7 +367,7 @@ TASKS = {
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
         *(until_told_async, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
-        *(shout, take_the_runner_down),
+        *(shout, take_the_runner_down, look_at_flags),
         *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }

@@ -55,7 +55,7 @@ def main(
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF))
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
     outbox.close()

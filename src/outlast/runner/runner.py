@@ -356,6 +356,9 @@ class Runner:
             self._webs.close()
             self._deaths.close()
             self._journal.close()
+            signal.set_wakeup_fd(-1)
+            for one in self._signal_pair:
+                one.close()
 
     def _listen_to_signals(self) -> None:
         receiver, sender = socket.socketpair()
