@@ -133,12 +133,17 @@ class Runner:
             self._write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:
-        is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
+        is_wanted = not self._stop_signals and (self._standing or self._has_someone_to_serve)
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
         would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
         has_children, has_unwritten = bool(self._pool.children), bool(self._settlements)
         return Situation(alone, self._stop_signals, has_children, has_unwritten, would_be_replaced)
+
+    @property
+    def _has_someone_to_serve(self) -> bool:
+        """Also a web worker that has had no task yet: the next one may be its, and its death is worth a word."""
+        return not self._webs.is_empty or (self._pool.has_environment and self._deaths.sees_a_server)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
