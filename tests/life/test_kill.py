@@ -126,13 +126,12 @@ def test_a_worker_that_never_met_the_runner_is_somebody_to_serve_and_its_death_i
     with captured("uvicorn --workers 2", tmp_path, OUTLAST_LINGER="0") as capture:
         server = capture.server
         met = server.add("ok", "it")
-        server.wait_for("ran", "it")
-        (runner,) = runners_in(tmp_path)
+        child = server.wait_for("ran", "it")[2]
         eventually(lambda: not server.answers_from(met), "another one answers")
         other = int(server.get("/ping")[1])
         kill(met)
         eventually(lambda: f"web worker {met} was killed by SIGKILL" in server.output, server.output)
+        server.add("ok", "later")
+        assert server.wait_for("ran", "later")[2] == child, "nobody has taken the server for gone"
         kill(other)
         eventually(lambda: f"web worker {other} was killed by SIGKILL" in server.output, server.output)
-        assert runners_in(tmp_path) == [runner]
-        assert "no web worker is left" not in server.output
