@@ -255,6 +255,46 @@ def grow(name: str, megabytes: float) -> None:
     witness("ran", name, len(taken))
 
 
+def fill_memory() -> None:
+    """Small pieces, to the brim; held until whoever is told of it has no frame of this any more."""
+    taken: list[list[None]] = []
+    try:
+        while True:
+            taken.append([None] * (1 + len(taken) % 60))
+    finally:
+        del taken
+
+
+@outlast.task(memory="50M")
+def fill_and_go_on(name: str) -> None:
+    """Survives its MemoryError: it lets go of what it has."""
+    try:
+        fill_memory()
+    except MemoryError:
+        time.sleep(0.5)
+    witness("ran", name, os.getpid())
+
+
+@outlast.task(memory="50M")
+async def fill_and_go_on_async(name: str) -> None:
+    """The same on the event loop, which goes on beside it."""
+    try:
+        fill_memory()
+    except MemoryError:
+        await asyncio.sleep(0.5)
+    witness("ran", name, os.getpid())
+
+
+@outlast.task(memory="50M")
+def fill_and_fail(name: str) -> None:
+    fill_memory()
+
+
+@outlast.task(memory="50M")
+async def fill_and_fail_async(name: str) -> None:
+    fill_memory()
+
+
 @outlast.task(isolate=True)
 async def isolated(name: str, seconds: float) -> None:
     await sleep_async(name, seconds)
@@ -368,6 +408,7 @@ TASKS = {
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
         *(until_told_async, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
         *(shout, take_the_runner_down, look_at_flags),
+        *(fill_and_go_on, fill_and_go_on_async, fill_and_fail, fill_and_fail_async),
         *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from outlast import events
 from outlast.attempt import Attempt, running_attempt
+from outlast.child import sentences
 from outlast.child.code import FoundFunctions
-from outlast.child.memory import limited_memory
+from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
 
 LONGEST_TRACEBACK = 16_384  # characters
@@ -54,12 +57,49 @@ class Assignment:
         return self.attempt.task
 
 
+@dataclass(frozen=True, slots=True)
+class OnLoop:
+    """How a coroutine hears that it has taken too much memory."""
+
+    given: Assignment
+    outbox: Outbox
+
+    def tell(self) -> None:
+        """Interrupt it."""
+        raise_on_loop(self.given.attempt)
+
+    def forget(self) -> None:
+        """It has ended."""
+        self.given.attempt.over_limit = False
+
+    def give_up(self) -> None:
+        """It does not listen: end its process, in which nothing else is."""
+        self.outbox.ended(self.given.id, sentences.ignores_memory_error(self.given.memory or 0))
+        self.outbox.close()
+        os._exit(0)
+
+
+@dataclass(frozen=True, slots=True)
+class InThread(OnLoop):
+    """The same for a `def`. Made in its thread."""
+
+    thread: int = field(default_factory=threading.get_ident)
+
+    def tell(self) -> None:
+        """Raise it wherever it is."""
+        raise_in_thread(self.thread, MemoryError)
+
+    def forget(self) -> None:
+        """Take back what has not been raised."""
+        raise_in_thread(self.thread, None)
+
+
 async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox, seen: Disturbance) -> None:
     """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile."""
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
-        with limited_memory(given.memory):
+        with LimitedMemory(given.memory, OnLoop(given, outbox)):
             await function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
@@ -87,7 +127,7 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
-        with limited_memory(given.memory):
+        with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_awaitable(function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         outbox.ended(given.id, *_told(error, given.memory))

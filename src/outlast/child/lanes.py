@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from outlast import events
 from outlast.attempt import Attempt
+from outlast.child import sentences
 from outlast.child.attempt import Assignment, Disturbance, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
@@ -40,6 +40,7 @@ class Lanes:
         self._disturbed: dict[int, Disturbance] = {}
         self._in_threads: dict[int, Attempt] = {}
         self.busy: Callable[[], None] = lambda: None
+        self.ran_dry: Callable[[], None] = lambda: None
 
     @property
     def is_busy(self) -> bool:
@@ -86,18 +87,18 @@ class Lanes:
     def exited(self, by: Attempt | None, error: BaseException) -> None:
         """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""
         what, where = in_a_call(error), place_of(error)
-        log.error("%s", events.loop_ended(os.getpid(), what, where, by.task if by else 0, by.function if by else ""))
+        log.error("%s", sentences.loop_ended(os.getpid(), what, where, by.task if by else 0, by.function if by else ""))
         if by is not None and (running := self._on_loop.get(by.task)):
-            self._disturbed[by.task].exit = events.ended_its_loop(what, where), traceback_of(error)
+            self._disturbed[by.task].exit = sentences.ended_its_loop(what, where), traceback_of(error)
             running.cancel()
 
     def swept(self, by: Attempt | None) -> None:
         """Who is cancelled from now on may be so for what `by` did; the app's own tasks may be gone, too."""
-        why = events.cancelled_by_another(by.task if by else 0, by.function if by else "")
+        why = sentences.cancelled_by_another(by.task if by else 0, by.function if by else "")
         for task, running in self._on_loop.items():
             if running.owner is not by:
                 self._disturbed[task].cut = why
-        log.error("%s", events.swept(os.getpid(), by.task if by else 0, by.function if by else ""))
+        log.error("%s", sentences.swept(os.getpid(), by.task if by else 0, by.function if by else ""))
         self._outbox.send({"type": "spoiled"})
 
     def _start(self, given: list[Assignment]) -> None:

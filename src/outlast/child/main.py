@@ -14,7 +14,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from outlast import events, process
+from outlast import process
+from outlast.child import sentences
 from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
@@ -83,7 +84,7 @@ def _run(loop: SharedLoop, work: Coroutine[Any, Any, None], outbox: Outbox) -> N
     try:
         loop.run(work)
     except BaseException:
-        log.critical("%s", events.loop_broke(os.getpid()), exc_info=True)
+        log.critical("%s", sentences.loop_broke(os.getpid()), exc_info=True)
         outbox.close()
         os._exit(1)
 
@@ -101,7 +102,8 @@ async def _live(
         return
     lanes = Lanes(loop, environment.settings, outbox, watch.flights)
     loop.keep(lanes)
-    lanes.busy = ChildWatch(watch, lanes, outbox, environment.settings.stall_after).look
+    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
+    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
     watch.enter(State.SERVING)
     outbox.send({"type": "ready", "app": environment.app})
     drained = asyncio.Event()

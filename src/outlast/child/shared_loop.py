@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Coroutine
 from contextvars import Context
 from traceback import walk_tb
 from typing import Any, Protocol
 
-from outlast import events
 from outlast.attempt import Attempt, running_attempt
+from outlast.child import sentences
 from outlast.watch.stacks import handle_in
 
+PAUSE = 0.02  # seconds in which room is made
 log = logging.getLogger("outlast")
 
 
@@ -31,6 +33,10 @@ class Keeper(Protocol):
 
     def swept(self, by: Attempt | None) -> None:
         """`by` has cancelled what is not its own; who else was cancelled by that is not known."""
+        ...
+
+    def ran_dry(self) -> None:
+        """For want of memory the loop may have lost what was to be run on it at this moment; it goes on."""
         ...
 
 
@@ -64,6 +70,8 @@ class SharedLoop(asyncio.SelectorEventLoop):
                 self.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
                 self._exited(error)
+            except MemoryError:
+                self._ran_dry()
             else:
                 self._stopped()
         main.result()
@@ -84,7 +92,7 @@ class SharedLoop(asyncio.SelectorEventLoop):
         if caller is not None and caller is not task.owner:
             if self._keeper is not None:
                 self._keeper.swept(caller)
-            raise RuntimeError(events.cancels_others())
+            raise RuntimeError(sentences.cancels_others())
         if caller is None and task is self._main and self._keeper is not None:
             self._keeper.swept(None)
             return False
@@ -118,14 +126,20 @@ class SharedLoop(asyncio.SelectorEventLoop):
         if self._keeper is not None:
             self._keeper.exited(attempt, error)
 
+    def _ran_dry(self) -> None:
+        """A task has filled its memory to the brim: what was to be run at this moment may be lost."""
+        time.sleep(PAUSE)
+        if self._keeper is not None:
+            self._keeper.ran_dry()
+
     def _stopped(self) -> None:
         if self._main is not None and not self._main.done():
-            log.warning("%s", events.loop_stopped(os.getpid()))
+            log.warning("%s", sentences.loop_stopped(os.getpid()))
 
 
 def _refuse_tasks(what: str) -> None:
     if running_attempt.get() is not None:
-        raise RuntimeError(events.loop_is_shared(what))
+        raise RuntimeError(sentences.loop_is_shared(what))
 
 
 def _handle_of(error: BaseException) -> asyncio.Handle | None:
