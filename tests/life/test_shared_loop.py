@@ -24,9 +24,9 @@ def ended(server: Server, name: str) -> Record:
     """The task of this name, once it has ended."""
 
     def found() -> list[Record]:
-        return [one for one in server.records() if name_of(one.arguments) == name and one.state != "running"]
+        return [one for one in server.records() if name_of(one.arguments) == name and one.state in ("done", "failed")]
 
-    eventually(lambda: found() and found()[0].state in ("done", "failed"), f"{server.records()}\n{server.output}")
+    eventually(found, f"{server.records()}\n{server.output}")
     return found()[0]
 
 
