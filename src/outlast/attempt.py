@@ -20,7 +20,8 @@ class Attempt:
     """One try at a task. `number` is 1 for the first, 0 outside of a task process.
 
     task: the id of the task as a number, 0 outside of a task process. function: its `module:name`.
-    stopping: it has to end, see `check`. over: its function has returned or raised.
+    stopping: it has to end, see `check`. over: its function has returned or raised. over_limit: it has more memory
+    than it may have, and has not been told yet.
     """
 
     task: int = 0
@@ -28,6 +29,7 @@ class Attempt:
     function: str = ""
     stopping: bool = False
     over: bool = False
+    over_limit: bool = False
 
     @property
     def id(self) -> str:

@@ -219,7 +219,7 @@ def connected(place: Place) -> socket.socket:
 def _make_sure_of(connection: socket.socket, place: Place) -> None:
     user = peer_of(connection).uid
     if not is_trusted(user):
-        raise StrangerListens(events.stranger_listens(place.socket, user_named(user)))
+        raise StrangerListens(hindrances.stranger_listens(place.socket, user_named(user)))
 
 
 def look_now(place: Place) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 
 from outlast.tasks import shown
 
@@ -30,48 +31,6 @@ def journal_damaged(path: object, why: object) -> str:
         f"the journal {path} is damaged: {why}. Move it away, with its -wal and -shm, while the server runs: a new one "
         "is begun, and what is still in memory is stored there. Or stop the server and restore a copy"
     )
-
-
-def value_refused(path: object, why: object) -> str:
-    """The journal is well, and something that was to be stored is nothing for a journal."""
-    return f"the journal {path} refused: {why}"
-
-
-def writer_full(waiting: int) -> str:
-    """A web worker's writer takes nothing new: the journal has not taken what it has."""
-    return f"the writer has {waiting} changes waiting, since the journal takes none"
-
-
-def given_up(waiting: int, what: Mapping[str, int]) -> str:
-    """The same for what nobody waits for."""
-    lost = " and ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in sorted(what.items()))
-    return f"{writer_full(waiting)}: {lost} not taken"
-
-
-def set_aside(what: str, why: object) -> str:
-    """A change that nobody waits for is nothing for a journal."""
-    return f"one change ({what.lower()}) is set aside, all others are stored: {why}"
-
-
-def incident_left_out(most: int, sentence: str) -> str:
-    """More happens than the runner keeps while the journal takes nothing."""
-    return f"{most} incidents wait to be written: the journal will not know of this one: {sentence}"
-
-
-def kept_in_memory(why: object, what: Mapping[str, int]) -> str:
-    """The runner cannot write now."""
-    kept = ", ".join(f"{count} {name.lower()}" for name, count in sorted(what.items()))
-    return f"{why}; what has ended is kept in memory until it can be written{kept and f' ({kept})'}"
-
-
-def not_readable(why: str) -> str:
-    """Why a task is over that the journal has, but not as outlast has written it."""
-    return f"could not be read: {why}"
-
-
-def not_stored(why: str) -> str:
-    """Why a task is over, or is told of no more than this: what was to be stored of it is nothing for a journal."""
-    return f"could not be stored: {why}"
 
 
 def journal_newer(path: object, found: int, known: int) -> str:
@@ -120,38 +79,6 @@ def no_worker(path: object) -> str:
     return f"no `outlast worker` runs for {path} yet: tasks are stored and wait for it (OUTLAST_RUNNER=external)"
 
 
-def stranger_listens(socket: object, user: str) -> str:
-    """Where the runner is expected, somebody else is."""
-    return (
-        f"whoever listens at {socket} runs as {user}, not as this user: nothing is said to it, and tasks, which are "
-        "stored, wait until a runner of this user's can listen there"
-    )
-
-
-def stranger_called(user: str, calls: int) -> str:
-    """Somebody else wanted to speak to the runner."""
-    again = f" ({calls} times)" if calls > 1 else ""
-    return f"a process of {user} called this runner, which listens to its own user and to root only{again}: hung up on"
-
-
-def cannot_listen(socket: object, why: object) -> str:
-    """A runner cannot have the place where web workers look for it."""
-    return f"the runner cannot listen at {socket}: {why}. If that is not this user's, remove it"
-
-
-def meant_for_another(journal: object, meant: str) -> str:
-    """A web worker has come to the wrong runner."""
-    return f"a web worker of the journal {meant} called the runner of {journal}, and was hung up on"
-
-
-def runner_of_before(pid: int, path: object) -> str:
-    """After an upgrade, the last version's runner still works, under the names it knows."""
-    return (
-        f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
-        "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
-    )
-
-
 def runner_died(pid: int) -> str:
     """The last runner has gone without a good-bye."""
     return f"runner {pid} died, or its container or machine went down"
@@ -164,9 +91,20 @@ def handed_back(count: int) -> str:
     )
 
 
+def runner_broke(pid: int) -> str:
+    """A runner has met what it did not foresee."""
+    return f"runner {pid} broke; the next web worker that has a task starts another, which runs again what was cut"
+
+
 def runner_leaves(reason: str) -> str:
     """A runner ends by itself."""
     return f"runner leaves: {reason}"
+
+
+def lines_dropped(count: int, since: float) -> str:
+    """The log could not be written for a while. `since`: seconds since the epoch."""
+    when = time.strftime("%H:%M:%S", time.localtime(since))
+    return f"{count} line{'s' * (count != 1)} of this log were dropped since {when}: nobody has read it"
 
 
 def runner_drains(running: int, seconds: float, *, told: bool) -> str:
@@ -290,12 +228,10 @@ def stalled(seconds: float, pid: int) -> str:
     )
 
 
-def stuck(pid: int, seconds: float, among: int, company: int) -> str:
-    """Why an attempt is over whose process did nothing any more."""
-    return (
-        f"its process {pid} was silent for {seconds:.1f} s, since something in it held the interpreter's lock, and "
-        f"was ended, with {among} suspects in it; it runs again, unpaid, {_next_time(company)}"
-    )
+def stuck(pid: int, silent: str, among: int, company: int) -> str:
+    """Why an attempt is over whose process did nothing any more, as `silent` says."""
+    end = f"its process {pid} was ended, with {among} suspects in it: {silent}"
+    return f"{end}; it runs again, unpaid, {_next_time(company)}"
 
 
 def beside_stopped(task: int, pid: int) -> str:
@@ -308,8 +244,10 @@ def hung_up_on(fault: str) -> str:
     return f"what it sent is no message ({fault})" if fault else "it had closed its connection to the runner"
 
 
-def silent(seconds: float) -> str:
+def silent(seconds: float, *, stopped: bool = False) -> str:
     """Why a process was ended in which nothing ran."""
+    if stopped:
+        return f"it was silent for {seconds:.1f} s, since a signal had stopped it (SIGSTOP) and nobody let it go on"
     return f"it was silent for {seconds:.1f} s, since something in it held the interpreter's lock"
 
 
@@ -368,6 +306,16 @@ def inline_cut(pid: int) -> str:
 def inline_never_ran(pid: int) -> str:
     """Why an inline task was never started."""
     return f"its web worker {pid} died before it ran (lane inline): it cannot travel to another process"
+
+
+def ended_itself() -> str:
+    """Words for the end of a task process that has lost the runner."""
+    return "ended itself, since its connection to the runner was closed: something in it closes descriptors of others"
+
+
+def ended_by_outlast(why: str) -> str:
+    """Words for an end that the runner has brought about."""
+    return f"was ended by outlast: {why}"
 
 
 def how_it_ended(status: int, *, out_of_memory: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -23,7 +24,8 @@ class Environment:
     """Where user code runs: interpreter, folder, import path, variables, and what to import.
 
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
-    the program when it runs as `__main__`, empty otherwise. Kept in memory only, since variables hold secrets.
+    the program when it runs as `__main__`, empty otherwise. `flags` are those of the interpreter, such as -O. Kept in
+    memory only, since variables hold secrets.
     """
 
     executable: str
@@ -33,11 +35,13 @@ class Environment:
     app: str
     main: str
     settings: Settings
+    flags: tuple[str, ...] = ()
 
     @classmethod
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
-        return cls(sys.executable, os.getcwd(), tuple(sys.path), dict(os.environ), app, main_file(), settings)  # noqa: PTH109
+        folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
+        return cls(sys.executable, folder, path, variables, app, main_file(), settings, _interpreter_flags())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,14 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     settings = Settings(**{name: value for name, value in given["settings"].items() if name in known})
     texts = {name: str(given[name]) for name in ("executable", "folder", "app", "main")}
     variables = {str(name): str(value) for name, value in given["variables"].items()}
-    path = tuple(map(str, given["path"]))
-    return Environment(path=path, variables=variables, settings=settings, **texts)
+    path, flags = (tuple(map(str, given.get(name, ()))) for name in ("path", "flags"))
+    return Environment(path=path, variables=variables, settings=settings, flags=flags, **texts)
+
+
+def _interpreter_flags() -> tuple[str, ...]:
+    """With which this interpreter was started, as far as others can be started with them, as multiprocessing does."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return tuple(flags)
 
 
 def main_file() -> str:

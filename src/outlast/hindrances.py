@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def not_resumed(why: str) -> str:
     """A server has started, and the journal refuses."""
@@ -65,3 +67,77 @@ def process_ended_itself(pid: int, why: str) -> str:
 def no_thread_for_it(pid: int, why: str) -> str:
     """Why a `def` has not begun, to be put behind `cut since`."""
     return f"its process {pid} could start no thread for it ({why})"
+
+
+def writer_full(waiting: int) -> str:
+    """A web worker's writer takes nothing new: the journal has not taken what it has."""
+    return f"the writer has {waiting} changes waiting, since the journal takes none"
+
+
+def given_up(waiting: int, what: Mapping[str, int]) -> str:
+    """The same for what nobody waits for."""
+    lost = " and ".join(f"{count} {name}{'s' * (count != 1)}" for name, count in sorted(what.items()))
+    return f"{writer_full(waiting)}: {lost} not taken"
+
+
+def set_aside(what: str, why: object) -> str:
+    """A change that nobody waits for is nothing for a journal."""
+    return f"one change ({what.lower()}) is set aside, all others are stored: {why}"
+
+
+def incident_left_out(most: int, sentence: str) -> str:
+    """More happens than the runner keeps while the journal takes nothing."""
+    return f"{most} incidents wait to be written: the journal will not know of this one: {sentence}"
+
+
+def kept_in_memory(why: object, what: Mapping[str, int]) -> str:
+    """The runner cannot write now."""
+    kept = ", ".join(f"{count} {name.lower()}" for name, count in sorted(what.items()))
+    return f"{why}; what has ended is kept in memory until it can be written{kept and f' ({kept})'}"
+
+
+def not_readable(why: str) -> str:
+    """Why a task is over that the journal has, but not as outlast has written it."""
+    return f"could not be read: {why}"
+
+
+def not_stored(why: str) -> str:
+    """Why a task is over, or is told of no more than this: what was to be stored of it is nothing for a journal."""
+    return f"could not be stored: {why}"
+
+
+def value_refused(path: object, why: object) -> str:
+    """The journal is well, and something that was to be stored is nothing for a journal."""
+    return f"the journal {path} refused: {why}"
+
+
+def stranger_listens(socket: object, user: str) -> str:
+    """Where the runner is expected, somebody else is."""
+    return (
+        f"whoever listens at {socket} runs as {user}, not as this user: nothing is said to it, and tasks, which are "
+        "stored, wait until a runner of this user's can listen there"
+    )
+
+
+def stranger_called(user: str, calls: int) -> str:
+    """Somebody else wanted to speak to the runner."""
+    again = f" ({calls} times)" if calls > 1 else ""
+    return f"a process of {user} called this runner, which listens to its own user and to root only{again}: hung up on"
+
+
+def cannot_listen(socket: object, why: object) -> str:
+    """A runner cannot have the place where web workers look for it."""
+    return f"the runner cannot listen at {socket}: {why}. If that is not this user's, remove it"
+
+
+def meant_for_another(journal: object, meant: str) -> str:
+    """A web worker has come to the wrong runner."""
+    return f"a web worker of the journal {meant} called the runner of {journal}, and was hung up on"
+
+
+def runner_of_before(pid: int, path: object) -> str:
+    """After an upgrade, the last version's runner still works, under the names it knows."""
+    return (
+        f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
+        "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
+    )

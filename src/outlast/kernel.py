@@ -49,16 +49,24 @@ def boot_id() -> str:
         return ""
 
 
-_PF_EXITING = 0x4  # linux/sched.h
+def state_of(pid: int) -> str:
+    """The letter for what a process does (proc_pid_stat(5)), such as R, S, Z; empty where nothing tells."""
+    return next(iter(_stat_of(pid)), "")
 
 
-def is_exiting(pid: int) -> bool:
-    """Whether a process has begun to end, before its parent can be told; True, too, where nothing tells.
+def is_stopped(pid: int) -> bool:
+    """Whether a process stands still until somebody lets it go on: SIGSTOP, ^Z, a debugger."""
+    return state_of(pid) in ("T", "t")
 
-    It closes its files on the way, so that its connections are over a moment before it is.
-    """
-    stat = _stat_of(pid)
-    return not stat or stat[0] in ("Z", "X") or bool(int(stat[6]) & _PF_EXITING)
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal (SigCgt in proc_pid_status(5)); without one it may end of it."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    caught = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    return bool(caught >> (number - 1) & 1)
 
 
 def start_of(pid: int) -> int:

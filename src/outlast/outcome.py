@@ -81,11 +81,15 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """The attempt's process was silent and was ended: one of `among` attempts held the interpreter's lock."""
+    """The attempt's process was silent and was ended: one of `among` attempts held the interpreter's lock.
+
+    stopped: or a signal had stopped it, as the kernel said.
+    """
 
     pid: int
     seconds: float
     among: int
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,9 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _again(attempt, events.interrupted(why))
         case Stopped():
             settled = _after_stopping(attempt, happened)
-        case Stuck(pid, seconds, among):
-            company = max(1, among // 2)
-            settled = _again(attempt, events.stuck(pid, seconds, among, company), company=company)
+        case Stuck(pid, seconds, among, stopped):
+            company, silent = max(1, among // 2), events.silent(seconds, stopped=stopped)
+            settled = _again(attempt, events.stuck(pid, silent, among, company), company=company)
         case WentDown(why):
             settled = _after_going_down(attempt, why)
     return settled

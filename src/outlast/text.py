@@ -85,6 +85,12 @@ def with_type(error: BaseException, text: str, most: int = MOST_REASON) -> str:
     return one_line(f"{name}: {text}" if text.strip() else name, most)
 
 
+def in_a_call(error: BaseException) -> str:
+    """An exception as the call that would make it, such as `SystemExit('bad input')`."""
+    text = said_by(error)
+    return one_line(f"{type(error).__name__}({text!r})" if text else f"{type(error).__name__}()", MOST_NAME)
+
+
 def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int = 0) -> str:
     """The traceback of an exception as Python prints it, clean, without its first `skip` frames.
 

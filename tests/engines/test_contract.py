@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,27 @@ def test_only_the_newest_done_tasks_are_kept(journal: SqliteJournal, web: int, r
 def prune(journal: Journal, keep: Retention, now: float) -> int:
     with journal.transaction():
         return journal.prune(keep, 100, now)
+
+
+def test_the_id_of_a_process_whose_transaction_failed_is_never_anothers(journal: SqliteJournal) -> None:
+    drawn = []
+    with pytest.raises(KeyError), journal.transaction():
+        drawn.append(journal.enter(ProcessEntry("web", 1, "here", 1.0)))
+        raise KeyError
+    assert enter(journal, "web") not in drawn
+    with journal.transaction():
+        assert journal.enter(ProcessEntry("web", 1, "here", 1.0), drawn[0]) == drawn[0], "it can still come with it"
+
+
+def test_who_ran_twice_when_everything_went_down_is_claimed_as_a_suspect_only(
+    journal: SqliteJournal, runner: int
+) -> None:
+    (task,) = add(journal, runner, new_task(State.WAITING))
+    for company in (None, 1):
+        assert not journal.has_suspect(5.0)
+        (attempt,) = claim(journal, runner)
+        settle(journal, replace(again(attempt), company=company, cuts=1))
+    assert journal.has_suspect(5.0)
+    with journal.transaction():
+        assert journal.claim_company(runner, 5.0) == []
+        assert [one.id for one in journal.claim_company(runner, 5.0, suspects=True)] == [task]

@@ -90,6 +90,21 @@ def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp
         assert server.records()[0].lane == "alone"
 
 
+def test_who_takes_the_machine_down_convicts_itself_alone(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path) as server:
+        server.add("sleep_async", "older", 4.0)
+        server.wait_for("began", "older")
+        server.add("take_the_runner_down", "guilty")
+        eventually(lambda: len(server.witnessed("began", "older")) >= 3, "both are suspects", within=40)
+        server.add("ok", "newer")
+        found = ends(server)
+        assert found == {"older": ("done", 0), "guilty": ("failed", 0), "newer": ("done", 0)}
+        begun = Counter(line[1] for line in server.witnessed("began"))
+        assert begun["older"] == 3, "from the second time on nothing ran beside it"
+        (guilty,) = [one for one in server.records() if name_of(one.arguments) == "guilty"]
+        assert "for the 5. time while it ran" in guilty.reason
+
+
 def kill_everything_when_begun(server: Server, times: int) -> None:
     eventually(lambda: len(server.witnessed("began", "unlucky")) >= times, "it runs")
     server.kill_everything()

@@ -100,3 +100,23 @@ def test_a_read_only_folder_is_answered_503_and_the_server_recovers(tmp_path: Pa
             eventually(lambda: answer_to_a_task(server, "after")[0] == 200, "it recovers when it can be written")
             server.wait_for("ran", "after")
             assert not server.witnessed("ran", "during")
+
+
+@contextmanager
+def sharing(journal: Path, folder: Path) -> Iterator[Server]:
+    """A server, one of several of a journal."""
+    with serving("uvicorn", folder, OUTLAST_URL=f"sqlite:///{journal}") as server:
+        server.journal = journal
+        yield server
+
+
+def test_what_could_not_be_stored_in_one_server_keeps_no_other_from_storing(tmp_path: Path) -> None:
+    journal = tmp_path / "shared" / "journal.db"
+    with sharing(journal, tmp_path / "first") as first, sharing(journal, tmp_path / "idle") as idle:
+        first.add("ok", "makes-the-journal")
+        first.wait_for("ran", "makes-the-journal")
+        with file_size_limit(idle, tmp_path):
+            assert answer_to_a_task(idle, "refused")[0] == 503
+        with sharing(journal, tmp_path / "last") as last:
+            assert answer_to_a_task(last, "accepted")[0] == 200, last.output
+            assert answer_to_a_task(idle, "accepted-later")[0] == 200, idle.output

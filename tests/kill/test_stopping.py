@@ -252,3 +252,21 @@ def test_a_process_that_has_grown_is_replaced_when_it_has_finished(tmp_path: Pat
         assert server.wait_for("ran", "second")[2] != first
         assert server.wait_for("ran", "first")[2] == first
         assert ended(server, "first").attempt == 1
+
+
+def test_a_task_may_survive_its_memory_error_and_its_process_does_in_any_case(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_MAX_ALONE="2") as server:
+        for task in ("fill_and_go_on", "fill_and_go_on_async", "fill_and_fail", "fill_and_fail_async"):
+            server.add(task, task)
+        eventually(server.all_settled, f"{server.records()}\n{server.output}", within=60)
+        ends = {record.function.removeprefix("main:"): record for record in server.records()}
+        assert {name: record.state for name, record in ends.items()} == {
+            "fill_and_go_on": "done",
+            "fill_and_go_on_async": "done",
+            "fill_and_fail": "failed",
+            "fill_and_fail_async": "failed",
+        }
+        assert {record.attempt for record in ends.values()} == {1}
+        wanted = "MemoryError: it wanted more memory than the 50 MiB that it may have"
+        assert ends["fill_and_fail"].reason == ends["fill_and_fail_async"].reason == wanted
+        assert "ERROR" not in server.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ WAYS = {
     "syntax error": ("main.py", "this is no Python\n", "SyntaxError"),
     "exit at import": ("main.py", "import sys\nsys.exit('TOKEN is not set')\n", "TOKEN is not set"),
     "lifespan": ("broken-lifespan", "", "no connection to the database"),
+    "exit in the lifespan": ("exit-in-lifespan", "", "no licence was found"),
 }
 SENTENCE = "task processes cannot start"
 
@@ -42,7 +44,7 @@ def test_the_reason_is_said_once_and_tasks_wait_uncharged_until_it_is_mended(
         eventually(lambda: has_tried(server, 2, seen), f"two tries; {server.output}")
         eventually(lambda: SENTENCE in server.output, "it is said")
         assert server.output.count(SENTENCE) == 1, server.output
-        assert reason in server.output
+        assert re.search(f"{SENTENCE}.*raised.*{reason}", server.output, re.DOTALL), server.output
         assert [(one.state, one.attempt, one.crashes) for one in server.records()] == [("waiting", 0, 0)]
         file.write_text(before) if before else file.unlink()
         server.wait_for("ran", "it")

@@ -121,3 +121,18 @@ def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the
     with captured("gunicorn uvicorn_worker", tmp_path) as capture:
         finishes_once_in(capture.server, times=2)
         assert capture.server.records()[0].crashes == 0
+
+
+def test_a_worker_that_never_met_the_runner_is_somebody_to_serve_and_its_death_is_told(tmp_path: Path) -> None:
+    with captured("uvicorn --workers 2", tmp_path, OUTLAST_LINGER="0") as capture:
+        server = capture.server
+        met = server.add("ok", "it")
+        child = server.wait_for("ran", "it")[2]
+        eventually(lambda: not server.answers_from(met), "another one answers")
+        other = int(server.get("/ping")[1])
+        kill(met)
+        eventually(lambda: f"web worker {met} was killed by SIGKILL" in server.output, server.output)
+        server.add("ok", "later")
+        assert server.wait_for("ran", "later")[2] == child, "nobody has taken the server for gone"
+        kill(other)
+        eventually(lambda: f"web worker {other} was killed by SIGKILL" in server.output, server.output)

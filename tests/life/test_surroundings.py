@@ -13,7 +13,7 @@ import pytest
 
 from tests.life.captured import captured, end, start_captured
 from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import PATIENCE, PYTHON, Server, descendants, eventually, is_alive, lay_out
+from tests.support.servers import KINDS, PATIENCE, PYTHON, Server, descendants, eventually, is_alive, lay_out, serving
 
 SESAME, OLD, NEW = "sesame", "old", "new"
 GUNICORN = "gunicorn uvicorn_worker"
@@ -200,3 +200,22 @@ def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
         server.add("look_around", "after")
         assert server.wait_for("sees", "after")[2] == server.wait_for("sees", "before")[2] == "sesame"
         assert len(runners_in(tmp_path)) == 1
+
+
+def test_task_processes_are_started_with_the_flags_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ["-O", "-X", "dev", "-W", "error::UserWarning"]
+    monkeypatch.setitem(KINDS, "uvicorn with flags", [*flags, *KINDS["uvicorn"]])
+    with serving("uvicorn with flags", tmp_path) as server:
+        server.add("look_at_flags", "it")
+        assert server.wait_for("flags", "it")[2:] == ["1", "True", "True"]
+
+
+def test_no_warning_comes_of_a_task_process_that_ends_in_order(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, PYTHONWARNINGS="error", OUTLAST_LINGER="0") as server:
+        server.add("ok", "it")
+        server.wait_for("ran", "it")
+        server.stop()
+        eventually(lambda: not living_in(tmp_path), "all have ended")
+        assert "Warning" not in server.output

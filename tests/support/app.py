@@ -37,6 +37,8 @@ def witness(*words: object) -> None:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     if Path("broken-lifespan").exists():
         raise RuntimeError("no connection to the database")
+    if Path("exit-in-lifespan").exists():
+        sys.exit("no licence was found")
     app.state.opened = True
     witness("opened", os.getpid())
     yield
@@ -88,6 +90,14 @@ async def crash_async(name: str, seconds: float) -> None:
     witness("began", name, os.getpid())
     await asyncio.sleep(seconds)
     signal.raise_signal(signal.SIGKILL)
+
+
+def take_the_runner_down(name: str) -> None:
+    """Stands for what takes a whole machine down: all that runs there is cut."""
+    witness("began", name, os.getpid())
+    time.sleep(0.3)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
 
 
 def segfault(name: str) -> None:
@@ -155,6 +165,70 @@ async def block_and_swallow(name: str) -> None:
             witness("swallowed", name)
 
 
+async def _exit() -> None:
+    sys.exit("bad input")
+
+
+async def _press_ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+async def exit_when_gathered(name: str) -> None:
+    """The exit is in a task that the task has made, and waits for."""
+    witness("began", name, os.getpid())
+    await asyncio.gather(_exit(), asyncio.sleep(60))
+
+
+async def exit_beside(name: str) -> None:
+    """The exit is in a task that the task has made and does not wait for."""
+    witness("began", name, os.getpid())
+    beside = asyncio.create_task(_exit())
+    await asyncio.sleep(60)
+    await beside
+
+
+async def exit_in_a_callback(name: str) -> None:
+    """The exit is in a callback of the event loop."""
+    witness("began", name, os.getpid())
+    asyncio.get_running_loop().call_soon(sys.exit, "bad input")
+    await asyncio.sleep(60)
+
+
+async def interrupt_when_gathered(name: str) -> None:
+    """The same with what Ctrl-C raises."""
+    witness("began", name, os.getpid())
+    await asyncio.gather(_press_ctrl_c())
+
+
+async def stop_the_loop(name: str) -> None:
+    """Takes the event loop for its own."""
+    witness("began", name, os.getpid())
+    asyncio.get_running_loop().stop()
+
+
+async def cancel_everybody(name: str) -> None:
+    """As an example of a graceful stop has it."""
+    witness("began", name, os.getpid())
+    others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def cancel_itself(name: str) -> None:
+    """What is its own, it may cancel."""
+    witness("began", name, os.getpid())
+    current = asyncio.current_task()
+    if current is not None:
+        current.cancel()
+    await asyncio.sleep(60)
+
+
+async def gather_until_told(name: str) -> None:
+    """A task whose work is in tasks that it has made."""
+    await asyncio.gather(until_told_async(name), asyncio.sleep(0))
+
+
 def hog(name: str) -> None:
     """C code that holds the interpreter's lock for minutes, and asks nobody."""
     witness("began", name, os.getpid())
@@ -181,6 +255,46 @@ def grow(name: str, megabytes: float) -> None:
     witness("ran", name, len(taken))
 
 
+def fill_memory() -> None:
+    """Small pieces, to the brim; held until whoever is told of it has no frame of this any more."""
+    taken: list[list[None]] = []
+    try:
+        while True:
+            taken.append([None] * (1 + len(taken) % 60))
+    finally:
+        del taken
+
+
+@outlast.task(memory="50M")
+def fill_and_go_on(name: str) -> None:
+    """Survives its MemoryError: it lets go of what it has."""
+    try:
+        fill_memory()
+    except MemoryError:
+        time.sleep(0.5)
+    witness("ran", name, os.getpid())
+
+
+@outlast.task(memory="50M")
+async def fill_and_go_on_async(name: str) -> None:
+    """The same on the event loop, which goes on beside it."""
+    try:
+        fill_memory()
+    except MemoryError:
+        await asyncio.sleep(0.5)
+    witness("ran", name, os.getpid())
+
+
+@outlast.task(memory="50M")
+def fill_and_fail(name: str) -> None:
+    fill_memory()
+
+
+@outlast.task(memory="50M")
+async def fill_and_fail_async(name: str) -> None:
+    fill_memory()
+
+
 @outlast.task(isolate=True)
 async def isolated(name: str) -> None:
     await until_told_async(name)
@@ -194,6 +308,11 @@ async def ask_for_another(name: str) -> None:
 def look_around(name: str) -> None:
     """What a task process has of its server: environment, folder, the app after its lifespan's start."""
     witness("sees", name, os.environ.get("TOKEN"), Path.cwd(), getattr(app.state, "opened", False))
+
+
+def look_at_flags(name: str) -> None:
+    """How the interpreter of a task process was started."""
+    witness("flags", name, sys.flags.optimize, sys.flags.dev_mode, "error::UserWarning" in sys.warnoptions)
 
 
 def fork_and_sleep(name: str, seconds: float) -> None:
@@ -261,6 +380,14 @@ def say(name: str) -> None:
     witness("ran", name, os.getpid(), VERSION)
 
 
+async def shout(name: str) -> None:
+    """A coroutine that prints more than fits into a pipe, and so waits for whoever reads it."""
+    witness("began", name, os.getpid())
+    for _ in range(2000):
+        print("x" * 99)
+    witness("ran", name, os.getpid())
+
+
 def flush_at_exit(name: str) -> None:
     """A task whose process has to say something in the end, as telemetry does."""
 
@@ -285,7 +412,10 @@ TASKS = {
         *(leave, leave_an_orphan),
         *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
-        *(until_told_async, block_until_told),
+        *(until_told_async, block_until_told, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
+        *(shout, take_the_runner_down, look_at_flags),
+        *(fill_and_go_on, fill_and_go_on_async, fill_and_fail, fill_and_fail_async),
+        *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),
     )
 }
 

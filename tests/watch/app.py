@@ -7,7 +7,9 @@ import asyncio
 import ctypes
 import os
 import re
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -43,6 +45,39 @@ def in_c() -> None:
     sum(range(10**12))
 
 
+def in_c_for_a_while() -> None:
+    """C code that does not let go of the interpreter's lock for 4 s, and ends."""
+    ctypes.PyDLL(None).usleep(4_000_000)
+
+
+def hang_up() -> None:
+    """As a daemon that closes what is open at its start, here so that the other side sees it at once.
+
+    Nobody else gets the interpreter's lock meanwhile.
+    """
+    sys.setswitchinterval(ENOUGH)
+    c = ctypes.PyDLL(None)
+    for descriptor in range(3, 100):
+        c.shutdown(descriptor, socket.SHUT_RDWR)
+
+
+def in_a_sleep_after_hanging_up() -> None:
+    hang_up()
+    time.sleep(ENOUGH)
+
+
+def in_c_after_hanging_up() -> None:
+    hang_up()
+    in_c_for_a_while()
+
+
+def in_c_without_handlers() -> None:
+    """The same after what some libraries do in a process that they take for one of theirs."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    in_c_for_a_while()
+
+
 def in_a_segfault() -> None:
     ctypes.string_at(0)
 
@@ -61,7 +96,8 @@ WAYS = {
     one.__name__: one
     for one in (
         *(in_a_sleep, in_a_socket_read, in_a_loop, in_a_regex, in_c),
-        *(in_a_segfault, in_an_exit, in_too_much_memory),
+        *(in_a_segfault, in_an_exit, in_too_much_memory, in_c_without_handlers),
+        *(in_a_sleep_after_hanging_up, in_c_after_hanging_up),
     )
 }
 

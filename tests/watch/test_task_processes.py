@@ -23,6 +23,10 @@ ENDS = {
     "in_an_exit": r"exited with status 7 without a good-bye: os\._exit\(\), or a server that gave up",
     "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
 }
+HANGS_UP = {
+    "in_a_sleep_after_hanging_up": "ended itself, since its connection to the runner was closed",
+    "in_c_after_hanging_up": "was ended by outlast: it had closed its connection to the runner and lived on",
+}
 INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, unpaid\)"
 
 
@@ -82,6 +86,39 @@ def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Serve
         rf"task process {child} was ended by outlast: it was silent for [\d.]+ s, since something in it held the "
         rf"interpreter's lock; the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\); in flight",
     )
+
+
+def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would_end_it(server: Server) -> None:
+    child = innocent_in(server)
+    server.get("/task?way=in_c_without_handlers")
+    assert reached(server, "culprit") == child, server.output
+    eventually(server.all_settled, server.output)
+    assert {record.function: (record.state, record.attempt) for record in server.records()} == {
+        "main:innocent": ("done", 1),
+        "main:culprit": ("done", 1),
+    }
+
+
+def test_a_stopped_task_process_is_said_to_be_stopped(server: Server) -> None:
+    child = innocent_in(server)
+    os.kill(child, signal.SIGSTOP)
+    wait_for_sentence(
+        server,
+        rf"task process {child} has been stopped for [\d.]+ s \(SIGSTOP, \^Z or a debugger\): nothing in it goes on "
+        rf"until somebody lets it \(kill -CONT {child}\)",
+    )
+    wait_for_sentence(
+        server,
+        rf"task process {child} was ended by outlast: it was silent for [\d.]+ s, since a signal had stopped it",
+    )
+
+
+@pytest.mark.parametrize("way", HANGS_UP)
+def test_one_that_has_hung_up_is_not_said_to_be_killed_from_outside(server: Server, way: str) -> None:
+    child = innocent_in(server)
+    server.get(f"/task?way={way}")
+    assert reached(server, "culprit") == child, server.output
+    wait_for_sentence(server, rf"task process {child} {HANGS_UP[way]}.*; in flight: {INNOCENT}")
 
 
 @pytest.mark.parametrize("way", ENDS)

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from outlast import events
 from outlast.attempt import Attempt, running_attempt
+from outlast.child import sentences
 from outlast.child.code import FoundFunctions
-from outlast.child.memory import limited_memory
+from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
 from outlast.orders import Token
 from outlast.text import is_a, said_by, traceback_of, with_type
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Disturbance:
+    """What has come over an attempt on an event loop that it shares with others.
+
+    exit: reason and traceback, when code of its own has ended the loop. cut: who has cancelled it, other than its own
+    code and the runner.
+    """
+
+    exit: tuple[str, str] | None = None
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +60,74 @@ class Assignment:
         return self.attempt.task, self.attempt.number
 
 
-async def run_in_loop(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
-    """Run an `async def` to its end, on the child's loop."""
+@dataclass(frozen=True, slots=True)
+class OnLoop:
+    """How a coroutine hears that it has taken too much memory."""
+
+    given: Assignment
+    outbox: Outbox
+
+    def tell(self) -> None:
+        """Interrupt it."""
+        raise_on_loop(self.given.attempt)
+
+    def forget(self) -> None:
+        """It has ended."""
+        self.given.attempt.over_limit = False
+
+    def give_up(self) -> None:
+        """It does not listen: end its process, in which nothing else is."""
+        self.outbox.ended(self.given.id, sentences.ignores_memory_error(self.given.memory or 0))
+        self.outbox.close()
+        os._exit(0)
+
+
+@dataclass(frozen=True, slots=True)
+class InThread(OnLoop):
+    """The same for a `def`. Made in its thread."""
+
+    thread: int = field(default_factory=threading.get_ident)
+
+    def tell(self) -> None:
+        """Raise it wherever it is."""
+        raise_in_thread(self.thread, MemoryError)
+
+    def forget(self) -> None:
+        """Take back what has not been raised."""
+        raise_in_thread(self.thread, None)
+
+
+UNDISTURBED = Disturbance()
+
+
+async def run_in_loop(
+    given: Assignment, functions: FoundFunctions, outbox: Outbox, seen: Disturbance = UNDISTURBED
+) -> None:
+    """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile."""
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
-        with limited_memory(given.memory):
+        with LimitedMemory(given.memory, OnLoop(given, outbox)):
             await function(*args, **kwargs)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
-        outbox.ended(given.id, *_told(error, given.memory))
+        _end(given, error, seen, outbox)
         if is_a(error, asyncio.CancelledError) and (task := asyncio.current_task()):
             task.uncancel()
     else:
         given.attempt.over = True
+        _end(given, None, seen, outbox)
+
+
+def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
+    if seen.exit is not None:
+        outbox.ended(given.id, *seen.exit)
+    elif error is None:
         outbox.ended(given.id)
+    elif seen.cut and is_a(error, asyncio.CancelledError):
+        outbox.cut(given.id, seen.cut)
+    else:
+        outbox.ended(given.id, *_told(error, given.memory))
 
 
 def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
@@ -67,7 +135,7 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
-        with limited_memory(given.memory):
+        with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_awaitable(function(*args, **kwargs))
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         outbox.ended(given.id, *_told(error, given.memory))

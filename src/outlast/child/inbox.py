@@ -16,10 +16,16 @@ from outlast.threads import OwnThread
 
 
 class Inbox:
-    """The messages that follow the start message. `give_up(why)` ends this process, which would be deaf."""
+    """The messages that follow the start message.
 
-    def __init__(self, messages: Iterator[Message], give_up: Callable[[str], None]) -> None:
+    `cut_off` leaves a note that there are no more. `give_up(why)` ends this process, which would be deaf.
+    """
+
+    def __init__(
+        self, messages: Iterator[Message], cut_off: Callable[[], None], give_up: Callable[[str], None]
+    ) -> None:
         self._messages = messages
+        self._cut_off = cut_off
         self._give_up = give_up
 
     def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox, drained: asyncio.Event) -> None:
@@ -37,6 +43,7 @@ class Inbox:
                         outbox.send({"type": "stale"})
                     case "drain":
                         loop.call_soon_threadsafe(drained.set)
+            self._cut_off()
             _end()
 
         OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()

@@ -24,11 +24,17 @@ class Interrupter:
         signal.signal(orders.SIGNAL, self._interrupt)
 
     def _interrupt(self, _number: int, frame: FrameType | None) -> None:
-        """Each attempt is interrupted once; the runner repeats an order that came at a wrong moment."""
+        """Each attempt is interrupted once, and whenever it has taken too much memory.
+
+        The runner repeats an order that came at a wrong moment.
+        """
         wanted = orders.taken(self._inbox) - self._interrupted
         attempt = running_attempt.get()
         if attempt is None or attempt.over or frame is None or not _is_in_user_code(frame):
             return
+        if attempt.over_limit:
+            attempt.over_limit = False
+            raise MemoryError
         token = (attempt.task, attempt.number)
         if token in wanted:
             self._interrupted.add(token)

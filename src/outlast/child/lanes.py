@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from outlast import orders
 from outlast.attempt import Attempt
-from outlast.child.attempt import Assignment, run_in_loop, run_in_thread
+from outlast.child import sentences
+from outlast.child.attempt import Assignment, Disturbance, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.outbox import Outbox
+from outlast.child.shared_loop import GuardedTask, SharedLoop
 from outlast.settings import Settings
 from outlast.tasks import Lane
-from outlast.text import in_one_line
+from outlast.text import in_a_call, in_one_line, traceback_of
 from outlast.watch.flights import Flights, InFlight
+from outlast.watch.site import place_of
+
+log = logging.getLogger("outlast")
 
 
 class Lanes:
     """`take` and `stop` are called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: Settings, outbox: Outbox, flights: Flights) -> None:
+    def __init__(self, loop: SharedLoop, settings: Settings, outbox: Outbox, flights: Flights) -> None:
         self._loop = loop
         self._outbox = outbox
         self._flights = flights
@@ -30,10 +37,12 @@ class Lanes:
         self._functions = FoundFunctions()
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
         self._unstarted: dict[int, Assignment] = {}
-        self._on_loop: dict[int, asyncio.Task[None]] = {}
+        self._on_loop: dict[int, GuardedTask] = {}
+        self._disturbed: dict[int, Disturbance] = {}
         self._in_threads: dict[int, Attempt] = {}
         self._queued: dict[orders.Token, Assignment] = {}  # for threads, and not begun
         self.busy: Callable[[], None] = lambda: None
+        self.ran_dry: Callable[[], None] = lambda: None
 
     @property
     def is_busy(self) -> bool:
@@ -87,10 +96,27 @@ class Lanes:
         while self.is_busy:
             await asyncio.sleep(0.02)
 
+    def exited(self, by: Attempt | None, error: BaseException) -> None:
+        """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""
+        what, where = in_a_call(error), place_of(error)
+        log.error("%s", sentences.loop_ended(os.getpid(), what, where, by.task if by else 0, by.function if by else ""))
+        if by is not None and (running := self._on_loop.get(by.task)):
+            self._disturbed[by.task].exit = sentences.ended_its_loop(what, where), traceback_of(error)
+            running.cancel()
+
+    def swept(self, by: Attempt | None) -> None:
+        """Who is cancelled from now on may be so for what `by` did; the app's own tasks may be gone, too."""
+        why = sentences.cancelled_by_another(by.task if by else 0, by.function if by else "")
+        for task, running in self._on_loop.items():
+            if running.owner is not by:
+                self._disturbed[task].cut = why
+        log.error("%s", sentences.swept(os.getpid(), by.task if by else 0, by.function if by else ""))
+        self._outbox.send({"type": "spoiled"})
+
     def _start(self, given: list[Assignment]) -> None:
         for one in given:
-            task = self._loop.create_task(self._run_on_loop(one), context=contextvars.Context())
-            self._on_loop[one.id] = task
+            self._disturbed[one.id] = Disturbance()
+            self._on_loop[one.id] = self._loop.guarded(self._run_on_loop(one), one.attempt)
 
     def _cancel(self, task: int) -> None:
         if self._unstarted.pop(task, None) is not None:
@@ -102,9 +128,10 @@ class Lanes:
         flight = self._take_off(given)  # its name is the mark by which a sampled stack tells whose it is
         try:
             if self._unstarted.pop(given.id, None) is not None:  # else: handed back or cancelled before it began
-                await run_in_loop(given, self._functions, self._outbox)
+                await run_in_loop(given, self._functions, self._outbox, self._disturbed[given.id])
         finally:
             self._on_loop.pop(given.id, None)
+            self._disturbed.pop(given.id, None)
             self._land(flight)
 
     def _run_threaded(self, given: Assignment) -> None:

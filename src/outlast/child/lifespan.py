@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -11,13 +11,16 @@ from outlast.errors import OutlastError
 from outlast.functions import resolve
 from outlast.text import MOST_REASON, clean, in_one_line
 
+Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+"""Runs a coroutine beside the one that asks for it."""
 
-def entered_lifespan(app: Any, setting: str) -> AbstractAsyncContextManager[None]:
+
+def entered_lifespan(app: Any, setting: str, start: Start) -> AbstractAsyncContextManager[None]:
     """The lifespan that `setting` asks for: `true` is the app's own, `false` none, else `module:context` of the app."""
     if setting == "false" or app is None:
         return _none()
     if setting == "true":
-        return _of(app)
+        return _of(app, start)
     context: AbstractAsyncContextManager[None] = resolve(setting)(app)
     return context
 
@@ -28,9 +31,9 @@ async def _none() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _of(app: Any) -> AsyncIterator[None]:
+async def _of(app: Any, start: Start) -> AsyncIterator[None]:
     conversation = _Conversation()
-    task = asyncio.create_task(conversation.hold(app))
+    task = start(conversation.hold(app))
     await conversation.started.wait()
     if conversation.failure:
         raise OutlastError(f"the app's lifespan failed at start: {conversation.failure}")
@@ -54,6 +57,10 @@ class _Conversation:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         try:
             await app(scope, self._receive, self._send)
+        except (SystemExit, KeyboardInterrupt) as error:  # of this conversation, not of the process
+            if self.started.is_set():
+                raise OutlastError(f"it ended with {error!r}") from error
+            self.failure = repr(error)
         except Exception as error:
             if self.started.is_set() and not self.failure:
                 raise

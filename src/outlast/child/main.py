@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from outlast import process
+from outlast.child import sentences
 from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
@@ -19,6 +23,7 @@ from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
+from outlast.child.shared_loop import SharedLoop
 from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
@@ -54,8 +59,10 @@ def main(
     outbox = Outbox(channel, give_up)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(_live(environment, code or ImportedCode(), Inbox(messages, give_up), outbox, watch))
+    loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF), give_up)
+    with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.get_loop()
+        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
     outbox.close()
 
 
@@ -76,23 +83,38 @@ def _settle_in(start: Message) -> Watch:
     return watch
 
 
-async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
+def _run(loop: SharedLoop, work: Coroutine[Any, Any, None], outbox: Outbox) -> None:
+    """Run `work` to its end. When the loop itself breaks, what runs on it has not ended: nobody may be told so."""
+    try:
+        loop.run(work)
+    except BaseException:
+        log.critical("%s", sentences.loop_broke(os.getpid()), exc_info=True)
+        outbox.close()
+        os._exit(1)
+
+
+async def _live(
+    loop: SharedLoop, environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch
+) -> None:
     try:
         app = code.load(environment)
-        lifespan = entered_lifespan(app, environment.settings.child_lifespan)
+        lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
         await lifespan.__aenter__()
-    except Exception as error:  # noqa: BLE001 - whatever user code raises at start is reported, not ours to handle
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         outbox.send({"type": "broken", "why": why_broken(error, environment)})
         watch.close()
         return
-    lanes = Lanes(asyncio.get_running_loop(), environment.settings, outbox, watch.flights)
-    lanes.busy = ChildWatch(watch, lanes, outbox, environment.settings.stall_after).look
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+    loop.keep(lanes)
+    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
+    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
     watch.enter(State.SERVING)
     outbox.send({"type": "ready", "app": environment.app})
     drained = asyncio.Event()
     inbox.serve(lanes, code, outbox, drained)
     await drained.wait()
     await lanes.empty()
+    loop.keep(None)
     watch.enter(State.STOPPING)
     await _leave(lifespan)
     watch.close()
@@ -101,7 +123,7 @@ async def _live(environment: Environment, code: ImportedCode, inbox: Inbox, outb
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
     try:
         await lifespan.__aexit__(None, None, None)
-    except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's code, which may raise anything
         log_exception(log, "the app's lifespan failed at the end of a task process", error)
 
 

@@ -39,6 +39,10 @@ class Outbox:
         """Report the end of an attempt, from any thread."""
         self._queue.put((task, reason, traceback))
 
+    def cut(self, task: int, why: str) -> None:
+        """Report an attempt that has ended for no reason of its own, and for `why`: it has to run again."""
+        self.send({"type": "cut", "task": task, "why": why})
+
     def close(self) -> None:
         """Send what waits. The channel ends with this process: to the runner, one that hangs up earlier is lost."""
         self._queue.put(None)

@@ -68,7 +68,7 @@ def _imported(environment: Environment, code: ImportedCode) -> Message:
     prepare(environment)
     try:
         code.load(environment)
-    except Exception as error:  # noqa: BLE001 - whatever user code raises at import is reported, not ours to handle
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
         return {"type": "broken", "why": why_broken(error, environment)}
     gc.collect()
     gc.freeze()  # a collection in a copy would write to pages that it shares with us

@@ -41,6 +41,11 @@ class ChildWatch:
             self._has_work.set()
             self._watch.wake()
 
+    def again(self) -> None:
+        """The loop may have lost its next beat: begin anew. On the loop's thread."""
+        self._watch.rest()
+        self._watch.wake()
+
     def _beaten(self) -> None:
         if self._lanes.is_busy:
             self._outbox.send({"type": "alive"})

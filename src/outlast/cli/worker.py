@@ -11,7 +11,7 @@ from outlast.cli.output import say_aside
 from outlast.engines.place import place_of
 from outlast.errors import OutlastError
 from outlast.hello import Environment
-from outlast.runner.start import log_to_stderr, run
+from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
 
 
@@ -28,8 +28,8 @@ def worker(app: str | None, url: str | None) -> None:
         settings = Settings.load(app=app, url=url)
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
-        log_to_stderr()
-        run(place_of(settings), Environment.here(settings.app, settings))
+        with logging_to_stderr() as output:
+            run(place_of(settings), output, Environment.here(settings.app, settings))
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)

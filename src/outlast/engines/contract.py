@@ -149,8 +149,15 @@ class Journal(Protocol):
         """
         ...
 
-    def claim_company(self, runner: int, now: float) -> list[Claimed]:
-        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows."""
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
+        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows.
+
+        `suspects`: only one that ran at least twice when everything went down; without, only others.
+        """
+        ...
+
+    def has_suspect(self, now: float) -> bool:
+        """Whether `claim_company` would find a suspect. Also outside of a transaction."""
         ...
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
@@ -182,7 +189,10 @@ class Journal(Protocol):
         ...
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
-        """Record a process; returns its id, by which tasks name their owner: `known` if it has one."""
+        """Record a process; returns its id, by which tasks name their owner: `known` if it has one.
+
+        No other process ever gets it, also not when this transaction is rolled back.
+        """
         ...
 
     def leave(self, process: int, reason: str, now: float) -> None:

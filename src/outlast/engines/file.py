@@ -24,7 +24,6 @@ from outlast.engines.place import SIDES, prepare_folder
 from outlast.errors import StoreFailed
 from outlast.ownership import open_own
 from outlast.place import Place
-from outlast.tasks import TaskIds
 
 log = logging.getLogger("outlast")
 LOOK = 0.01  # seconds between looks for a file that somebody else puts back
@@ -153,10 +152,7 @@ def _locked(lost: apsw.Connection) -> Iterator[bool]:
 
 
 def _draft(path: Path, prepare: Callable[[apsw.Connection], None]) -> Path:
-    """A journal beside `path` that nobody knows yet.
-
-    Its processes get numbers that those of an earlier journal never had: they may live on, and are known by them.
-    """
+    """A journal beside `path` that nobody knows yet."""
     draft = path.with_name(f"{path.name}.new")
     for side in SIDES:
         Path(f"{draft}{side}").unlink(missing_ok=True)
@@ -164,8 +160,6 @@ def _draft(path: Path, prepare: Callable[[apsw.Connection], None]) -> Path:
     connection = apsw.Connection(str(draft))
     try:
         prepare(connection)
-        first = int((time.time() - TaskIds.BEGINNING) * 1000)
-        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('process', ?)", (max(0, first),))
     finally:
         connection.close()
     return draft

@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
 from outlast.text import in_one_line
 
@@ -95,7 +95,7 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except _REFUSED as error:
-        raise TaskRefused(events.value_refused(path, in_one_line(error))) from error
+        raise TaskRefused(hindrances.value_refused(path, in_one_line(error))) from error
     except _CLOSED_TO_US as error:
         raise JournalUnusable(events.journal_closed(path, error)) from error
     except apsw.Error as error:
@@ -103,7 +103,7 @@ def translated(path: Path) -> Iterator[None]:
             raise JournalUnusable(events.journal_damaged(path, error)) from error
         raise StoreFailed(events.journal_not_written(path, in_one_line(error))) from error
     except _NO_VALUE as error:
-        raise TaskRefused(events.value_refused(path, in_one_line(error))) from error
+        raise TaskRefused(hindrances.value_refused(path, in_one_line(error))) from error
 
 
 @contextmanager

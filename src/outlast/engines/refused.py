@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from outlast import events
+from outlast import hindrances
 from outlast.engines.contract import Add, Change, Drop, Settle
 from outlast.tasks import NO_TERMS, Lane, NewTask, Settlement, State
 from outlast.text import MOST_NAME, one_line
@@ -13,7 +13,7 @@ from outlast.text import MOST_NAME, one_line
 
 def in_place_of(change: Change, why: str) -> Sequence[Change]:
     """Nothing for a change that could not be told in fewer words."""
-    reason = events.not_stored(why)
+    reason = hindrances.not_stored(why)
     match change:
         case Add(task):
             return [Add(_label_of(task)), Drop(task.id, reason)]
@@ -27,7 +27,7 @@ def in_place_of(change: Change, why: str) -> Sequence[Change]:
 
 def bare(settlement: Settlement, why: str) -> Settlement:
     """The end of an attempt without the words for it: how it ended stays true."""
-    return Settlement(settlement.id, settlement.attempt, settlement.end, settlement.state, events.not_stored(why))
+    return Settlement(settlement.id, settlement.attempt, settlement.end, settlement.state, hindrances.not_stored(why))
 
 
 def _label_of(task: NewTask) -> NewTask:

@@ -6,6 +6,8 @@ decides how a task runs is stored as it is, or refused with a ValueError.
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -87,3 +89,14 @@ def as_it_is(text: str) -> str:
     if "\0" in text:
         raise ValueError("text with a NUL in it comes back shortened")
     return text
+
+
+def drawn_id(newest: int) -> int:
+    """The id of a process that comes after `newest`: of the form of a task's, so that it is not drawn twice.
+
+    What is drawn cannot come back after a rollback, as a count does. The lowest bits count on all the same, so that
+    the processes that make ids of tasks differ in them (`TaskIds`).
+    """
+    milliseconds = max(0, int((time.time() - TaskIds.BEGINNING) * 1000))
+    drawn = milliseconds << TaskIds.COUNT_BITS + 1 | secrets.randbits(TaskIds.COUNT_BITS + 1)
+    return drawn * TaskIds.KNOWN + (newest + 1) % TaskIds.KNOWN

@@ -12,18 +12,18 @@ from typing import Any
 
 import apsw
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.engines import statements as sql
 from outlast.engines.contract import CLAIM_BYTES, Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
-from outlast.engines.rows import adopted_row, claimed, event_row, new_rows, sentence, settle_row
+from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, sentence, settle_row
 from outlast.engines.schema import migrate
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
-from outlast.outcome import unless_cancelled
+from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.place import Place
 from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
 from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
@@ -219,12 +219,13 @@ class SqliteJournal:
             wanted = 0 if len(rows) < wanted else _room_after(taken, limit)
         return taken
 
-    def claim_company(self, runner: int, now: float) -> list[Claimed]:
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
-        first = self._opened().execute(sql.FIRST_ALONE, (now,)).fetchone()
+        first = self._opened().execute(sql.FIRST_ALONE, (now, ALONE_AFTER, suspects)).fetchone()
         if first is None:
             return []
-        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
+        company = 1 if suspects else first[0]
+        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, ALONE_AFTER, suspects)).fetchall()
         return self._started(rows, now)
 
     def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
@@ -245,12 +246,16 @@ class SqliteJournal:
     def _set_aside(self, task_id: int, error: Exception, now: float) -> None:
         if is_damaged(self._opened()):
             raise JournalUnusable(events.journal_damaged(self.path, in_one_line(error))) from error
-        why = events.not_readable(in_one_line(error))
+        why = hindrances.not_readable(in_one_line(error))
         log.error("task %s: %s", shown(task_id), why)
         ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, sentence(why), task_id)).fetchall()
         for state, attempt in ended:
             self._note([(task_id, State(state).label, attempt, why, None)], now)
         self._free_followers([task_id])
+
+    def has_suspect(self, now: float) -> bool:
+        """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
+        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True)))
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
@@ -264,7 +269,7 @@ class SqliteJournal:
         moved = self._moved(sql.SETTLE, (settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
-        self._note((_end_event(one) for one in ends), now)
+        self._note(((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
         self._free_followers([one.id for one in ends if one.state is not State.WAITING])
         return moved
 
@@ -306,9 +311,19 @@ class SqliteJournal:
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
-        """Record a process; returns its id, which is `known` when it has one."""
+        """Record a process; returns its id, which is `known` when it has one.
+
+        A new one is drawn, not counted: a count is rolled back with its transaction, and then begins anew for another
+        process, while the first may have taken the lock by which it is known to be alive.
+        """
         kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
-        values = (known or None, kind, process.pid, machine, process.started_at)
+        values = (
+            known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS))),
+            kind,
+            process.pid,
+            machine,
+            process.started_at,
+        )
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
@@ -384,7 +399,3 @@ def _room_after(taken: Sequence[Claimed], limit: int) -> int:
 
 def _number(answer: apsw.Cursor) -> int:
     return int(next(iter(answer))[0])
-
-
-def _end_event(one: Settlement) -> tuple[int, str, int, str | None, str | None]:
-    return one.id, str(one.end), one.attempt, one.reason, one.traceback

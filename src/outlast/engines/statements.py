@@ -53,10 +53,12 @@ UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run
     SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 FIRST_ALONE = f"""
-SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? ORDER BY run_at, id LIMIT 1"""  # noqa: S608
+SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?1 AND (cuts >= ?2) = ?3
+ORDER BY run_at, id LIMIT 1"""  # noqa: S608
 CLAIM_COMPANY = f"""
-UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ? AND company = ? ORDER BY run_at, id LIMIT ?)
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?1, started_at = ?2, run_at = NULL WHERE id IN (
+    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?2 AND company = ?3 AND (cuts >= ?4) = ?5
+    ORDER BY run_at, id LIMIT ?3)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 LEARN = """
 INSERT INTO function (path, code, seconds, seen_at) VALUES (?1, ?2, ?3, ?4)
@@ -118,4 +120,5 @@ RETURNING id"""
 LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS NULL"
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
 NEWEST = "SELECT coalesce(max(id), 0) FROM task"
+NEWEST_PROCESS = "SELECT coalesce(max(id), 0) FROM process"
 UNFINISHED = f"SELECT count(*) FROM task WHERE {LIVE}"  # noqa: S608

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from outlast import events
+from outlast import hindrances
 from outlast.engines.contract import Add, Change, Journal, Note
 from outlast.errors import StoreFailed
 
@@ -61,7 +61,7 @@ class Backlog:
     def refuse_if_full(self, changes: Sequence[Change]) -> None:
         """Raises StoreFailed when there is no room for `changes`."""
         if self._is_full(changes):
-            raise StoreFailed(events.writer_full(self.waiting))
+            raise StoreFailed(hindrances.writer_full(self.waiting))
 
     def with_room_for(self, changes: Sequence[Change]) -> Sequence[Change]:
         """`changes`, or, while too much waits, those that are not new; how much is left out is said now and then."""
@@ -70,7 +70,7 @@ class Backlog:
         self._given_up.update(_NEW[type(one)] for one in changes if type(one) in _NEW)
         if self._given_up and time.monotonic() >= self._say_at:
             self._say_at = time.monotonic() + SAY_AGAIN
-            log.error("%s", events.given_up(self.waiting, self._given_up))
+            log.error("%s", hindrances.given_up(self.waiting, self._given_up))
             self._given_up = Counter()
         return [one for one in changes if type(one) not in _NEW]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from outlast import events, hindrances
+from outlast import hindrances
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
@@ -245,7 +245,7 @@ class Writer:
             answer(batch, error)
             return []
         if isinstance(error, IdTaken):
-            log.error("%s", events.set_aside("new task", error))
+            log.error("%s", hindrances.set_aside("new task", error))
             return self._write([Submission([left for left in one.changes if _task_of(left) not in error.ids])])
         if len(one.changes) > 1:
             return self._write([Submission([change]) for change in one.changes])
@@ -253,7 +253,7 @@ class Writer:
 
     def _set_aside(self, change: Change, error: TaskRefused) -> list[Submission]:
         """Nobody waits for what was refused: say so, here and in the journal."""
-        log.error("%s", events.set_aside(type(change).__name__, error))
+        log.error("%s", hindrances.set_aside(type(change).__name__, error))
         instead = [one for one in in_place_of(change, str(error)) if one != change]
         try:
             self._transact([Submission([one]) for one in instead])
@@ -286,7 +286,7 @@ class Writer:
         """This process's id, in a journal that has it. One that is new here may not know what the last one held."""
         if self._journal.file == self._file:
             return self._owner
-        owner = self._enter(self._journal, self._owner)
+        owner = self._owner = self._enter(self._journal, self._owner)  # it stays this one's, stored or not
         if lost := self._journal.unknown(self._held):
             self._journal.add([self._held[task] for task in lost], owner)
         return owner

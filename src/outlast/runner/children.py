@@ -17,7 +17,6 @@ from outlast import events
 from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
-from outlast.kernel import is_exiting
 from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
 from outlast.outcome import Why
@@ -93,6 +92,7 @@ class Child:
     rests_until: float = 0.0  # monotonic; it gets no work before
     broken_because: str = ""
     last_words: str = ""  # why it has ended itself
+    hung_up_at: float | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
@@ -106,7 +106,7 @@ class Child:
     @property
     def stays(self) -> bool:
         """Whether it is there for more than what it has."""
-        return not self.is_draining and not self.is_over
+        return not self.is_draining and not self.is_over and self.hung_up_at is None
 
     def accepts(self, role: Role, now: float) -> bool:
         """Whether it is ready for new attempts in this role."""
@@ -184,11 +184,10 @@ class Child:
         self.kill()
 
     def hung_up(self) -> None:
-        """Its channel is over, so it can take no more work: end it. Mostly it has ended already, of something else."""
-        if self.channel.fault or not is_exiting(self.pid):
+        """Its channel is over. Most likely it ends, and how it does so is worth to know; else `limits` ends it."""
+        self.hung_up_at = time.monotonic()
+        if self.channel.fault:
             self.end(events.hung_up_on(self.channel.fault))
-        else:
-            self.kill()
 
     def kill(self) -> None:
         """End it and everything it started, now."""

@@ -83,6 +83,16 @@ class Deaths:
         """Whether a verdict waits for an exit status."""
         return bool(self._pending)
 
+    @property
+    def sees_a_server(self) -> bool:
+        """Whether a web worker lives that keeps a box, though it may never have had anything to say to a runner."""
+        return any(self._serves(path) for path in self._met)
+
+    def _serves(self, path: Path) -> bool:
+        named = _NAME.match(path.name)
+        known = self._known.get(int(named["pid"])) if named else None
+        return known is not None and path.exists() and not _has_ended(known.descriptor)
+
     def close(self) -> None:
         """Give back what is held."""
         for one in self._known.values():

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from outlast import events
+from outlast import hindrances
 from outlast.engines.contract import Journal
 from outlast.engines.refused import bare
 from outlast.errors import TaskRefused
@@ -106,7 +106,7 @@ class Ledger:
         waiting = [one for one in self._entries if isinstance(one, Happened)]
         for oldest in waiting[:-MOST_INCIDENTS]:
             self._entries.remove(oldest)
-            log.error("%s", events.incident_left_out(MOST_INCIDENTS, oldest.incident.sentence))
+            log.error("%s", hindrances.incident_left_out(MOST_INCIDENTS, oldest.incident.sentence))
 
     def strike(self, page: Sequence[Entry]) -> None:
         """That is in the journal, or nothing for it."""
@@ -154,7 +154,7 @@ def write_apart(page: Sequence[Entry], journal: Journal, ledger: Ledger) -> None
 
 def _set_aside(entry: Entry, error: TaskRefused, journal: Journal) -> None:
     """Say so; of an attempt's end the journal gets as little as it can be told in."""
-    log.error("%s", events.set_aside(type(entry).__name__, error))
+    log.error("%s", hindrances.set_aside(type(entry).__name__, error))
     if not isinstance(entry, Ended):
         return
     try:

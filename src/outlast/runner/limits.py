@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Mapping
 
 from outlast import events
+from outlast.kernel import is_stopped
 from outlast.outcome import Cut, Happening, Stopped, Stuck, Why
 from outlast.runner.children import Child, Stop
 from outlast.runner.ladder import Grip, Rung, Sight, next_rung
@@ -16,11 +17,16 @@ from outlast.text import MOST_NAME, one_line
 
 log = logging.getLogger("outlast")
 Ended = list[tuple[Claimed, Happening]]
+TIME_TO_DIE = 1.0  # seconds from a hang-up on, in which a process that ends by itself has ended
 TIME_TO_BELIEVE = 0.5  # seconds until a child that is blocked or silent has been found out
 
 
 def enforce(child: Child, settings: Settings, now: float) -> Ended:
     """Tell what has to stop to do so, and go one rung further where it does not; returns what has ended by that."""
+    if child.hung_up_at is not None:
+        if now - child.hung_up_at > TIME_TO_DIE:
+            child.end(events.hung_up_on(""))
+        return []
     for task, stop in _due(child, settings, now).items():
         child.tell_to_stop(task, stop)
     for task, stop in list(child.stops.items()):
@@ -96,9 +102,11 @@ def _end_with(child: Child, task: int, now: float) -> Ended:
 def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> Ended:
     silent = now - min(child.heard_at, child.blocked_since or now)
     suspects = child.attempts.keys() - set(cancelled)
-    stuck = Stuck(child.pid, silent, len(suspects))
-    stopped = {one: Stopped(Why.CANCEL, child.stops[one].seconds, child.pid) for one in cancelled}
-    return _ended(child, {one: stopped.get(one, stuck) for one in child.attempts}, events.silent(silent), now)
+    stopped = is_stopped(child.pid)
+    stuck = Stuck(child.pid, silent, len(suspects), stopped)
+    told = {one: Stopped(Why.CANCEL, child.stops[one].seconds, child.pid) for one in cancelled}
+    why = events.silent(silent, stopped=stopped)
+    return _ended(child, {one: told.get(one, stuck) for one in child.attempts}, why, now)
 
 
 def _ended(child: Child, happenings: Mapping[int, Happening], why: str, now: float) -> Ended:

@@ -69,7 +69,7 @@ def spawn(generation: Generation, module: str, pairs: Sequence[Pair]) -> subproc
 def _interpreter(generation: Generation, module: str, descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
     environment = generation.environment
     return subprocess.Popen(
-        [environment.executable, "-P", "-m", module, *map(str, descriptors)],
+        [environment.executable, *environment.flags, "-P", "-m", module, *map(str, descriptors)],
         stdin=subprocess.DEVNULL,
         stdout=generation.outputs[0],
         stderr=generation.outputs[1],

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from outlast import events, hindrances
+from outlast import hindrances
 from outlast.connection import socket_address
 from outlast.errors import JournalUnusable
 from outlast.ownership import is_trusted, user_named
@@ -88,13 +88,13 @@ class Listener:
         try:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         except OSError as error:  # no descriptor is left
-            raise JournalUnusable(events.cannot_listen(self._place.socket, error)) from error
+            raise JournalUnusable(hindrances.cannot_listen(self._place.socket, error)) from error
         try:
             self._place.socket.unlink(missing_ok=True)  # of a dead runner: ours is the lock
             self._bind(listener)
         except OSError as error:
             listener.close()
-            raise JournalUnusable(events.cannot_listen(self._place.socket, error)) from error
+            raise JournalUnusable(hindrances.cannot_listen(self._place.socket, error)) from error
         listener.setblocking(False)
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
         return listener
@@ -141,7 +141,7 @@ class Listener:
         """Now and then: it may call as often as it likes."""
         self._strangers += 1
         if time.monotonic() >= self._next_stranger:
-            log.warning("%s", events.stranger_called(user_named(user), self._strangers))
+            log.warning("%s", hindrances.stranger_called(user_named(user), self._strangers))
             self._next_stranger, self._strangers = time.monotonic() + QUIET, 0
 
 

@@ -3,7 +3,7 @@
 faulthandler writes the stacks from within the signal handler. It walks frames, so a process that runs Python code may
 crash of it (1 in 400 to 4100 times, measured), one whose lock is held in C does not (0 in 11 400). Therefore a process
 is asked only when its event loop and its watching thread have both been silent at two looks, although it had a
-processor, or did not ask for one.
+processor, or did not ask for one. One that somebody has stopped is not asked: that is what is to be said of it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from outlast.kernel import catches, is_stopped, state_of
 from outlast.place import Place
 from outlast.watch import sentences
-from outlast.watch.box import State, Vitals
+from outlast.watch.box import Owner, State, Vitals
 from outlast.watch.crash import site_in_crash
 from outlast.watch.remains import boxes_in, read, vitals_of
 
@@ -67,8 +68,10 @@ class Pokes:
         if before is None or before.since != seen.since or owner is None:
             return seen
         seen.is_asked, seen.is_told = before.is_asked, before.is_told
-        if not seen.is_asked and had_its_share(before, seen):
-            seen.is_asked = bool(owner.poke) and _is_awake(pid) and self._send(pid, owner.poke)
+        if is_stopped(pid):
+            seen.is_told = seen.is_told or _tell_stopped(owner, now - vitals.loop_beat)
+        elif not seen.is_asked and had_its_share(before, seen):
+            seen.is_asked = _can_be_asked(owner) and self._send(pid, owner.poke)
         elif seen.is_asked and not seen.is_told:
             seen.is_told = _tell(path, now)
         return seen
@@ -95,6 +98,11 @@ def _tell(path: Path, now: float) -> bool:
     return True
 
 
+def _tell_stopped(owner: Owner, seconds: float) -> bool:
+    log.warning("%s", sentences.stands_still(owner.kind, owner.pid, seconds))
+    return True
+
+
 def _processor_time(pid: int) -> tuple[float, float]:
     """Seconds that a process's main thread has run, and waited to (proc_pid_schedstat); 0 if nobody counts."""
     try:
@@ -104,10 +112,6 @@ def _processor_time(pid: int) -> tuple[float, float]:
         return 0.0, 0.0
 
 
-def _is_awake(pid: int) -> bool:
-    """Whether a process runs or sleeps, and is not stopped: a stopped one would find the signal when it goes on."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state in ("R", "S")
+def _can_be_asked(owner: Owner) -> bool:
+    """Whether it runs or sleeps, and still has its handler: user code may have reset all, and would die of it."""
+    return bool(owner.poke) and state_of(owner.pid) in ("R", "S") and catches(owner.pid, owner.poke)

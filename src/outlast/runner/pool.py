@@ -7,17 +7,17 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from outlast import events, hindrances
-from outlast.blame import convicted
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
-from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, WentDown, Why, fate_of
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.place import Place
 from outlast.runner import limits
+from outlast.runner.child_deaths import how_it_ended, verdicts
 from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.ledger import ChildGone, Learned, Ledger
 from outlast.runner.staff import Move, Role, Staff, next_move
@@ -114,7 +114,7 @@ class Pool:
     @property
     def attentive(self) -> bool:
         """Whether an attempt has to be stopped, or may have to be soon."""
-        return any(child.stops or child.deadlines for child in self.children)
+        return any(child.stops or child.deadlines or child.hung_up_at for child in self.children)
 
     def enforce(self, now: float) -> None:
         """Stop what has taken too long, was cancelled, or blocks its loop for too long."""
@@ -285,6 +285,10 @@ class Pool:
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
+            case "cut":
+                self._cut_there(child, int(message["task"]), one_line(message["why"], MOST_REASON))
+            case "spoiled":
+                child.drain()
             case "ready":
                 self._has_started(child, one_line(message["app"], MOST_NAME))
             case "broken":
@@ -313,6 +317,12 @@ class Pool:
         stops = dict(child.stops)
         for attempt in child.give_up(reports, child.heard_at):
             self._ended(attempt, _happened(*reports[attempt.id], stops.get(attempt.id)))
+
+    def _cut_there(self, child: Child, task: int, why: str) -> None:
+        """An attempt was ended in its process by what is neither its own nor was ordered."""
+        stop = child.stops.get(task)
+        for attempt in child.give_up([task], child.heard_at):
+            self._ended(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
@@ -350,31 +360,22 @@ class Pool:
         child.is_over = True
         status = child.reap()
         self.children.remove(child)
-        by_oom = status == -signal.SIGKILL and self._oom.has_struck()
-        how = events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
-        how = hindrances.ended_itself(child.last_words) if child.last_words else how
-        self._ledger.add(ChildGone(child.id, how))
+        by_oom = status == -signal.SIGKILL and not child.ended_because and self._oom.has_struck()
         remains, now = child.remains(), time.monotonic()
+        how = how_it_ended(child, remains, status, by_oom=by_oom)
+        self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
-        verdicts = _verdicts(child, attempts, how, remains.crash)
+        meanings = verdicts(child, attempts, how, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
-            fates = {task: fate_of(happening) for task, happening in verdicts.items()}
+            fates = {task: fate_of(happening) for task, happening in meanings.items()}
             by_us = child.ended_because if status == -signal.SIGKILL else ""
             seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
-            self._ended(attempt, verdicts[attempt.id])
+            self._ended(attempt, meanings[attempt.id])
         self._woken()
-
-
-def _verdicts(child: Child, attempts: Sequence[Claimed], how: str, crash: str) -> Mapping[int, Happening]:
-    """What the death of a child means for those that were in it."""
-    if not child.last_words:
-        return convicted(attempts, child.pid, how, crash)
-    down = WentDown(hindrances.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
-    return {one.id: down for one in attempts}
 
 
 def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:

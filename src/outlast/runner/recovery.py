@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.engines.contract import Drop, Journal, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.errors import JournalUnusable
@@ -39,19 +39,19 @@ def give_way(journal: Journal, place: Place) -> None:
     with reached(place.journal), closing(Liveness(default)) as old:
         living = [pid for process, pid in present if old.holder(process) == pid]
     if living:
-        raise JournalUnusable(events.runner_of_before(living[0], place.journal))
+        raise JournalUnusable(hindrances.runner_of_before(living[0], place.journal))
 
 
 def end_children_of_the_last(journal: Journal, liveness: Liveness, place: Place) -> None:
     """Kill the task processes of a dead runner that still live, so that nothing runs twice at the same time.
 
-    Their black boxes are thrown away.
+    Only one that is both what the journal knows and what the kernel says: another group of processes may have one of
+    the two numbers. Their black boxes are thrown away.
     """
     with journal.transaction():
         present = journal.present("child")
-    for process, _ in present:
-        pid = liveness.holder(process)
-        if pid:
+    for process, pid in present:
+        if pid and liveness.holder(process) == pid:
             kill_group(pid)
             _wait_until_gone(process, liveness)
     with journal.transaction():

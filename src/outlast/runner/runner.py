@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import selectors
-import signal
-import socket
 import time
 from collections.abc import Sequence
 
-from outlast import events
+from outlast import events, hindrances
 from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
@@ -23,12 +21,15 @@ from outlast.runner import ledger, recovery
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
+from outlast.runner.output import Output
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool, close
+from outlast.runner.quarantine import Quarantine, Turn
+from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, Lane
+from outlast.tasks import Claimed, Lane, State
 
 log = logging.getLogger("outlast")
 LANES = (Lane.LOOP, Lane.THREAD, Lane.ALONE)
@@ -44,8 +45,9 @@ RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, standing: Environment | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, output: Output, standing: Environment | None = None) -> None:
         self._place = place
+        self._output = output
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
@@ -57,11 +59,12 @@ class Runner:
         self._clock = PatientClock()
         self._ledger = Ledger()
         self._deaths = Deaths(place)
+        self._quarantine = Quarantine()
         self._pokes = Pokes(place, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
-        self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
+        self._next_look = self._last_write = self._next_try = self._next_prune = self._next_search = 0.0
         self._complaint = ""
-        self._stop_signals = 0
+        self._stop_signals = StopSignals(self._selector)
         self._is_outdated = False
         self._alone_since: float | None = None
         self._stay = Stay.SERVE
@@ -93,7 +96,6 @@ class Runner:
         self._liveness.hold(self._me)
         count = recovery.take_over(self._journal, self._liveness, self._me)
         self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
-        self._listen_to_signals()
         log.info("%s", events.runner_started(os.getpid(), self._place.journal))
         if count:
             log.warning("%s", events.handed_back(count))
@@ -109,7 +111,7 @@ class Runner:
             self._look_around(now)
         if self._stay is Stay.SERVE:
             self._make_sure_of_alone(now)
-            self._pool.keep(now, self._waiting)
+            self._pool.keep(now, self._open_lanes(now))
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
@@ -122,7 +124,8 @@ class Runner:
         if before is Stay.SERVE and self._stay is not Stay.SERVE:
             if self._pool.running:
                 log.info(
-                    "%s", events.runner_drains(self._pool.running, self._settings.drain, told=self._stop_signals > 0)
+                    "%s",
+                    events.runner_drains(self._pool.running, self._settings.drain, told=self._stop_signals.count > 0),
                 )
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
@@ -130,15 +133,20 @@ class Runner:
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
-            self._is_mute = _write_to(os.devnull)
+            self._is_mute = self._write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:
-        is_wanted = not self._stop_signals and (self._standing or not self._webs.is_empty)
+        is_wanted = not self._stop_signals.count and (self._standing or self._has_someone_to_serve)
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
         would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
         has_children, has_unwritten = bool(self._pool.children), self._ledger.has_ends
-        return Situation(alone, self._stop_signals, has_children, has_unwritten, would_be_replaced)
+        return Situation(alone, self._stop_signals.count, has_children, has_unwritten, would_be_replaced)
+
+    @property
+    def _has_someone_to_serve(self) -> bool:
+        """Also a web worker that has had no task yet: the next one may be its, and its death is worth a word."""
+        return not self._webs.is_empty or (self._pool.has_environment and self._deaths.sees_a_server)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
@@ -149,7 +157,7 @@ class Runner:
             return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
-        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
+        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._open_lanes(now)):
             return 0.0
         return WATCHFUL if self._pool.running else POLL
 
@@ -158,7 +166,14 @@ class Runner:
             return True
         if self._stay is not Stay.SERVE:
             return False
-        return any(self._pool.free(lane, now) for lane in self._waiting)
+        return any(self._pool.free(lane, now) for lane in self._open_lanes(now))
+
+    def _open_lanes(self, now: float) -> set[Lane]:
+        """Those from which something may be claimed now, and in which something may wait."""
+        if self._quarantine.is_empty:  # most often; what is in hand may be thousands
+            return self._waiting
+        turn = self._quarantine.turn(self._pool.in_hand, now)
+        return {Turn.SUSPECT: {Lane.ALONE}, Turn.NOBODY: set(), Turn.OTHERS: self._waiting}[turn]
 
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
@@ -172,9 +187,16 @@ class Runner:
                 if self._liveness.holder(process) is None:
                     self._ledger.add_once(WebGone(process))
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
+            self._look_for_suspects(now)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
+
+    def _look_for_suspects(self, now: float) -> None:
+        """Of an earlier runner, and now and then: a hand may have put one there."""
+        if now >= self._next_search:
+            self._quarantine.may_be_due = self._quarantine.may_be_due or self._journal.has_suspect(time.time())
+            self._next_search = now + PRUNE_EVERY
 
     def _make_sure_of_alone(self, now: float) -> None:
         """No process is started for lane `alone` because a task may wait in it, only because one does."""
@@ -244,7 +266,7 @@ class Runner:
         claims: list[Claimed] = []
         if self._stay is not Stay.SERVE:
             return claims
-        for lane in sorted(self._waiting - {Lane.ALONE}):
+        for lane in sorted(self._open_lanes(now) - {Lane.ALONE}):
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
             taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
             claims += taken
@@ -255,8 +277,10 @@ class Runner:
     def _claim_companies(self, now: float) -> list[list[Claimed]]:
         """For each process that waits, what may be in it together."""
         companies: list[list[Claimed]] = []
-        if self._stay is not Stay.SERVE or Lane.ALONE not in self._waiting:
+        if self._stay is not Stay.SERVE or Lane.ALONE not in self._open_lanes(now):
             return companies
+        if not self._quarantine.is_empty and self._quarantine.turn(self._pool.in_hand, now) is Turn.SUSPECT:
+            return self._claim_suspect(now)
         for _ in range(self._pool.free(Lane.ALONE, now)):
             company = self._journal.claim_company(self._me, time.time())
             if not company:
@@ -264,6 +288,13 @@ class Runner:
                 break
             companies.append(company)
         return companies
+
+    def _claim_suspect(self, now: float) -> list[list[Claimed]]:
+        if not self._pool.free(Lane.ALONE, now):
+            return []
+        company = self._journal.claim_company(self._me, time.time(), suspects=True)
+        self._quarantine.took(company, now)
+        return [company] if company else []
 
     def _prune(self, now: float) -> None:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
@@ -280,10 +311,13 @@ class Runner:
         self._next_try = time.monotonic() + RETRY_AFTER
         if str(error) != self._complaint:
             self._complaint = str(error)
-            log.error("%s", events.kept_in_memory(error, self._ledger.counted()))
+            log.error("%s", hindrances.kept_in_memory(error, self._ledger.counted()))
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
-        self._ledger.add(Ended(outcome(happening, attempt, self._settings.max_crashes), attempt))
+        settlement = outcome(happening, attempt, self._settings.max_crashes)
+        self._ledger.add(Ended(settlement, attempt))
+        if settlement.state is State.WAITING:
+            self._quarantine.returned(attempt)
         self._waiting.update(LANES)
 
     def _woken(self) -> None:
@@ -305,16 +339,28 @@ class Runner:
         self._deaths.expect(pid)
         if hello.version != VERSION:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
-            self._stop_signals = max(1, self._stop_signals)
+            self._stop_signals.give()
             self._is_outdated = True
         if not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
-            _write_to(outputs[-1] if outputs else os.devnull)
+            self._write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
         self._waiting.update(LANES)
+
+    def _write_to(self, output: int | str) -> bool:
+        """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
+        try:
+            descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+        except OSError:  # no descriptor is left
+            return False
+        os.dup2(descriptor, 2)
+        if isinstance(output, str):
+            os.close(descriptor)
+        self._output.move()
+        return True
 
     def _enter_child(self, pid: int) -> int:
         return self._enter("child", pid)
@@ -332,19 +378,7 @@ class Runner:
             self._webs.close()
             self._deaths.close()
             self._journal.close()
-
-    def _listen_to_signals(self) -> None:
-        receiver, sender = socket.socketpair()
-        receiver.setblocking(False)
-        sender.setblocking(False)
-        signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
-        self._selector.register(receiver, selectors.EVENT_READ, lambda: receiver.recv(64))
-        self._signal_pair = receiver, sender
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-
-    def _on_signal(self, _number: int, _frame: object) -> None:
-        self._stop_signals += 1
+            self._stop_signals.close()
 
 
 def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
@@ -353,15 +387,3 @@ def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
         return descriptors[0], descriptors[1]
     close(descriptors)
     return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
-
-
-def _write_to(output: int | str) -> bool:
-    """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
-    try:
-        descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
-    except OSError:  # no descriptor is left
-        return False
-    os.dup2(descriptor, 2)
-    if isinstance(output, str):
-        os.close(descriptor)
-    return True

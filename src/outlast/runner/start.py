@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from outlast import events
 from outlast.engines.opening import reached
 from outlast.engines.place import prepare_folder
 from outlast.errors import OutlastError, WorkerRefused
@@ -14,29 +18,34 @@ from outlast.hello import Environment
 from outlast.kernel import become_subreaper
 from outlast.liveness import Liveness
 from outlast.place import Place
+from outlast.runner.output import Output
 from outlast.runner.runner import Runner
 
+log = logging.getLogger("outlast")
 LINE = "[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s"
 LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
 
 
 def start(path: str, *, is_shared: bool) -> None:
     """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
-    log_to_stderr()
-    try:
-        run(Place.of(Path(path), is_shared=is_shared))
-    except WorkerRefused:
-        sys.exit(0)
-    except OutlastError as error:
-        logging.getLogger("outlast").error("%s", error)
-        sys.exit(1)
+    with logging_to_stderr() as output:
+        try:
+            run(Place.of(Path(path), is_shared=is_shared), output)
+        except WorkerRefused:
+            return
+        except OutlastError as error:
+            log.error("%s", error)
+            sys.exit(1)
+        except Exception:
+            log.critical("%s", events.runner_broke(os.getpid()), exc_info=True)
+            sys.exit(1)
 
 
-def run(place: Place, standing: Environment | None = None) -> None:
+def run(place: Place, output: Output, standing: Environment | None = None) -> None:
     """Be the runner of the journal at `place` until there is nothing left to do.
 
-    `standing` is the environment of `outlast worker`, which stays without a web worker. Raises WorkerRefused when
-    the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
+    `output` is its log, `standing` the environment of `outlast worker`, which stays without a web worker. Raises
+    WorkerRefused when the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
     """
     become_subreaper()
     prepare_folder(place)
@@ -47,15 +56,22 @@ def run(place: Place, standing: Environment | None = None) -> None:
         if time.monotonic() > deadline:
             raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {place.journal}: stop it first")
         time.sleep(0.02)
-    Runner(place, liveness, standing).run()
+    Runner(place, liveness, output, standing).run()
 
 
-def log_to_stderr() -> None:
-    """One line per event: time with zone, pid, level. What cannot be written there is not worth dying for."""
+@contextmanager
+def logging_to_stderr() -> Iterator[Output]:
+    """One line per event: time with zone, pid, level. What cannot be written there is not worth waiting for."""
     logging.raiseExceptions = False
-    handler = logging.StreamHandler()
+    logging.captureWarnings(capture=True)
+    output = sys.stderr = Output()
+    handler = logging.StreamHandler(output)
     handler.setFormatter(logging.Formatter(LINE, "%Y-%m-%d %H:%M:%S %z"))
-    logger = logging.getLogger("outlast")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logging.getLogger().addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield output
+    finally:
+        logging.getLogger().removeHandler(handler)
+        sys.stderr = sys.__stderr__
+        output.finish()

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from outlast import events
+from outlast import hindrances
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
@@ -130,7 +130,7 @@ class Webs:
             return
         if not self._place.is_meant_by(hello.journal):
             meant = one_line(hello.journal.path, MOST_NAME)
-            self._turn_away(channel, events.meant_for_another(self._place.journal, meant))
+            self._turn_away(channel, hindrances.meant_for_another(self._place.journal, meant))
             return
         self._connected.add(channel)
         descriptors, channel.descriptors = channel.descriptors, []

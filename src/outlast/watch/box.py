@@ -50,6 +50,7 @@ class State(IntEnum):
     SERVING = 1
     STOPPING = 2
     RESTING = 3  # it has nothing to do, so its loop does not beat
+    CUT_OFF = 4  # it ends itself, since the runner tells it nothing more and hears nothing
 
 
 @dataclass(frozen=True, slots=True)

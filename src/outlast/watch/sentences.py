@@ -49,6 +49,14 @@ def nothing_runs(process: str, pid: int, seconds: float, site: Site | None) -> s
     return one_line(f"{what}{where}", MOST_REASON)
 
 
+def stands_still(process: str, pid: int, seconds: float) -> str:
+    """Somebody has stopped it."""
+    return (
+        f"{process} {pid} has been stopped for {seconds:.1f} s (SIGSTOP, ^Z or a debugger): nothing in it goes on "
+        f"until somebody lets it (kill -CONT {pid})"
+    )
+
+
 def by_whom(culprit: str, call: str, flight: Flight | None) -> str:
     """Such as ` by send_report (report.py:88) in requests.get(url), for GET /report`; empty if nobody is known."""
     if not culprit:
@@ -103,11 +111,6 @@ def out_of_memory(memory: int) -> str:
 def killed_from_outside(status: int | None) -> str:
     """By nobody that outlast knows."""
     return f"{how_it_ended(status or 0)} from outside: not by outlast, and not for want of memory"
-
-
-def ended_by_outlast(why: str) -> str:
-    """By the runner itself."""
-    return f"was ended by outlast: {why}"
 
 
 def ended_at_start(status: int | None) -> str:

@@ -6,6 +6,7 @@ import os
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -33,6 +34,14 @@ def is_library(file: str) -> bool:
 def is_users(file: str) -> bool:
     """Whether a source file is the project's own."""
     return not is_library(file) and not file.startswith(("<", _OURS))
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost code of the project that an exception came from, else the innermost; empty if it has none."""
+    sites = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)]
+    for code, line in [*(one for one in reversed(sites) if is_users(one[0].co_filename)), *sites[-1:]]:
+        return str(Site(code.co_qualname, shown_file(code.co_filename), line))
+    return ""
 
 
 def shown_file(file: str) -> str:

@@ -74,7 +74,7 @@ def text_of(stack: Stack) -> str:
 
 def _stood(frame: FrameType | None) -> Stack:
     stack = [
-        Stood(one, one.f_code, one.f_lasti, one.f_lineno or 0, _module(one), _handle(one), _mark(one))
+        Stood(one, one.f_code, one.f_lasti, one.f_lineno or 0, _module(one), handle_in(one), _mark(one))
         for one in islice(_inside_out(frame), DEEPEST)
     ]
     stack.reverse()
@@ -91,7 +91,8 @@ def _module(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
-def _handle(frame: FrameType) -> asyncio.Handle | None:
+def handle_in(frame: FrameType) -> asyncio.Handle | None:
+    """What the event loop runs in a frame; None in a frame that is not the loop's."""
     found = frame.f_locals.get("self") if frame.f_code is _STEP else None
     return found if isinstance(found, asyncio.Handle) else None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
+from outlast import events
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.watch import sentences
 from outlast.watch.box import State, Vitals
@@ -74,6 +75,10 @@ def _cause(found: Evidence, silence: Silence) -> Cause:
     return next(cause for cause, holds in _RULES if holds(found, silence))
 
 
+def _was_cut_off(found: Evidence) -> bool:
+    return found.remains.vitals.state is State.CUT_OFF and found.status in (None, -signal.SIGKILL)
+
+
 def _is_broken(found: Evidence) -> bool:
     if found.status is not None and -found.status in _BREAKS:
         return True
@@ -101,7 +106,7 @@ def _aborted_itself(found: Evidence, _silence: Silence) -> bool:
 
 
 _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
-    (Cause.STOPPED, lambda found, _: bool(found.ended_by_us)),
+    (Cause.STOPPED, lambda found, _: bool(found.ended_by_us) or _was_cut_off(found)),
     (Cause.MEMORY, lambda found, _: found.out_of_memory and found.status in (None, -signal.SIGKILL)),
     (Cause.CRASH, lambda found, _: _is_broken(found)),
     (Cause.TIMEOUT, _was_too_long),
@@ -175,7 +180,7 @@ def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
     server, vitals, crash = found.remains.owner.server, found.remains.vitals, found.remains.crash
     match cause:
         case Cause.STOPPED:
-            return sentences.ended_by_outlast(found.ended_by_us)
+            return events.ended_by_outlast(found.ended_by_us) if found.ended_by_us else events.ended_itself()
         case Cause.MEMORY:
             return sentences.out_of_memory(vitals.memory)
         case Cause.CRASH:

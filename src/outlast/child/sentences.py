@@ -1,0 +1,62 @@
+"""The sentences of a task process: what its tasks do to the event loop, and to the memory, that they share."""
+
+from __future__ import annotations
+
+from outlast import events
+from outlast.tasks import shown
+
+
+def loop_is_shared(what: str) -> str:
+    """Why a task cannot do that to its event loop."""
+    return f"a task cannot call {what}() of its event loop: other tasks run on it. Return, or raise an exception"
+
+
+def cancels_others() -> str:
+    """Why a task cannot cancel what it has not made."""
+    return (
+        "this would cancel what other tasks do: asyncio.all_tasks() shows theirs, too. Cancel what this task has made "
+        "(asyncio.TaskGroup, or the tasks it has kept), or another task by `await outlast.cancel(id)`"
+    )
+
+
+def cancelled_by_another(task: int, function: str) -> str:
+    """Why an attempt is over that others have cancelled, to be put behind `cut since`."""
+    return f"{_whose(task, function)} cancelled what other tasks do on the event loop that they share"
+
+
+def swept(pid: int, task: int, function: str) -> str:
+    """Code has cancelled what is not its own."""
+    return (
+        f"{_whose(task, function)} cancels what others do on the event loop of task process {pid}: those it has hit "
+        "run again, unpaid, and the process takes no more work"
+    )
+
+
+def ended_its_loop(what: str, where: str) -> str:
+    """Why an attempt is over whose sub-task has ended the event loop; `what` was raised."""
+    return f"it ended the event loop of its process: {what} in {where}"
+
+
+def loop_ended(pid: int, what: str, where: str, task: int, function: str) -> str:
+    """An event loop that others share was ended, and runs on."""
+    who = _whose(task, function)
+    return f"{who} ended the event loop of task process {pid}: {what} in {where}; the other tasks in it go on"
+
+
+def loop_stopped(pid: int) -> str:
+    """Code of no task has stopped an event loop, which runs on."""
+    return f"{_whose(0, '')} stopped the event loop of task process {pid}; it runs on, since tasks need it"
+
+
+def loop_broke(pid: int) -> str:
+    """An event loop cannot go on."""
+    return f"the event loop of task process {pid} broke: the process ends, and what ran in it runs again"
+
+
+def _whose(task: int, function: str) -> str:
+    return f"task {shown(task)} ({function})" if task else "code of no task"
+
+
+def ignores_memory_error(memory: int) -> str:
+    """Why an attempt is over that went on asking."""
+    return f"MemoryError: {events.out_of_memory(memory)}, went on after each MemoryError, and its process was ended"

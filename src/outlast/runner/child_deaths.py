@@ -1,0 +1,33 @@
+"""A child that has ended: how, and what that means for the attempts that were in it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping, Sequence
+
+from outlast import events, hindrances
+from outlast.blame import convicted
+from outlast.outcome import Happening, WentDown
+from outlast.runner.children import Child
+from outlast.tasks import Claimed
+from outlast.watch.box import State
+from outlast.watch.remains import Remains
+
+
+def how_it_ended(child: Child, remains: Remains, status: int, *, by_oom: bool) -> str:
+    """In words; first what outlast itself knows of it."""
+    if child.ended_because:
+        return events.ended_by_outlast(child.ended_because)
+    if child.last_words:
+        return hindrances.ended_itself(child.last_words)
+    if status == -signal.SIGKILL and remains.vitals.state is State.CUT_OFF:
+        return events.ended_itself()
+    return events.how_it_ended(status, out_of_memory=by_oom) if status or child.attempts else "left"
+
+
+def verdicts(child: Child, attempts: Sequence[Claimed], how: str, crash: str) -> Mapping[int, Happening]:
+    """What its death means for those that were in it, by task."""
+    if not child.last_words:
+        return convicted(attempts, child.pid, how, crash)
+    down = WentDown(hindrances.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
+    return {one.id: down for one in attempts}
