@@ -317,13 +317,8 @@ class SqliteJournal:
         process, while the first may have taken the lock by which it is known to be alive.
         """
         kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
-        values = (
-            known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS))),
-            kind,
-            process.pid,
-            machine,
-            process.started_at,
-        )
+        number = known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
+        values = (number, kind, process.pid, machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
