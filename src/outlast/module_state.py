@@ -12,7 +12,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from types import FunctionType, MethodType, ModuleType
+from functools import cached_property
+from types import FunctionType, MethodType, ModuleType, NoneType
 from typing import Any
 
 from outlast.meanings import Body, Change, Meaning, Use, is_container
@@ -24,6 +25,7 @@ FOLLOWED = 100
 OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
 _WRAPPERS = 5  # decorators around one function, at most
+_PLAIN = (str, int, float, NoneType)  # nothing that can be changed
 _Call = tuple[object, object]  # a function, and the object whose method it is or None
 
 
@@ -61,20 +63,22 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
 class _Search:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._own_modules = sources.own_modules()
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
         waiting = deque(_calls_of(function, None))
-        seen: set[tuple[int, int]] = set()
-        while waiting and len(seen) < FOLLOWED:
+        looked_at: set[tuple[int, int]] = set()
+        followed = 0
+        while waiting and followed < FOLLOWED:
             called, receiver = waiting.popleft()
-            body = self._body(called, receiver)
-            if body is None or (id(called), id(receiver)) in seen:
+            if (id(called), id(receiver)) in looked_at:
                 continue
-            seen.add((id(called), id(receiver)))
-            yield body
-            waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
+            looked_at.add((id(called), id(receiver)))
+            body = self._body(called, receiver)
+            if body is not None:
+                followed += 1
+                yield body
+                waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
 
     def shared_in(self, body: Body) -> tuple[str, int] | None:
         """What `body` changes or reads of the state that it shares, and on which line."""
@@ -115,19 +119,36 @@ class _Search:
                 yield body_of_method, meaning.root
 
     def _functions(self, source: Source, names: Mapping[str, object]) -> Iterator[tuple[Body, object]]:
-        for node in source.functions:
+        for node in source.changing:
             yield Body(source, node, names, None, self._sources), names.get(node.name)
 
     def _called_at_import(self, name: str, thing: object) -> bool:
         """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
         sources = map(self._sources.module, self._holders(thing))
-        return any(name in source.called_at_import for source in sources if source)
+        return any(source.calls_at_import(name) for source in sources if source)
 
     def _holders(self, thing: object) -> list[ModuleType]:
         """The modules of the project that have `thing`, or a module that has it, as a global."""
-        own = self._own_modules if thing is not None else []
-        direct = [module for module in own if _has(module, thing)]
-        return [module for module in own if module in direct or any(_has(module, other) for other in direct)]
+        if thing is None:
+            return []
+        direct = self._places.get(id(thing), ())
+        through = {place for one in direct for place in self._places.get(id(self._own_modules[one]), ())}
+        return [self._own_modules[place] for place in sorted(through.union(direct))]
+
+    @cached_property
+    def _own_modules(self) -> list[ModuleType]:
+        return self._sources.own_modules()
+
+    @cached_property
+    def _places(self) -> Mapping[int, set[int]]:
+        """Where in the list of modules those are that have a thing as a global, by its identity."""
+        places: dict[int, set[int]] = {}
+        for place, module in enumerate(self._own_modules):
+            self._sources.rest()
+            for value in list(vars(module).values()):
+                if not isinstance(value, _PLAIN):
+                    places.setdefault(id(value), set()).add(place)
+        return places
 
 
 def _calls_of(value: object, owner: object) -> Iterator[_Call]:
@@ -138,6 +159,8 @@ def _calls_of(value: object, owner: object) -> Iterator[_Call]:
     if isinstance(value, type):
         function, owner = vars(value).get("__init__"), None
     for _ in range(_WRAPPERS):
+        if not callable(function):
+            return
         yield function, None if isinstance(owner, ModuleType) else owner
         function = inspect.getattr_static(function, "__wrapped__", None)
 
@@ -149,11 +172,7 @@ def _concerns(change: Change, meaning: Meaning) -> bool:
 
 def _methods(owner: object) -> Iterator[tuple[str, object]]:
     cls = owner if isinstance(owner, type) else type(owner)
-    return ((name, member) for base in cls.__mro__ for name, member in vars(base).items())
-
-
-def _has(module: ModuleType, thing: object) -> bool:
-    return any(value is thing for value in vars(module).values())
+    return ((name, member) for base in cls.__mro__ for name, member in list(vars(base).items()))
 
 
 def _place(body: Body, at: Change | Use) -> str:

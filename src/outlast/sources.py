@@ -1,94 +1,110 @@
-"""The project's source code: which modules are its own, and the syntax tree of a function."""
+"""The project's source code: which modules are its own, and what stands in their files."""
 
 from __future__ import annotations
 
 import ast
-import linecache
+import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tokenize
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+from outlast.syntax import FunctionNode, Piece, called_at_import, changing_functions, functions_by_line, pieces
+
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError)
+"""What the parser raises; the second for a NUL, the third for what is nested too deeply."""
 
 _LIBRARIES = ("site-packages", "dist-packages")
-_SETUP = frozenset({"asynccontextmanager", "contextmanager", "on_event"})
 
 
 @dataclass(frozen=True)
 class Source:
-    """One parsed file."""
+    """One file. `rest` is called between the steps of what takes long."""
 
     file: str
-    tree: ast.Module
+    text: str
+    rest: Callable[[], None]
 
     @cached_property
-    def by_line(self) -> dict[tuple[str, int], FunctionNode]:
-        """Every function by its name and first line, which is that of its first decorator."""
-        nodes = (node for node in ast.walk(self.tree) if isinstance(node, FunctionNode))
-        return {(node.name, _first_line(node)): node for node in nodes}
+    def tree(self) -> ast.Module:
+        """All of it. Raises one of NOT_PYTHON when it was edited since it was imported, and is none now."""
+        return ast.parse(self.text)
 
     @cached_property
-    def functions(self) -> tuple[FunctionNode, ...]:
-        """Its functions and methods, but for those that set an application up, such as a lifespan."""
-        nodes = _outermost_functions(self.tree)
-        return tuple(node for node in nodes if not _SETUP & set(map(_called, node.decorator_list)))
+    def changing(self) -> tuple[FunctionNode, ...]:
+        """Its functions and methods that may change what is not their own, but for those that set an application up."""
+        try:
+            return tuple(node for piece in self._rested() for node in piece.changing)
+        except NOT_PYTHON:  # it was not cut where it should be
+            return changing_functions(self._tree_or_nothing())
+
+    def function(self, code: CodeType) -> FunctionNode | None:
+        """The function that `code` was made from, in the tree of the whole file if that was asked for."""
+        is_whole = "tree" in vars(self)
+        try:
+            by_line = self._by_line if is_whole else self._piece_at(code.co_firstlineno).by_line
+        except NOT_PYTHON:
+            by_line = self._by_line
+        return by_line.get((code.co_name, code.co_firstlineno))
+
+    def calls_at_import(self, name: str) -> bool:
+        """Whether it calls or decorates with `name` at its import, as one does that fills a registry."""
+        try:
+            return any(name in piece.called_at_import for piece in self._rested() if name in piece.text)
+        except NOT_PYTHON:
+            return name in called_at_import(self._tree_or_nothing())
 
     @cached_property
-    def called_at_import(self) -> frozenset[str]:
-        """The names that it calls or decorates with at its import, such as a registry's `register`."""
-        return frozenset(filter(None, map(_called, _calls_at_import(self.tree))))
+    def _by_line(self) -> dict[tuple[str, int], FunctionNode]:
+        return functions_by_line(self._tree_or_nothing())
 
+    @cached_property
+    def _pieces(self) -> tuple[Piece, ...]:
+        return tuple(pieces(self.text))
 
-def _first_line(node: FunctionNode) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    @cached_property
+    def _lines(self) -> list[int]:
+        return [piece.line for piece in self._pieces]
 
+    def _piece_at(self, line: int) -> Piece:
+        return self._pieces[max(0, bisect_right(self._lines, line - 1) - 1)]
 
-def _outermost_functions(node: ast.AST) -> Iterator[FunctionNode]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, FunctionNode):
-            yield child
-        else:
-            yield from _outermost_functions(child)
+    def _rested(self) -> Iterator[Piece]:
+        for piece in self._pieces:
+            self.rest()
+            yield piece
 
-
-def _calls_at_import(node: ast.AST) -> Iterator[ast.expr]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, FunctionNode):
-            yield from child.decorator_list
-            continue
-        if isinstance(child, ast.ClassDef):
-            yield from child.decorator_list
-        if isinstance(child, ast.Call):
-            yield child
-        yield from _calls_at_import(child)
-
-
-def _called(node: ast.expr) -> str:
-    """The last name of what is called: `register` in `registry.register("x")` and in `registry.register`."""
-    target = node.func if isinstance(node, ast.Call) else node
-    return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+    def _tree_or_nothing(self) -> ast.Module:
+        try:
+            return self.tree
+        except NOT_PYTHON:
+            return ast.Module([], [])
 
 
 class Sources:
-    """Finds and parses source files, each once."""
+    """Finds and reads source files, each once as long as it stays the same.
 
-    def __init__(self) -> None:
+    `rest` is called between the steps of what takes long, for example to let other threads have their turn.
+    """
+
+    def __init__(self, rest: Callable[[], None] = lambda: None) -> None:
         paths = sysconfig.get_paths()
         self._outside = {Path(paths["stdlib"]), Path(paths["platstdlib"]), Path(__file__).parent}
         self._own: dict[str, bool] = {}
-        self._parsed: dict[str, Source | None] = {}
+        self._read: dict[str, tuple[int, Source | None]] = {}  # when it was changed (ns), and what was in it then
+        self.rest = rest
 
     def function(self, function: object) -> tuple[Source, FunctionNode] | None:
         """The source of a function of the project; None for others and where there is no source."""
         if not isinstance(function, FunctionType) or not self.is_own_file(function.__code__.co_filename):
             return None
-        code = function.__code__
-        source = self.file(code.co_filename)
-        node = source.by_line.get((code.co_name, code.co_firstlineno)) if source else None
+        source = self.file(function.__code__.co_filename)
+        node = source.function(function.__code__) if source else None
         return (source, node) if source and node else None
 
     def module(self, module: ModuleType) -> Source | None:
@@ -115,20 +131,25 @@ class Sources:
         return self._own[file]
 
     def file(self, file: str) -> Source | None:
-        """The source in `file`; None where there is none, or it is not Python."""
-        if file not in self._parsed:
-            self._parsed[file] = _parse(file)
-        return self._parsed[file]
+        """The source in `file`; None where there is none."""
+        try:
+            changed_at = os.stat(file).st_mtime_ns  # noqa: PTH116 - for each file of a project, often
+        except OSError:
+            return None
+        known = self._read.get(file)
+        if known is None or known[0] != changed_at:
+            self.rest()
+            known = self._read[file] = changed_at, self._source(file)
+        return known[1]
+
+    def _source(self, file: str) -> Source | None:
+        try:
+            with tokenize.open(file) as opened:
+                return Source(file, opened.read(), self.rest)
+        except (OSError, UnicodeDecodeError, SyntaxError):  # the last for an encoding that there is not
+            return None
 
     def _belongs(self, path: Path) -> bool:
         if path.suffix != ".py" or any(name in path.parts for name in _LIBRARIES):
             return False
         return not any(path.is_relative_to(folder) for folder in self._outside)
-
-
-def _parse(file: str) -> Source | None:
-    lines = linecache.getlines(file)
-    try:
-        return Source(file, ast.parse("".join(lines))) if lines else None
-    except SyntaxError:  # it was edited since it was imported
-        return None
