@@ -21,7 +21,7 @@ LAYERS = {
         "incidents",
     ],
     "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
-    "functions": ["syntax", "sources", "meanings", "module_state", "functions"],
+    "functions": ["syntax", "sources", "meanings", "globals", "module_state", "reading", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

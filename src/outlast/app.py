@@ -84,6 +84,8 @@ class Outlast:
 
         Raises NotStorable when it cannot travel, StoreFailed or JournalUnusable when it cannot be stored.
         """
+        if mode_here() == REAL:
+            await self.functions.look_into([function])
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
             await self.store([Add(task)])
@@ -132,6 +134,7 @@ class Outlast:
     def begin_watch(self) -> None:
         """Watch the running event loop, if that has not begun: an app that is mounted has no lifespan."""
         self._watch.begin()
+        self.functions.begin()
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan on, and open and close with it."""
@@ -166,6 +169,7 @@ class Outlast:
 
     async def _start(self) -> None:
         """Tasks that an earlier process left run from the start; nothing here delays the server by more than a look."""
+        self.functions.begin()
         for sentence in unknown_variables(os.environ):
             log.warning("%s", sentence)
         if not self.path.exists():
@@ -204,9 +208,12 @@ class Outlast:
         return SqliteJournal(self.settings.url, patience=self.settings.store_deadline)
 
     def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
-        described = self.functions.describe(function)
+        is_real = mode_here() == REAL
+        described = self.functions.describe_now(function) if is_real else self.functions.describe(function)
         if described.inline_reason:
             raise NotStorable(described.inline_reason)
+        if not self.functions.knows(function):
+            self.functions.presume(function)
         return NewTask(
             id=self.ids.next(),
             function=described.path,

@@ -14,6 +14,11 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
+def presumed_to_travel(reason: str) -> str:
+    """A task had to be stored at once, before outlast had looked into the source of its function."""
+    return f"a task was stored to run in a task process before its source had been looked into, although {reason}"
+
+
 def journal_not_written(path: object, why: object) -> str:
     """The journal takes nothing for now: full, locked, read-only."""
     return f"the journal {path} cannot be written now: {why}"

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from types import FunctionType, MethodType, ModuleType, NoneType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from outlast.globals import Globals
 from outlast.meanings import Body, Change, Meaning, Use, is_container
-from outlast.sources import Source, Sources
+from outlast.sources import Sources
 
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
 
 OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
+_HANDED_OVER = re.compile(r"\b(?:add_task|enqueue|enqueue_sync|BackgroundTask)\(\s*([A-Za-z_][\w.]*)")
 _WRAPPERS = 5  # decorators around one function, at most
-_PLAIN = (str, int, float, NoneType)  # nothing that can be changed
 _Call = tuple[object, object]  # a function, and the object whose method it is or None
 
 
@@ -60,9 +61,23 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
     return None
 
 
+def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType]:
+    """The functions that a module of the project names where it adds or enqueues tasks."""
+    source = sources.module(module)
+    for path in dict.fromkeys(_HANDED_OVER.findall(source.text if source else "")):
+        first, *names = path.split(".")
+        found: object = vars(module).get(first)
+        for name in names:
+            found = inspect.getattr_static(found, name, None)
+        if isinstance(found, FunctionType):
+            yield found
+
+
 class _Search:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._globals = Globals(sources)
+        self._changers: dict[tuple[int, int, int, str], tuple[Body, Change] | None] = {}
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
@@ -70,6 +85,7 @@ class _Search:
         looked_at: set[tuple[int, int]] = set()
         followed = 0
         while waiting and followed < FOLLOWED:
+            self._sources.rest()
             called, receiver = waiting.popleft()
             if (id(called), id(receiver)) in looked_at:
                 continue
@@ -86,7 +102,7 @@ class _Search:
             what = f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
             return what, change.line
         for use in body.uses():
-            changer = self._changer(use.meaning) if is_container(use.meaning.value) else None
+            changer = self._known_changer(use.meaning) if is_container(use.meaning.value) else None
             if changer is not None:
                 other, change = changer
                 where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
@@ -99,6 +115,12 @@ class _Search:
             return None
         return Body(*found, function.__globals__, receiver, self._sources)
 
+    def _known_changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
+        key = (id(meaning.value), id(meaning.root), id(meaning.owner), meaning.text)
+        if key not in self._changers:
+            self._changers[key] = self._changer(meaning)
+        return self._changers[key]
+
     def _changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
         """The first function that changes what `meaning` leads to, other than at set-up or import."""
         for body, known_as in self._others(meaning):
@@ -109,46 +131,20 @@ class _Search:
 
     def _others(self, meaning: Meaning) -> Iterator[tuple[Body, object]]:
         """The functions that may change it, each with what modules hold that call it."""
-        for module in self._holders(meaning.root):
-            source = self._sources.module(module)
-            if source is not None:
-                yield from self._functions(source, vars(module))
+        names = {*self._globals.names_of(meaning.value), meaning.text.rpartition(".")[2]}
+        for module in self._globals.holders_of(meaning.root):
+            if (source := self._sources.module(module)) is not None:
+                for node in source.changing(names):
+                    yield Body(source, node, vars(module), None, self._sources), vars(module).get(node.name)
         for name, method in _methods(meaning.owner):
             body_of_method = self._body(method, meaning.owner)
             if body_of_method is not None and name not in _CONSTRUCTION:
                 yield body_of_method, meaning.root
 
-    def _functions(self, source: Source, names: Mapping[str, object]) -> Iterator[tuple[Body, object]]:
-        for node in source.changing:
-            yield Body(source, node, names, None, self._sources), names.get(node.name)
-
     def _called_at_import(self, name: str, thing: object) -> bool:
         """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
-        sources = map(self._sources.module, self._holders(thing))
+        sources = map(self._sources.module, self._globals.holders_of(thing))
         return any(source.calls_at_import(name) for source in sources if source)
-
-    def _holders(self, thing: object) -> list[ModuleType]:
-        """The modules of the project that have `thing`, or a module that has it, as a global."""
-        if thing is None:
-            return []
-        direct = self._places.get(id(thing), ())
-        through = {place for one in direct for place in self._places.get(id(self._own_modules[one]), ())}
-        return [self._own_modules[place] for place in sorted(through.union(direct))]
-
-    @cached_property
-    def _own_modules(self) -> list[ModuleType]:
-        return self._sources.own_modules()
-
-    @cached_property
-    def _places(self) -> Mapping[int, set[int]]:
-        """Where in the list of modules those are that have a thing as a global, by its identity."""
-        places: dict[int, set[int]] = {}
-        for place, module in enumerate(self._own_modules):
-            self._sources.rest()
-            for value in list(vars(module).values()):
-                if not isinstance(value, _PLAIN):
-                    places.setdefault(id(value), set()).add(place)
-        return places
 
 
 def _calls_of(value: object, owner: object) -> Iterator[_Call]:

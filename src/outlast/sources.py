@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import tokenize
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,13 +35,17 @@ class Source:
         """All of it. Raises one of NOT_PYTHON when it was edited since it was imported, and is none now."""
         return ast.parse(self.text)
 
-    @cached_property
-    def changing(self) -> tuple[FunctionNode, ...]:
-        """Its functions and methods that may change what is not their own, but for those that set an application up."""
+    def changing(self, names: Collection[str]) -> Iterator[FunctionNode]:
+        """Its functions and methods that name one of `names` and may change what is not their own.
+
+        Without those that set an application up, such as a lifespan.
+        """
+        if not _names_one(self.text, names):
+            return
         try:
-            return tuple(node for piece in self._rested() for node in piece.changing)
-        except NOT_PYTHON:  # it was not cut where it should be
-            return changing_functions(self._tree_or_nothing())
+            yield from [node for one in self._rested() if _names_one(one.text, names) for node in one.changing]
+        except NOT_PYTHON:  # it was not cut where it should be, or was edited
+            yield from changing_functions(self._tree_or_nothing())
 
     def function(self, code: CodeType) -> FunctionNode | None:
         """The function that `code` was made from, in the tree of the whole file if that was asked for."""
@@ -84,6 +88,10 @@ class Source:
             return self.tree
         except NOT_PYTHON:
             return ast.Module([], [])
+
+
+def _names_one(text: str, names: Collection[str]) -> bool:
+    return any(name in text for name in names)
 
 
 class Sources:

@@ -1,7 +1,7 @@
 """What source code says before anyone knows what its names mean: its pieces, and which functions may change state.
 
-A file is cut into pieces, since to parse is one call that holds the interpreter's lock until it is over, and most pieces
-need not be parsed at all: a regular expression sees that they change nothing.
+A file is cut into pieces, since to parse is one call that holds the interpreter's lock until it is over, and since most
+of them need not be parsed at all: a regular expression sees that they change nothing.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def functions_by_line(tree: ast.AST) -> dict[tuple[str, int], FunctionNode]:
 
 
 def changing_functions(tree: ast.AST) -> tuple[FunctionNode, ...]:
-    """The functions and methods below `tree` that may change what is not their own, but for set-up such as a lifespan."""
+    """The functions and methods that may change what is not their own, but for set-up such as a lifespan."""
     nodes = _outermost_functions(tree)
     return tuple(node for node in nodes if not _SETUP & set(map(_called, node.decorator_list)) and _reaches_out(node))
 
@@ -146,7 +146,9 @@ def _reaches_out(function: FunctionNode) -> bool:
     """Whether it changes something by a name that is not its own, as far as can be seen without what names mean."""
     nodes = [inner for statement in function.body for inner in ast.walk(statement)]
     rebound = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-    imported = {name for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for name in _bound_by_import(node)}
+    imported = {
+        name for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for name in _bound_by_import(node)
+    }
     own = set(bound([*ast.walk(function.args), *nodes])) - rebound - imported
     return any(name not in own for node in nodes if (name := _changed_name(node, rebound)))
 
