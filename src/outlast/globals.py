@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Set
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType, NoneType
 
 from starlette.datastructures import State
@@ -27,9 +28,9 @@ class Globals:
         """The modules that have `thing`, or a module that has it, as a global."""
         if thing is None:
             return []
-        direct = self._places.get(id(thing), set())
-        through = {place for one in direct for place in self._places.get(id(self._modules[one]), ())}
-        return [self._modules[place] for place in sorted(through | direct)]
+        direct = self._places.get(id(thing), 0)
+        through = [self._places.get(id(module), 0) for module in self._at(direct)]
+        return self._at(reduce(or_, through, direct))
 
     def names_of(self, container: object) -> Set[str]:
         """The globals and attributes that lead to it."""
@@ -40,15 +41,18 @@ class Globals:
         return self._sources.own_modules()
 
     @cached_property
-    def _places(self) -> dict[int, set[int]]:
-        """Where in the list of modules those are that have a thing, by its identity."""
-        places: dict[int, set[int]] = {}
+    def _places(self) -> dict[int, int]:
+        """Which modules have a thing, by its identity: a bit for each. Sets would keep the garbage collector busy."""
+        places: dict[int, int] = {}
         for place, module in enumerate(self._modules):
             self._sources.rest()
             for _, value in _members(module):
                 if not isinstance(value, _PLAIN):
-                    places.setdefault(id(value), set()).add(place)
+                    places[id(value)] = places.get(id(value), 0) | 1 << place
         return places
+
+    def _at(self, places: int) -> list[ModuleType]:
+        return [module for place, module in enumerate(self._modules) if places >> place & 1] if places else []
 
     @cached_property
     def _names(self) -> dict[int, set[str]]:

@@ -7,17 +7,28 @@ import os
 import sys
 import sysconfig
 import tokenize
+from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
-from outlast.syntax import FunctionNode, Piece, called_at_import, changing_functions, functions_by_line, pieces
+from outlast.syntax import (
+    FunctionNode,
+    Piece,
+    called_at_import,
+    changing_functions,
+    cuts,
+    functions_by_line,
+)
 
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError)
 """What the parser raises; the second for a NUL, the third for what is nested too deeply."""
+
+KEPT = 16
+"""Of how many pieces the syntax trees are kept: methods of one class are looked at one after the other."""
 
 _LIBRARIES = ("site-packages", "dist-packages")
 
@@ -35,63 +46,66 @@ class Source:
         """All of it. Raises one of NOT_PYTHON when it was edited since it was imported, and is none now."""
         return ast.parse(self.text)
 
+    @cached_property
+    def by_line(self) -> Mapping[tuple[str, int], FunctionNode]:
+        """Every function in it by its name and first line, which is that of its first decorator."""
+        return functions_by_line(self._tree_or_nothing())
+
     def changing(self, names: Collection[str]) -> Iterator[FunctionNode]:
         """Its functions and methods that name one of `names` and may change what is not their own.
 
         Without those that set an application up, such as a lifespan.
         """
-        if not _names_one(self.text, names):
-            return
         try:
-            yield from [node for one in self._rested() if _names_one(one.text, names) for node in one.changing]
+            for number in self._pieces_with(names):
+                self.rest()
+                if number not in self._changing:
+                    self._changing[number] = self._piece(number).changing()
+                yield from self._changing[number]
         except NOT_PYTHON:  # it was not cut where it should be, or was edited
             yield from changing_functions(self._tree_or_nothing())
-
-    def function(self, code: CodeType) -> FunctionNode | None:
-        """The function that `code` was made from, in the tree of the whole file if that was asked for."""
-        is_whole = "tree" in vars(self)
-        try:
-            by_line = self._by_line if is_whole else self._piece_at(code.co_firstlineno).by_line
-        except NOT_PYTHON:
-            by_line = self._by_line
-        return by_line.get((code.co_name, code.co_firstlineno))
 
     def calls_at_import(self, name: str) -> bool:
         """Whether it calls or decorates with `name` at its import, as one does that fills a registry."""
         try:
-            return any(name in piece.called_at_import for piece in self._rested() if name in piece.text)
+            return any(name in self._piece(number).called_at_import() for number in self._pieces_with([name]))
         except NOT_PYTHON:
             return name in called_at_import(self._tree_or_nothing())
 
-    @cached_property
-    def _by_line(self) -> dict[tuple[str, int], FunctionNode]:
-        return functions_by_line(self._tree_or_nothing())
+    def piece_at(self, line: int) -> Piece:
+        """The piece that has a line, counted from 1."""
+        return self._piece(max(0, bisect_right(self._lines, line - 1) - 1))
+
+    def _pieces_with(self, names: Collection[str]) -> list[int]:
+        """The numbers of the pieces that have one of `names` in them."""
+        if not any(name in self.text for name in names):
+            return []
+        spans = enumerate(zip(self._begins, [*self._begins[1:], len(self.text)], strict=True))
+        return [number for number, span in spans if any(self.text.find(name, *span) >= 0 for name in names)]
+
+    def _piece(self, number: int) -> Piece:
+        end = self._begins[number + 1] if number + 1 < len(self._begins) else len(self.text)
+        return Piece(self._lines[number], self.text[self._begins[number] : end])
+
+    # Of the pieces only numbers are kept: thousands of objects would keep the garbage collector busy.
 
     @cached_property
-    def _pieces(self) -> tuple[Piece, ...]:
-        return tuple(pieces(self.text))
+    def _begins(self) -> array[int]:
+        return array("L", [begin for begin, _ in cuts(self.text)])
 
     @cached_property
-    def _lines(self) -> list[int]:
-        return [piece.line for piece in self._pieces]
+    def _lines(self) -> array[int]:
+        return array("L", [line for _, line in cuts(self.text)])
 
-    def _piece_at(self, line: int) -> Piece:
-        return self._pieces[max(0, bisect_right(self._lines, line - 1) - 1)]
-
-    def _rested(self) -> Iterator[Piece]:
-        for piece in self._pieces:
-            self.rest()
-            yield piece
+    @cached_property
+    def _changing(self) -> dict[int, tuple[FunctionNode, ...]]:
+        return {}
 
     def _tree_or_nothing(self) -> ast.Module:
         try:
             return self.tree
         except NOT_PYTHON:
             return ast.Module([], [])
-
-
-def _names_one(text: str, names: Collection[str]) -> bool:
-    return any(name in text for name in names)
 
 
 class Sources:
@@ -102,18 +116,31 @@ class Sources:
 
     def __init__(self, rest: Callable[[], None] = lambda: None) -> None:
         paths = sysconfig.get_paths()
-        self._outside = {Path(paths["stdlib"]), Path(paths["platstdlib"]), Path(__file__).parent}
+        outside = (paths["stdlib"], paths["platstdlib"], str(Path(__file__).parent))
+        self._outside = tuple(f"{folder}{os.sep}" for folder in outside)
         self._own: dict[str, bool] = {}
         self._read: dict[str, tuple[int, Source | None]] = {}  # when it was changed (ns), and what was in it then
+        self._functions_of = lru_cache(maxsize=KEPT)(Piece.functions)
         self.rest = rest
 
     def function(self, function: object) -> tuple[Source, FunctionNode] | None:
         """The source of a function of the project; None for others and where there is no source."""
         if not isinstance(function, FunctionType) or not self.is_own_file(function.__code__.co_filename):
             return None
-        source = self.file(function.__code__.co_filename)
-        node = source.function(function.__code__) if source else None
+        code = function.__code__
+        source = self.file(code.co_filename)
+        node = self._functions_near(source, code).get((code.co_name, code.co_firstlineno)) if source else None
         return (source, node) if source and node else None
+
+    def _functions_near(self, source: Source, code: CodeType) -> Mapping[tuple[str, int], FunctionNode]:
+        """Those of the whole file's tree where that was asked for, or where the file is not cut as it should be."""
+        if "tree" in vars(source):
+            return source.by_line
+        self.rest()
+        try:
+            return self._functions_of(source.piece_at(code.co_firstlineno))
+        except NOT_PYTHON:
+            return source.by_line
 
     def module(self, module: ModuleType) -> Source | None:
         """The source of a module of the project."""
@@ -135,7 +162,7 @@ class Sources:
     def is_own_file(self, file: str) -> bool:
         """Whether `file` is of the project."""
         if file not in self._own:
-            self._own[file] = self._belongs(Path(file))
+            self._own[file] = self._belongs(file)
         return self._own[file]
 
     def file(self, file: str) -> Source | None:
@@ -157,7 +184,8 @@ class Sources:
         except (OSError, UnicodeDecodeError, SyntaxError):  # the last for an encoding that there is not
             return None
 
-    def _belongs(self, path: Path) -> bool:
-        if path.suffix != ".py" or any(name in path.parts for name in _LIBRARIES):
+    def _belongs(self, file: str) -> bool:
+        self.rest()
+        if not file.endswith(".py") or any(f"{os.sep}{name}{os.sep}" in file for name in _LIBRARIES):
             return False
-        return not any(path.is_relative_to(folder) for folder in self._outside)
+        return not file.startswith(self._outside)

@@ -10,7 +10,6 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -32,41 +31,38 @@ _ASSIGNS_INSIDE = re.compile(  # behind an attribute or an item stands `=`, `+=`
 _BINDS_INSIDE = re.compile(r"\b(?:for|as)\s+(?:(?!\bin\b)[\w\s,(*])*[.\[]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A definition at the top level of a file with its decorators, or the statements between two of those.
 
-    `line` is how many lines stand before it in the file.
+    `line` is how many lines stand before it in the file. Its methods raise what the parser raises when it is no Python.
     """
 
     line: int
     text: str
 
-    @cached_property
-    def by_line(self) -> dict[tuple[str, int], FunctionNode]:
-        """Every function in it by its name and first line, which is that of its first decorator.
+    def functions(self) -> dict[tuple[str, int], FunctionNode]:
+        """Every function in it by its name and first line, which is that of its first decorator."""
+        return functions_by_line(self._parsed())
 
-        Raises what the parser raises, as the others do, when it is no piece of Python.
-        """
-        return functions_by_line(self.parsed())
-
-    @cached_property
     def changing(self) -> tuple[FunctionNode, ...]:
-        """Its functions and methods that may change what is not their own, but for those that set an application up."""
-        return changing_functions(self.parsed()) if _may_change(self.text) else ()
+        """Its functions and methods that may change what is not their own, but for set-up such as a lifespan."""
+        return changing_functions(self._parsed()) if _may_change(self.text) else ()
 
-    @cached_property
     def called_at_import(self) -> frozenset[str]:
         """The names that it calls or decorates with at its import, such as a registry's `register`."""
-        return called_at_import(self.parsed())
+        return called_at_import(self._parsed())
 
-    def parsed(self) -> ast.Module:
-        """With the lines of the file. It is not kept: the trees of a whole project would take much memory."""
+    def _parsed(self) -> ast.Module:
+        """With the lines of the file."""
         return ast.parse("\n" * self.line + self.text)
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Cut at lines that begin at the margin: before and after each definition there."""
+def cuts(text: str) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a file begin: the position, and how many lines stand before.
+
+    It is cut at lines that begin at the margin: before and after each definition there.
+    """
     begin, line, kind = 0, 0, ""
     for match in _AT_THE_MARGIN.finditer(text):
         here = match.start()
@@ -75,10 +71,10 @@ def pieces(text: str) -> Iterator[Piece]:
             kind = joined or kind
             continue
         if here > begin:
-            yield Piece(line, text[begin:here])
+            yield begin, line
         line += text.count("\n", begin, here)
         begin, kind = here, found
-    yield Piece(line, text[begin:])
+    yield begin, line
 
 
 def _kind(text: str, at: int) -> str:
