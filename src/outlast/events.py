@@ -45,6 +45,14 @@ def journal_newer(path: object, found: int, known: int) -> str:
     )
 
 
+def journal_migrates(path: object, size: int, found: int, known: int) -> str:
+    """A large journal is brought to a newer version, under the write lock."""
+    return (
+        f"the journal {path} ({size >> 20} MiB) is brought from version {found} to {known}: nothing else can be "
+        "written until that is done, which takes some seconds for each million tasks"
+    )
+
+
 def journal_put_back(path: object, aside: Sequence[object]) -> str:
     """The journal was deleted or moved away while it was open."""
     return (

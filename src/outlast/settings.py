@@ -67,8 +67,8 @@ class Settings:
         thread at import; else it is `spawn`).
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
-    keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
-        kept in the journal, and for how long failed, cancelled and dropped ones, and incidents.
+    keep_done, keep_done_count, keep_failed: for how long, and how many of the newest, done tasks are kept in the
+        journal, and for how long failed, cancelled and dropped ones, incidents, and processes that have ended.
     """
 
     url: str = "sqlite:///.outlast/journal.db"

@@ -10,6 +10,7 @@ from typing import Any
 import apsw
 
 from outlast import events
+from outlast.engines import pruning
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
@@ -190,13 +191,16 @@ class SqliteJournal:
             return []
         rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, now, first[0], first[0])).fetchall()
         claimed = [_claimed(row) for row in rows]
+        self._opened().execute(sql.SEEN_AGAIN, (now, json.dumps([one.function for one in claimed])))
         self._note(((one.id, "started", one.attempt, None, None) for one in claimed), now)
         return claimed
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
+        is_new = self._opened().execute(sql.IS_LEARNED, (function, code)).fetchone() is None
         self._opened().execute(sql.LEARN, (function, code, seconds, now))
-        self._opened().execute(sql.SET_APART, (function,))
+        if is_new:  # a look at all that waits: what was added since is apart already
+            self._opened().execute(sql.SET_APART, (function,))
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
@@ -262,14 +266,14 @@ class SqliteJournal:
                 self._opened().execute(sql.ADD_INCIDENT, values)
         self._opened().execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
 
-    def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
-        beyond = self._opened().execute(sql.COUNTED, (keep.count,)).fetchone()
-        values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
-        gone = [row[0] for row in self._opened().execute(sql.PRUNE, values)]
-        self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
-        old = self._opened().execute(sql.PRUNE_INCIDENTS, (now - keep.failed, limit - len(gone))).fetchall()
-        return len(gone) + len(old)
+    def surplus(self, count: int) -> int:
+        """The newest done task beyond the newest `count`. Also outside of a transaction, where it belongs."""
+        with translated(self.path):
+            return pruning.surplus(self._here(), count)
+
+    def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:
+        """Forget up to `limit` of what is past keeping, for a few milliseconds; returns how many it were."""
+        return pruning.prune(self._opened(), keep, limit, now, beyond)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running."""

@@ -35,6 +35,7 @@ POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
 PRUNE_EVERY = 30.0  # seconds between looks for tasks that are past keeping
+PRUNE_AGAIN = 0.05  # seconds between slices while there are some
 RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
 
 
@@ -57,7 +58,8 @@ class Runner:
         self._deaths = Deaths(path.parent)
         self._pokes = Pokes(path.parent, self._send_signal)
         self._waiting: set[Lane] = set(LANES)
-        self._next_look = self._last_write = self._next_try = self._next_prune = 0.0
+        self._next_look = self._last_write = self._next_try = self._next_prune = self._next_count = 0.0
+        self._surplus = 0  # the newest of the done tasks that are too many
         self._complaint = ""
         self._stop_signals = 0
         self._is_outdated = False
@@ -147,7 +149,7 @@ class Runner:
             return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
             return 0.0
-        return WATCHFUL if self._pool.running else POLL
+        return min(WATCHFUL if self._pool.running else POLL, max(0.0, self._next_prune - now))
 
     def _has_something_to_write(self, now: float) -> bool:
         if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
@@ -156,7 +158,7 @@ class Runner:
             return True
         if self._stay is not Stay.SERVE:
             return False
-        return any(self._pool.free(lane, now) for lane in self._waiting)
+        return now >= self._next_prune or any(self._pool.free(lane, now) for lane in self._waiting)
 
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
@@ -169,8 +171,15 @@ class Runner:
             self._dead_webs = [process for process in present if self._liveness.holder(process) is None]
             self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
+            self._count(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
+
+    def _count(self, now: float) -> None:
+        """See which of the done tasks are too many, outside of any transaction: that takes milliseconds."""
+        if self._stay is Stay.SERVE and now >= self._next_count:
+            self._next_count = now + PRUNE_EVERY
+            self._surplus = self._journal.surplus(self._settings.keep_done_count)
 
     def _make_sure_of_alone(self, now: float) -> None:
         """No process is started for lane `alone` because a task may wait in it, only because one does."""
@@ -261,8 +270,8 @@ class Runner:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
         if self._stay is Stay.SERVE and now >= self._next_prune:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
-            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now())
-            self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
+            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now(), self._surplus)
+            self._next_prune = now + (PRUNE_AGAIN if gone else PRUNE_EVERY)
 
     def _send_signal(self, pid: int, number: int) -> bool:
         return self._pool.send_signal(pid, number) or self._deaths.send(pid, number)
