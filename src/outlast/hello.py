@@ -32,6 +32,11 @@ class Environment:
     main: str
     settings: Settings
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders in which modules are found."""
+        return tuple(os.path.join(self.folder, one) for one in self.path)  # noqa: PTH118 - an absolute one stays
+
     @classmethod
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
@@ -42,13 +47,14 @@ class Environment:
 class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
-    `serves` tells a server from a script that only asks for tasks.
+    `serves` tells a server from a script that only asks for tasks. `environment` is None where another outlast has
+    sent it, since only that one knows what it means.
     """
 
     process: int
     version: str
     serves: bool
-    environment: Environment
+    environment: Environment | None
 
     def message(self) -> dict[str, Any]:
         """This hello as a JSON object."""
@@ -58,9 +64,10 @@ class Hello:
     def read(cls, message: Mapping[str, Any]) -> Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
-            environment = read_environment(message["environment"])
-            return cls(int(message["process"]), str(message["version"]), bool(message["serves"]), environment)
-        except (KeyError, TypeError, ValueError) as error:
+            version = str(message["version"])
+            environment = read_environment(message["environment"]) if version == VERSION else None
+            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), environment)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {error!r}") from error
 
 

@@ -204,8 +204,8 @@ class Journal(Protocol):
     def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:
         """Forget up to `limit` finished tasks, incidents and ended processes that are past keeping, in a short time.
 
-        Returns how many it were: 0 when there was nothing. `beyond` is what `surplus` has said of `keep.count`. Functions
-        that were learned go when neither a task nor a stall of them was seen for long.
+        Returns how many it were: 0 when there was nothing. `beyond` is what `surplus` has said of `keep.count`. What
+        was learned of a function goes when neither a task nor a stall of it was seen for long.
         """
         ...
 

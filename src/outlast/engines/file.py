@@ -21,7 +21,7 @@ import apsw
 from outlast import events
 from outlast.engines.opening import shows_damage
 from outlast.engines.place import prepare_folder
-from outlast.errors import StoreFailed
+from outlast.errors import JournalBusy
 from outlast.tasks import TaskIds
 
 log = logging.getLogger("outlast")
@@ -60,7 +60,7 @@ def _inode(name: str) -> Inode | None:
 class Presence:
     """That this process has the journal at `path` open, for whoever finds no file there and would make an empty one.
 
-    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises StoreFailed when the file stays
+    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises JournalBusy when the file stays
     away for `patience` seconds although somebody has it open, who puts it back as soon as he looks.
     """
 
@@ -80,10 +80,10 @@ class Presence:
                 if not path.exists():
                     make()
             elif time.monotonic() > deadline:
-                raise StoreFailed(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
+                raise JournalBusy(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
             else:
                 time.sleep(LOOK)
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+        _lock(self._file, fcntl.LOCK_SH, path, patience)
 
     def _is_the_only_one(self) -> bool:
         try:
@@ -93,20 +93,36 @@ class Presence:
         return True
 
 
-def make_journal(path: Path, prepare: Callable[[apsw.Connection], None]) -> None:
+def _lock(descriptor: int, how: int, path: Path, patience: float) -> None:
+    """Raises JournalBusy when somebody else keeps the lock for `patience` seconds: he may be stopped."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise JournalBusy(events.journal_not_written(path, "another process puts a file there")) from error
+            time.sleep(LOOK)
+        else:
+            return
+
+
+def make_journal(path: Path, prepare: Callable[[apsw.Connection], None], patience: float) -> None:
     """Make an empty journal at `path`, where there is none and nobody has one open. `prepare` writes its schema."""
-    with _alone(path):
+    with _alone(path, patience):
         _place(path, _draft(path, prepare), keeps=True)
 
 
-def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]) -> None:
+def put_back(
+    path: Path, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None], patience: float
+) -> None:
     """Make a journal at `path` of what is in `lost`, which is open and was the one there (`identity`).
 
     Does nothing when somebody else has put another one there. If `lost` cannot be read to its end, the new one is
-    empty. Raises apsw.Error or OSError when there is no room, for example.
+    empty. Raises apsw.Error or OSError when there is no room, for example, and JournalBusy when somebody else is at it.
     """
     prepare_folder(path)
-    with _locked(lost) as readable, _alone(path):
+    with _locked(lost) as readable, _alone(path, patience):
         if Identity.at(path).file not in (None, identity.file):
             return
         draft = _draft(path, prepare)
@@ -118,11 +134,11 @@ def put_back(path: Path, lost: apsw.Connection, identity: Identity, prepare: Cal
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, patience: float) -> Iterator[None]:
     """One process at a time, by a lock on the folder: to close a journal's file would drop SQLite's locks on it."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        _lock(folder, fcntl.LOCK_EX, path, patience)
         yield
     finally:
         os.close(folder)

@@ -11,13 +11,14 @@ from typing import Any
 import apsw
 
 from outlast import events
-from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
 
 BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers (measured)
 MAGIC = b"SQLite format 3\0"
 LARGEST_LOG = 16 << 20  # bytes that the write-ahead log keeps on disk once a long reader has let go of it
 
-_TRANSIENT = (apsw.BusyError, apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.LockedError, apsw.NoMemError)
+_BUSY = (apsw.BusyError, apsw.LockedError)
+_TRANSIENT = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.NoMemError)
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
 _CLOSED_TO_US = (apsw.CantOpenError, apsw.PermissionsError)
 
@@ -75,6 +76,8 @@ def translated(path: Path) -> Iterator[None]:
     """SQLite's errors as StoreFailed (for now), JournalUnusable (until somebody does something) or TaskRefused."""
     try:
         yield
+    except _BUSY as error:
+        raise JournalBusy(events.journal_not_written(path, error)) from error
     except _TRANSIENT as error:
         if shows_damage(error):
             raise JournalUnusable(events.journal_damaged(path, error)) from error

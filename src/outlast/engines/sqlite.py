@@ -54,7 +54,7 @@ class SqliteJournal:
 
     def _open(self) -> apsw.Connection:
         prepare_folder(self.path)
-        presence = Presence(self.path, self._patience, lambda: make_journal(self.path, self._prepare))
+        presence = Presence(self.path, self._patience, lambda: make_journal(self.path, self._prepare, self._patience))
         try:
             self._connection = self._connected()
         except BaseException:
@@ -128,7 +128,7 @@ class SqliteJournal:
             return self._connection
         with reached(self.path):
             if self._connection is not None and now.file in (None, self._identity.file):
-                put_back(self.path, self._connection, self._identity, self._prepare)
+                put_back(self.path, self._connection, self._identity, self._prepare, self._patience)
             self.close()
             return self._open()
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from outlast import events
 from outlast.blame import convicted
-from outlast.errors import OutlastError
+from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.runner import limits
+from outlast.runner.channel import close
 from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
@@ -29,6 +30,7 @@ from outlast.watch.memory import OomKills, resident_bytes
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
+BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
 OLD_GENERATIONS = 2  # how many may still be finishing what they have
 
@@ -232,6 +234,9 @@ class Pool:
     def _start(self, generation: Generation, now: float) -> None:
         try:
             self.is_restless = self._starter.start(generation)
+        except JournalBusy:  # it was ended again: there is nothing wrong with it
+            self._next_start = now + BUSY_PAUSE
+            return
         except (OSError, OutlastError) as error:
             self._complain(str(error), now)
             return
@@ -312,7 +317,8 @@ class Pool:
             child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
             log.warning("%s", events.child_blocked(str(message["sentence"]), busy))
-        if message["function"]:
+        if message["function"] and seconds >= 2 * child.learned_seconds:
+            child.learned_seconds = seconds  # it is reported a few times a second, and to write it each time is no use
             self.learned.append((str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
@@ -324,6 +330,7 @@ class Pool:
             self.incidents.append(incident)
         if child.blocked_since is not None:
             child.blocked_since = child.blocked_why = None
+            child.learned_seconds = 0.0
             limits.forgive(child, seconds)
             child.blocked_by = 0
             self._woken()
@@ -340,7 +347,7 @@ class Pool:
         self.departed.append((child.id, how))
         remains, now = child.remains(), time.monotonic()
         attempts = child.give_up(list(child.attempts), now)
-        verdicts = convicted(attempts, child.pid, how, remains.crash)
+        verdicts = convicted(attempts, child.pid, how, remains.crash, child.generation.environment.roots)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}", now)
         elif attempts or status:
@@ -361,9 +368,3 @@ def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:
 
 def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:
     return all(os.path.samestat(os.fstat(one), os.fstat(other)) for one, other in zip(some, others, strict=True))
-
-
-def close(descriptors: Iterable[int]) -> None:
-    """Close files that another process has passed to us."""
-    for descriptor in descriptors:
-        os.close(descriptor)

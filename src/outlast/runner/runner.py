@@ -8,20 +8,23 @@ import selectors
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from outlast import events
 from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
-from outlast.errors import JournalUnusable, StoreFailed
+from outlast.errors import JournalBusy, JournalUnusable, StoreFailed
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.runner import recovery
+from outlast.runner.channel import close
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.pokes import Pokes
-from outlast.runner.pool import Pool, close
+from outlast.runner.pool import Pool
+from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
@@ -36,7 +39,7 @@ ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
 PRUNE_EVERY = 30.0  # seconds between looks for tasks that are past keeping
 PRUNE_AGAIN = 0.05  # seconds between slices while there are some
-RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
+LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it has left
 
 
 class Runner:
@@ -47,7 +50,7 @@ class Runner:
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
-        self._journal = SqliteJournal(f"sqlite:///{path}", patience=30.0, checkpoints=True)
+        self._journal = SqliteJournal(f"sqlite:///{path}", patience=PATIENCE, checkpoints=True)
         self._selector = selectors.DefaultSelector()
         self._me = 0
         self._file: object = None
@@ -60,7 +63,7 @@ class Runner:
         self._waiting: set[Lane] = set(LANES)
         self._next_look = self._last_write = self._next_try = self._next_prune = self._next_count = 0.0
         self._surplus = 0  # the newest of the done tasks that are too many
-        self._complaint = ""
+        self._refusal = Refusal()
         self._stop_signals = 0
         self._is_outdated = False
         self._alone_since: float | None = None
@@ -69,7 +72,9 @@ class Runner:
 
     def run(self) -> None:
         """Until the last web worker has gone and what ran has ended, or signals say stop."""
-        self._prepare()
+        if not self._prepare():
+            self._journal.close()
+            return
         try:
             while self._stay is not Stay.LEAVE:
                 self._attend(self._patience())
@@ -83,20 +88,42 @@ class Runner:
         for key, _ in self._selector.select(patience):
             key.data()
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> bool:
+        """Take the place of the last runner. False: it was told to stop before it could."""
+        self._listen_to_signals()
+        if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
+            return False
+        self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
+        self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
+        log.info("%s", events.runner_started(os.getpid(), self._path))
+        if self._standing:
+            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
+        return True
+
+    def _is_done(self, step: Callable[[], None]) -> bool:
+        """Take a step as soon as nobody else is writing; False if it was told to stop before."""
+        while not self._stop_signals:
+            try:
+                step()
+            except JournalBusy as error:
+                self._refused(error)
+                self._attend(self._next_try - time.monotonic())
+            else:
+                return True
+        return False
+
+    def _end_children_of_the_last(self) -> None:
         recovery.end_children_of_the_last(self._journal, self._liveness, self._path.parent)
+
+    def _arrive(self) -> None:
         self._me = self._enter("runner", os.getpid())
         self._file = self._journal.file
         self._liveness.hold(self._me)
+
+    def _take_over(self) -> None:
         count = recovery.take_over(self._journal, self._liveness, self._me)
-        self._pool = Pool(self._path, self._selector, lambda pid: self._enter("child", pid), self._ended, self._woken)
-        self._webs = Webs(self._path, self._selector, self._greeted, self._woken, self._asked_to_look)
-        self._listen_to_signals()
-        log.info("%s", events.runner_started(os.getpid(), self._path))
         if count:
             log.warning("%s", events.handed_back(count))
-        if self._standing:
-            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
 
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
@@ -219,7 +246,7 @@ class Runner:
         del self._pool.departed[: len(departed)], self._pool.learned[: len(learned)]
         del self._pool.incidents[: len(incidents)]
         self._last_write, self._file = now, self._journal.file
-        self._complaint = ""
+        self._refusal.end()
         if taken_along:
             log.warning("%s", events.taken_along(taken_along))
         self._pool.hand_over(claims, now)
@@ -278,10 +305,7 @@ class Runner:
 
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""
-        self._next_try = time.monotonic() + RETRY_AFTER
-        if str(error) != self._complaint:
-            self._complaint = str(error)
-            log.error("%s; what has ended is kept in memory until it can be written", error)
+        self._next_try = self._refusal.next_try(error)
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
         self._settlements.append(outcome(happening, attempt, self._settings.max_crashes))
@@ -301,11 +325,12 @@ class Runner:
         One of another outlast needs another runner: leave for it.
         """
         self._deaths.expect(pid)
-        if hello.version != VERSION:
+        if hello.environment is None:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals = max(1, self._stop_signals)
             self._is_outdated = True
-        if not self._standing and (hello.serves or not self._pool.has_environment):
+            close(outputs)
+        elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             _write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
@@ -320,13 +345,23 @@ class Runner:
 
     def _leave(self) -> None:
         try:
-            self._write(time.monotonic())
-            with self._journal.transaction():
-                self._journal.leave(self._me, "left", time.time())
+            deadline = time.monotonic() + LAST_WORDS
+            while not self._says_good_bye() and self._stop_signals < 2 and time.monotonic() < deadline:
+                self._attend(ATTENTIVE)
         finally:
             self._webs.close()
             self._deaths.close()
             self._journal.close()
+
+    def _says_good_bye(self) -> bool:
+        """What cannot be written counts as cut at the next start."""
+        self._write(time.monotonic())
+        try:
+            with self._journal.transaction():
+                self._journal.leave(self._me, "left", time.time())
+        except JournalBusy:
+            return False
+        return True
 
     def _listen_to_signals(self) -> None:
         receiver, sender = socket.socketpair()

@@ -15,7 +15,7 @@ from outlast.connection import SOCKET_NAME, socket_address
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
-from outlast.runner.channel import Channel
+from outlast.runner.channel import Channel, close
 
 log = logging.getLogger("outlast")
 MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
@@ -124,13 +124,14 @@ class Webs:
             self._waiting.add(channel)
 
     def _welcome(self, channel: Channel, message: Message) -> None:
+        descriptors, channel.descriptors = channel.descriptors, []
         try:
             hello = Hello.read(message)
         except OutlastError as error:
             log.error("%s", error)
+            close(descriptors)
             return
         self._connected.add(channel)
-        descriptors, channel.descriptors = channel.descriptors, []
         self._greeted(hello, channel.peer, descriptors)
 
     def _ended(self, channel: Channel) -> None:
