@@ -7,6 +7,7 @@ without outlast's looks into the source, and what each first use took.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import json
 import sys
@@ -89,6 +90,7 @@ async def use(known: Functions, modules: list[ModuleType]) -> list[float]:
 
 async def main(modules: list[ModuleType]) -> None:
     """First nothing for as long, then the looks."""
+    gc.collect()  # what the imports have left is not of our making
     known, taken = Functions(), list[float]()
 
     async def look() -> None:

@@ -190,11 +190,13 @@ class Functions:
         self._reading.ask(function)
 
     def knows(self, function: Function) -> bool:
-        """Whether `describe` needs no look any more, or what it finds could not be remembered."""
+        """Whether `describe` needs no look into a file, or what that finds could not be remembered."""
         try:
-            return function in self._known
+            if function in self._known:
+                return True
         except TypeError:
             return True
+        return options_of(function).get("travels") is not None or bool(_unnamed(function))
 
     async def look_into(self, functions: Iterable[Function]) -> None:
         """Wait until these are known."""
