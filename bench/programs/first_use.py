@@ -16,7 +16,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType
 
+from pydantic import BaseModel
+
 from outlast.functions import Functions
+
+
+class Known(BaseModel):
+    """Pydantic loads its plugins with the first model, which an app of FastAPI has long before it has a task."""
+
 
 FUNCTIONS = 40
 STEP = 0.001  # seconds between looks at the clock

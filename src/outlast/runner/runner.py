@@ -176,7 +176,8 @@ class Runner:
             return ATTENTIVE
         if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._waiting):
             return 0.0
-        return min(WATCHFUL if self._pool.running else POLL, max(0.0, self._next_prune - now))
+        next_prune = max(self._next_prune, self._next_try)
+        return min(WATCHFUL if self._pool.running else POLL, max(0.0, next_prune - now))
 
     def _has_something_to_write(self, now: float) -> bool:
         if self._settlements or self._dead_webs or self._pool.incidents or self._pool.departed or self._pool.learned:
