@@ -20,11 +20,6 @@ from pydantic import BaseModel
 
 from outlast.functions import Functions
 
-
-class Known(BaseModel):
-    """Pydantic loads its plugins with the first model, which an app of FastAPI has long before it has a task."""
-
-
 FUNCTIONS = 40
 STEP = 0.001  # seconds between looks at the clock
 MODULE = """
@@ -48,6 +43,10 @@ def f{number}(x: int) -> object:
     return {gives}
 """
 GIVES = ("ROUTES.get(x)", "x", "PRICES.get(x)", "x + 1", "x + LIMIT")
+
+
+class Known(BaseModel):
+    """Pydantic loads its plugins with the first model, which an app of FastAPI has long before it has a task."""
 
 
 def lay_out(folder: Path, modules: int) -> None:

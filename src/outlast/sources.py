@@ -74,28 +74,30 @@ class Source:
 
     def piece_at(self, line: int) -> Piece:
         """The piece that has a line, counted from 1."""
-        return self._piece(max(0, bisect_right(self._lines, line - 1) - 1))
+        _, lines = self._cuts
+        return self._piece(max(0, bisect_right(lines, line - 1) - 1))
 
     def _pieces_with(self, names: Collection[str]) -> list[int]:
         """The numbers of the pieces that have one of `names` in them."""
         if not any(name in self.text for name in names):
             return []
-        spans = enumerate(zip(self._begins, [*self._begins[1:], len(self.text)], strict=True))
+        begins, _ = self._cuts
+        spans = enumerate(zip(begins, [*begins[1:], len(self.text)], strict=True))
         return [number for number, span in spans if any(self.text.find(name, *span) >= 0 for name in names)]
 
     def _piece(self, number: int) -> Piece:
-        end = self._begins[number + 1] if number + 1 < len(self._begins) else len(self.text)
-        return Piece(self._lines[number], self.text[self._begins[number] : end])
-
-    # Of the pieces only numbers are kept: thousands of objects would keep the garbage collector busy.
-
-    @cached_property
-    def _begins(self) -> array[int]:
-        return array("L", [begin for begin, _ in cuts(self.text)])
+        begins, lines = self._cuts
+        end = begins[number + 1] if number + 1 < len(begins) else len(self.text)
+        return Piece(lines[number], self.text[begins[number] : end])
 
     @cached_property
-    def _lines(self) -> array[int]:
-        return array("L", [line for _, line in cuts(self.text)])
+    def _cuts(self) -> tuple[array[int], array[int]]:
+        """Where the pieces begin: positions, and how many lines stand before.
+
+        Numbers only: thousands of objects would make the garbage collector look at all there is, at once.
+        """
+        found = list(cuts(self.text))
+        return array("L", [begin for begin, _ in found]), array("L", [line for _, line in found])
 
     @cached_property
     def _changing(self) -> dict[int, tuple[FunctionNode, ...]]:

@@ -135,6 +135,8 @@ class Webs:
         self._greeted(hello, channel.peer, descriptors)
 
     def _ended(self, channel: Channel) -> None:
+        close(channel.descriptors)  # of one that hung up before it had said hello
+        channel.descriptors = []
         self._connected.discard(channel)
         self._waiting.discard(channel)
         self._last_end = time.monotonic()
