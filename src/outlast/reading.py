@@ -65,7 +65,8 @@ class Reading:
             self._has_thread = True
         try:
             threading.Thread(target=self._run, name="outlast-reading", daemon=True).start()
-        except RuntimeError:  # no more threads may be started here: who asks has to wait
+        except RuntimeError:  # no more threads may be started here: who asks has to wait, and nothing is read ahead
+            self._steps = None
             self._run()
 
     def _run(self) -> None:
@@ -85,14 +86,16 @@ class Reading:
                 next(self._steps)
         except StopIteration:
             self._steps = None
-        except Exception:
+        except BaseException:
             log.exception("could not read ahead in the project's source: each function is looked at when it is added")
             self._steps = None
 
     def _answer(self, function: Function, future: Future[None]) -> None:
+        if not future.set_running_or_notify_cancel():  # its request was given up
+            return
         try:
             self._look(function)
-        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
+        except BaseException as error:  # noqa: BLE001 - it is raised where it was asked, and this thread goes on
             future.set_exception(error)
         else:
             future.set_result(None)
