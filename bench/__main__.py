@@ -19,7 +19,7 @@ from outlast.engines.place import file_system_of
 
 NAMES = (
     *("accept", "submit", "throughput", "pickup", "quiet", "rerun", "idle", "status", "doorway"),
-    *("startup", "watch", "alarms"),
+    *("startup", "watch", "alarms", "first_use", "prune"),
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -31,11 +31,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="try it out; not for figures")
     parser.add_argument("--repeat", type=int, help="rounds of each measurement; default 5, 1 with --quick")
     parser.add_argument("--peers", action="store_true", help="`throughput` of Huey and DBOS too (installs them)")
+    parser.add_argument("--rows", type=int, default=0, help="of `prune`: finished tasks in the journal, 500 000")
     asked = parser.parse_args()
     unknown = sorted(set(asked.names) - set(NAMES))
     if unknown:
         parser.error(f"no measurement {', '.join(unknown)}: there are {', '.join(NAMES)}")
-    size = Size(asked.repeat or (1 if asked.quick else 5), asked.quick, asked.peers)
+    size = Size(asked.repeat or (1 if asked.quick else 5), asked.quick, asked.peers, asked.rows)
     run([name for name in NAMES if name in (asked.names or NAMES)], size)
 
 

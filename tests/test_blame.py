@@ -65,6 +65,31 @@ def test_several_of_the_function_on_the_stack_are_the_suspects_and_nobody_else()
     assert found == {1: Suspected(7, CRASHED, 2), 2: Suspected(7, CRASHED, 2), 3: Beside(7, CRASHED)}
 
 
+ROOTS = ("/srv", "/srv/lib/python3.11/site-packages")
+
+
+@pytest.mark.parametrize(
+    ("function", "file", "is_it"),
+    [
+        ("app.tasks:run", "/srv/app/tasks.py", True),
+        ("app.tasks:run", "/srv/lib/python3.11/site-packages/app/tasks.py", True),
+        ("app.tasks:run", "/srv/lib/python3.11/site-packages/library/tasks.py", False),
+        ("app.tasks:run", "/srv/tasks.py", False),
+        ("tasks:run", "/srv/tasks.py", True),
+        ("tasks:run", "/srv/lib/python3.11/site-packages/library/tasks.py", False),
+        ("tasks:run", "/elsewhere/tasks.py", True),
+        ("app.tasks:run", "/elsewhere/app/tasks.py", True),
+        ("app.tasks:run", "/elsewhere/library/tasks.py", False),
+        ("app:run", "/srv/app/__init__.py", True),
+        ("app:run", "/srv/other/__init__.py", False),
+        ("app.tasks:Mailer.run", "/srv/app/tasks.py", True),
+    ],
+)
+def test_a_frame_is_that_of_the_module_that_its_file_is_imported_as(function: str, file: str, is_it: bool) -> None:
+    found = convicted([claimed(1, function), claimed(2)], 7, CRASHED, stack((file, "run")), ROOTS)
+    assert isinstance(found[1], Died) is is_it
+
+
 def test_what_faulthandler_really_writes_is_understood(tmp_path: Path) -> None:
     module = tmp_path / "victim.py"
     module.write_text(

@@ -25,7 +25,7 @@ LAYERS = {
         *("outcome", "blame", "liveness", "hello", "handover", "discovery", "values", "refusals", "encoding"),
         "watch",
     ],
-    "functions": ["sources", "meanings", "module_state", "functions"],
+    "functions": ["syntax", "sources", "meanings", "globals", "module_state", "reading", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

@@ -12,11 +12,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """`repeat` rounds of each measurement; a quick one is for trying the bench out, not for figures."""
+    """`repeat` rounds of each measurement; a quick one is for trying the bench out, not for figures.
+
+    rows: how many finished tasks a journal has in `prune`; 0 is its own number.
+    """
 
     repeat: int
     is_quick: bool
     with_peers: bool = False
+    rows: int = 0
 
     def pick(self, full: T, quick: T) -> T:
         """The one that this size asks for."""

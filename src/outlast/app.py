@@ -96,6 +96,8 @@ class Outlast:
 
         Raises NotStorable when it cannot travel, StoreFailed or JournalUnusable when it cannot be stored.
         """
+        if mode_here() == REAL:
+            await self.functions.look_into([function])
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
             try:
@@ -152,6 +154,7 @@ class Outlast:
     def begin_watch(self) -> None:
         """Watch the running event loop, if that has not begun: an app that is mounted has no lifespan."""
         self._watch.begin()
+        self.functions.begin()
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan on, and open and close with it."""
@@ -192,6 +195,7 @@ class Outlast:
 
     def _start(self) -> None:
         """Tasks that an earlier process left run from the start. The loop and the server wait for nothing of it."""
+        self.functions.begin()
         for sentence in unknown_variables(os.environ):
             log.warning("%s", sentence)
         start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume.run))
@@ -218,9 +222,12 @@ class Outlast:
         return SqliteJournal(self.settings.url, patience=patience, is_shared=is_shared)
 
     def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
-        described = self.functions.describe(function)
+        is_real = mode_here() == REAL
+        described = self.functions.describe_now(function) if is_real else self.functions.describe(function)
         if described.inline_reason:
             raise NotStorable(described.inline_reason)
+        if not self.functions.knows(function):
+            self.functions.presume(function)
         return NewTask(
             id=self.ids.next(),
             function=described.path,

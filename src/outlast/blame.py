@@ -10,14 +10,16 @@ from outlast.tasks import Claimed
 from outlast.watch.crash import excerpt, threads_in
 
 
-def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Mapping[int, Happening]:
-    """What happened to each attempt of a dead process, by task id.
+def convicted(
+    attempts: Sequence[Claimed], pid: int, how: str, crash: str, roots: Sequence[str] = ()
+) -> Mapping[int, Happening]:
+    """What happened to each attempt of a dead process, by task id. `roots` are the folders it had imported from.
 
     One attempt alone is guilty. Of several, the one whose function was on the stack of the thread that crashed
     (`crash` is what faulthandler wrote, empty if nothing). Else all, or those of that function, are suspects: they
     run again in half the company, until the guilty one is alone.
     """
-    suspects = on_stack(attempts, crash) or list(attempts)
+    suspects = on_stack(attempts, crash, roots) or list(attempts)
     if len(suspects) == 1:
         guilty = suspects[0]
         beside: Happening = Beside(pid, how)
@@ -27,18 +29,24 @@ def convicted(attempts: Sequence[Claimed], pid: int, how: str, crash: str) -> Ma
     return {one.id: suspected if one.id in accused else Beside(pid, how) for one in attempts}
 
 
-def on_stack(attempts: Sequence[Claimed], crash: str) -> list[Claimed]:
+def on_stack(attempts: Sequence[Claimed], crash: str, roots: Sequence[str] = ()) -> list[Claimed]:
     """The attempts whose function the crashed thread was in; all of one function, since a stack names no task."""
     current = [thread for thread in threads_in(crash) if thread.is_current]
-    frames = {(_module_of(one.file), one.function) for thread in current for one in thread.frames}
-    return [one for one in attempts if _named(one.function) in frames]
+    frames = [(one.function, PurePath(one.file)) for thread in current for one in thread.frames]
+    return [one for one in attempts if any(_is_of(one.function, *frame, roots) for frame in frames)]
 
 
-def _named(path: str) -> tuple[str, str]:
+def _is_of(path: str, function: str, file: PurePath, roots: Sequence[str]) -> bool:
+    """Whether a frame is that of the function at `path`, `module:qualname`."""
     module, _, qualname = path.partition(":")
-    return module.rpartition(".")[2], qualname.rpartition(".")[2]
+    return qualname.rpartition(".")[2] == function and _is_file_of(module.split("."), file, roots)
 
 
-def _module_of(file: str) -> str:
-    path = PurePath(file)
-    return path.parent.name if path.stem == "__init__" else path.stem
+def _is_file_of(module: Sequence[str], file: PurePath, roots: Sequence[str]) -> bool:
+    """Whether a module is imported from `file`: a library's `tasks.py` is not that of `app.tasks`, nor of `tasks`.
+
+    Where the file is in none of the folders, its end has to be the module's name.
+    """
+    name = (file.parent if file.stem == "__init__" else file.with_suffix("")).parts
+    inside = [name[len(root.parts) :] for root in map(PurePath, roots) if file.is_relative_to(root)]
+    return tuple(module) in inside if inside else name[-len(module) :] == tuple(module)

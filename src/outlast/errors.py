@@ -13,6 +13,10 @@ class StoreFailed(OutlastError):
     """The journal could not take a task in time; the client is answered 503."""
 
 
+class JournalBusy(StoreFailed):
+    """Somebody else is writing to the journal, for longer than was waited."""
+
+
 class TaskRefused(StoreFailed):
     """The journal is well but does not take this one task, for example since its id is taken, or a value is none."""
 

@@ -15,6 +15,11 @@ def unfinished_found(path: object, count: int) -> str:
     return f"journal {path}: {tasks}"
 
 
+def presumed_to_travel(reason: str) -> str:
+    """A task had to be stored at once, before outlast had looked into the source of its function."""
+    return f"a task was stored to run in a task process before its source had been looked into, although {reason}"
+
+
 def journal_not_written(path: object, why: object) -> str:
     """The journal takes nothing for now: full, locked, read-only."""
     return f"the journal {path} cannot be written now: {why}"
@@ -38,6 +43,14 @@ def journal_newer(path: object, found: int, known: int) -> str:
     return (
         f"the journal {path} has version {found}, this outlast knows {known}: "
         "upgrade outlast, or set OUTLAST_URL to another path"
+    )
+
+
+def journal_migrates(path: object, size: int, found: int, known: int) -> str:
+    """A large journal is brought to a newer version, under the write lock."""
+    return (
+        f"the journal {path} ({size >> 20} MiB) is brought from version {found} to {known}: nothing else can be "
+        "written until that is done, which takes some seconds for each million tasks"
     )
 
 

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
+import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from importlib.util import find_spec
 from types import CodeType, ModuleType
 from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
+from outlast import events
 from outlast.encoding import Codec
 from outlast.errors import NotStorable, TargetNotFound
-from outlast.module_state import shares_state
+from outlast.module_state import handed_over, shares_state
+from outlast.reading import Courtesy, Reading
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
 from outlast.text import LONGEST_PATH, MOST_NAME, one_line, said_by
 
+log = logging.getLogger("outlast")
 P = ParamSpec("P")
 R = TypeVar("R")
 Function = Callable[..., Any]
@@ -144,11 +150,20 @@ class TaskFunction:
 
 
 class Functions:
-    """Describes functions and remembers what it found, for as long as they live."""
+    """Describes functions and remembers what it found, for as long as they live.
+
+    That takes a look into the project's source. Where an event loop runs it is taken in another thread.
+    """
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Function, TaskFunction | str] = WeakKeyDictionary()
-        self._sources = Sources()
+        self._presumed: WeakSet[Function] = WeakSet()
+        self._sources = Sources(rest=Courtesy())
+        self._reading = Reading(self._look, self._read_ahead)
+
+    def begin(self) -> None:
+        """The server has started: look at what its modules hand over as tasks, before they do."""
+        self._reading.begin()
 
     def describe(self, function: Function) -> TaskFunction:
         """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
@@ -162,6 +177,50 @@ class Functions:
             raise NotStorable(known)
         return known
 
+    def describe_now(self, function: Function) -> TaskFunction:
+        """The same without a look into any file where that would stop an event loop.
+
+        What nobody has looked into yet is said to travel, and is looked into from now on.
+        """
+        if self.knows(function) or not _is_on_event_loop():
+            return self.describe(function)
+        self._reading.ask(function)
+        return self._named(function, path_of(function), "")
+
+    def presume(self, function: Function) -> None:
+        """A task of `function` is stored without a look: if it should not have travelled, that is said."""
+        self._presumed.add(function)
+        self._reading.ask(function)
+
+    def knows(self, function: Function) -> bool:
+        """Whether `describe` needs no look into a file, or what that finds could not be remembered."""
+        try:
+            if function in self._known:
+                return True
+        except TypeError:
+            return True
+        return options_of(function).get("travels") is not None or bool(_unnamed(function))
+
+    async def look_into(self, functions: Iterable[Function]) -> None:
+        """Wait until these are known."""
+        asked = [asyncio.wrap_future(self._reading.ask(one)) for one in functions if not self.knows(one)]
+        if asked:
+            await asyncio.gather(*asked)
+
+    def _look(self, function: Function) -> None:
+        with suppress(NotStorable):  # it is remembered
+            reason = self.describe(function).inline_reason
+            if reason and function in self._presumed:
+                log.warning("%s", events.presumed_to_travel(reason))
+        self._presumed.discard(function)
+
+    def _read_ahead(self) -> Iterator[None]:
+        for module in self._sources.own_modules():
+            for function in handed_over(module, self._sources):
+                with suppress(Exception):  # who adds it meets that, too
+                    self.describe(function)
+            yield
+
     def _described_or_refused(self, function: Function) -> TaskFunction | str:
         try:
             return self._described(function)
@@ -170,16 +229,23 @@ class Functions:
 
     def _described(self, function: Function) -> TaskFunction:
         path = path_of(function)
-        lane = Lane.LOOP if is_async(function) else Lane.THREAD
-        asked = options_of(function).get("terms", NO_TERMS)
-        reason = self._inline_reason(function, path)
-        return TaskFunction(path, lane, Codec(function), reason, asked, code_hash(function))
-
-    def _inline_reason(self, function: Function, path: str) -> str:
         travels = options_of(function).get("travels")
-        if travels is None:
-            return shares_state(function, self._sources)
-        return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
+        return self._named(function, path, shares_state(function, self._sources) if travels is None else "")
+
+    def _named(self, function: Function, path: str, reason: str) -> TaskFunction:
+        lane = Lane.LOOP if is_async(function) else Lane.THREAD
+        options = options_of(function)
+        if options.get("travels") is False:
+            reason = f"{path} is decorated with @outlast.task(travels=False)"
+        return TaskFunction(path, lane, Codec(function), reason, options.get("terms", NO_TERMS), code_hash(function))
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _code_bytes(code: CodeType) -> bytes:

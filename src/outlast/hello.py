@@ -37,6 +37,11 @@ class Environment:
     settings: Settings
     flags: tuple[str, ...] = ()
 
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The folders in which modules are found."""
+        return tuple(os.path.join(self.folder, one) for one in self.path)  # noqa: PTH118 - an absolute one stays
+
     @classmethod
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
@@ -48,13 +53,14 @@ class Environment:
 class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
-    `serves` tells a server from a script that only asks for tasks. journal: the one it means, where it has been told.
+    `serves` tells a server from a script that only asks for tasks. `environment` is None where another outlast has
+    sent it, since only that one knows what it means. journal: the one it means, where it has been told.
     """
 
     process: int
     version: str
     serves: bool
-    environment: Environment
+    environment: Environment | None
     journal: Address = field(default_factory=Address)
 
     def message(self) -> dict[str, Any]:
@@ -65,14 +71,10 @@ class Hello:
     def read(cls, message: Mapping[str, Any]) -> Hello:
         """A hello from another process. Raises OutlastError when it is not one."""
         try:
-            environment = read_environment(message["environment"])
-            return cls(
-                int(message["process"]),
-                one_line(str(message["version"]), MOST_NAME),
-                bool(message["serves"]),
-                environment,
-                _address(message.get("journal")),
-            )
+            version = one_line(str(message["version"]), MOST_NAME)
+            environment = read_environment(message["environment"]) if version == VERSION else None
+            journal = _address(message.get("journal"))
+            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), environment, journal)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = in_one_line(error)
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {why}") from error

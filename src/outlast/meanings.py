@@ -18,17 +18,11 @@ from typing import Any
 
 from starlette.datastructures import State
 
-from outlast.sources import FunctionNode, Source, Sources
+from outlast.sources import Source, Sources
+from outlast.syntax import CHANGING, FunctionNode, bound
 
 _CONTAINERS = (list, dict, set, bytearray, deque, queue.Queue, queue.SimpleQueue, asyncio.Queue)
 _SIGNALS = (asyncio.Event, threading.Event)
-# fmt: off
-_CHANGING = frozenset({
-    "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft",
-    "insert", "intersection_update", "pop", "popitem", "popleft", "put", "put_nowait", "remove", "reverse",
-    "rotate", "set", "setdefault", "sort", "subtract", "symmetric_difference_update", "update",
-})
-# fmt: on
 _UNKNOWN = object()
 
 
@@ -110,7 +104,7 @@ class Body:
         self._sources = sources
         self._known = {**imports(self._nodes, names), **_first_parameter(node, receiver)}
         self._rebound = {name for each in self._nodes if isinstance(each, ast.Global) for name in each.names}
-        self._locals = set(_bound([*ast.walk(node.args), *self._nodes])) - self._rebound
+        self._locals = set(bound([*ast.walk(node.args), *self._nodes])) - self._rebound
 
     def uses(self) -> Iterator[Use]:
         """What the function reads of its module and of other modules of the project."""
@@ -154,7 +148,7 @@ class Body:
         return Change(f"`{meaning.text}`", node.lineno, meaning.value)
 
     def _change_by_call(self, node: ast.Call) -> Change | None:
-        if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
+        if not isinstance(node.func, ast.Attribute) or node.func.attr not in CHANGING:
             return None
         meaning = self.meaning(node.func.value)
         if meaning is None or not is_container(meaning.value):
@@ -217,19 +211,6 @@ def _tested_in(test: ast.expr) -> Iterator[ast.expr]:
         yield test
     elif isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
         yield test.left
-
-
-def _bound(nodes: list[ast.AST]) -> Iterator[str]:
-    """The names that a function binds anywhere in it."""
-    for node in nodes:
-        if isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, (FunctionNode, ast.ClassDef, ast.ExceptHandler, ast.MatchAs)):
-            yield node.name or ""
 
 
 def imports(nodes: list[ast.AST], names: Mapping[str, Any]) -> dict[str, Any]:

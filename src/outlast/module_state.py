@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from outlast.globals import Globals
 from outlast.meanings import Body, Change, Meaning, Use, is_container
-from outlast.sources import Source, Sources
+from outlast.sources import Sources
 
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
 
 OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in another process all the same"
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
+_HANDED_OVER = re.compile(r"\b(?:add_task|enqueue|enqueue_sync|BackgroundTask)\(\s*([A-Za-z_][\w.]*)")
 _WRAPPERS = 5  # decorators around one function, at most
 _Call = tuple[object, object]  # a function, and the object whose method it is or None
 
@@ -58,23 +61,40 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
     return None
 
 
+def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType]:
+    """The functions that a module of the project names where it adds or enqueues tasks."""
+    source = sources.module(module)
+    for path in dict.fromkeys(_HANDED_OVER.findall(source.text if source else "")):
+        first, *names = path.split(".")
+        found: object = vars(module).get(first)
+        for name in names:
+            found = inspect.getattr_static(found, name, None)
+        if isinstance(found, FunctionType):
+            yield found
+
+
 class _Search:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._own_modules = sources.own_modules()
+        self._globals = Globals(sources)
+        self._changers: dict[tuple[int, int, int, str], tuple[Body, Change] | None] = {}
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
         waiting = deque(_calls_of(function, None))
-        seen: set[tuple[int, int]] = set()
-        while waiting and len(seen) < FOLLOWED:
+        looked_at: set[tuple[int, int]] = set()
+        followed = 0
+        while waiting and followed < FOLLOWED:
+            self._sources.rest()
             called, receiver = waiting.popleft()
-            body = self._body(called, receiver)
-            if body is None or (id(called), id(receiver)) in seen:
+            if (id(called), id(receiver)) in looked_at:
                 continue
-            seen.add((id(called), id(receiver)))
-            yield body
-            waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
+            looked_at.add((id(called), id(receiver)))
+            body = self._body(called, receiver)
+            if body is not None:
+                followed += 1
+                yield body
+                waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
 
     def shared_in(self, body: Body) -> tuple[str, int] | None:
         """What `body` changes or reads of the state that it shares, and on which line."""
@@ -82,7 +102,7 @@ class _Search:
             what = f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
             return what, change.line
         for use in body.uses():
-            changer = self._changer(use.meaning) if is_container(use.meaning.value) else None
+            changer = self._known_changer(use.meaning) if is_container(use.meaning.value) else None
             if changer is not None:
                 other, change = changer
                 where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
@@ -95,6 +115,12 @@ class _Search:
             return None
         return Body(*found, function.__globals__, receiver, self._sources)
 
+    def _known_changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
+        key = (id(meaning.value), id(meaning.root), id(meaning.owner), meaning.text)
+        if key not in self._changers:
+            self._changers[key] = self._changer(meaning)
+        return self._changers[key]
+
     def _changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
         """The first function that changes what `meaning` leads to, other than at set-up or import."""
         for body, known_as in self._others(meaning):
@@ -105,29 +131,20 @@ class _Search:
 
     def _others(self, meaning: Meaning) -> Iterator[tuple[Body, object]]:
         """The functions that may change it, each with what modules hold that call it."""
-        for module in self._holders(meaning.root):
-            source = self._sources.module(module)
-            if source is not None:
-                yield from self._functions(source, vars(module))
+        names = {*self._globals.names_of(meaning.value), meaning.text.rpartition(".")[2]}
+        for module in self._globals.holders_of(meaning.root):
+            if (source := self._sources.module(module)) is not None:
+                for node in source.changing(names):
+                    yield Body(source, node, vars(module), None, self._sources), vars(module).get(node.name)
         for name, method in _methods(meaning.owner):
             body_of_method = self._body(method, meaning.owner)
             if body_of_method is not None and name not in _CONSTRUCTION:
                 yield body_of_method, meaning.root
 
-    def _functions(self, source: Source, names: Mapping[str, object]) -> Iterator[tuple[Body, object]]:
-        for node in source.functions:
-            yield Body(source, node, names, None, self._sources), names.get(node.name)
-
     def _called_at_import(self, name: str, thing: object) -> bool:
         """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
-        sources = map(self._sources.module, self._holders(thing))
-        return any(name in source.called_at_import for source in sources if source)
-
-    def _holders(self, thing: object) -> list[ModuleType]:
-        """The modules of the project that have `thing`, or a module that has it, as a global."""
-        own = self._own_modules if thing is not None else []
-        direct = [module for module in own if _has(module, thing)]
-        return [module for module in own if module in direct or any(_has(module, other) for other in direct)]
+        sources = map(self._sources.module, self._globals.holders_of(thing))
+        return any(source.calls_at_import(name) for source in sources if source)
 
 
 def _calls_of(value: object, owner: object) -> Iterator[_Call]:
@@ -138,6 +155,8 @@ def _calls_of(value: object, owner: object) -> Iterator[_Call]:
     if isinstance(value, type):
         function, owner = vars(value).get("__init__"), None
     for _ in range(_WRAPPERS):
+        if not callable(function):
+            return
         yield function, None if isinstance(owner, ModuleType) else owner
         function = inspect.getattr_static(function, "__wrapped__", None)
 
@@ -149,11 +168,7 @@ def _concerns(change: Change, meaning: Meaning) -> bool:
 
 def _methods(owner: object) -> Iterator[tuple[str, object]]:
     cls = owner if isinstance(owner, type) else type(owner)
-    return ((name, member) for base in cls.__mro__ for name, member in vars(base).items())
-
-
-def _has(module: ModuleType, thing: object) -> bool:
-    return any(value is thing for value in vars(module).values())
+    return ((name, member) for base in cls.__mro__ for name, member in list(vars(base).items()))
 
 
 def _place(body: Body, at: Change | Use) -> str:

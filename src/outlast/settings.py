@@ -69,8 +69,8 @@ class Settings:
         thread at import; else it is `spawn`).
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
-    keep_done, keep_done_count, keep_failed: for how long, and among how many of the newest tasks, done tasks are
-        kept in the journal, and for how long failed, cancelled and dropped ones, and incidents.
+    keep_done, keep_done_count, keep_failed: for how long, and how many of the newest, done tasks are kept in the
+        journal, and for how long failed, cancelled and dropped ones, incidents, and processes that have ended.
     """
 
     url: str = "sqlite:///.outlast/journal.db"
@@ -113,10 +113,16 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
         """Settings from `arguments` (None means not given), the environment, pyproject.toml and the defaults.
 
-        Raises SettingsError for a name or value that is not known, with the nearest known name.
+        environ: the variables, empty for none; None stands for those of this process.
+        Raises SettingsError for a name or value that is not known, with the nearest known name, and for a
+        pyproject.toml that cannot be read.
         """
         given = {name: value for name, value in arguments.items() if value is not None}
-        layers = (_from_pyproject(Path("pyproject.toml")), _from_environment(environ or os.environ), given)
+        layers = (
+            _from_pyproject(Path("pyproject.toml")),
+            _from_environment(os.environ if environ is None else environ),
+            given,
+        )
         merged: dict[str, Any] = {}
         for layer in layers:
             merged.update({_known(name): _converted(name, value) for name, value in layer.items()})
@@ -170,9 +176,20 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _from_pyproject(path: Path) -> dict[str, Any]:
+    """What [tool.outlast] says. Where a file is that cannot be read, another journal would be used without a word."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError):
+    except FileNotFoundError:
         return {}
-    table = content.get("tool", {}).get("outlast", {})
-    return table if isinstance(table, dict) else {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(
+            f"{path.absolute()} cannot be read, so it is not known which settings of outlast it has: {error}"
+        ) from None
+    return _table(_table(content, "tool", path), "outlast", path)
+
+
+def _table(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    found = content.get(name, {})
+    if not isinstance(found, dict):
+        raise SettingsError(f"{name!r} in {path.absolute()} is {found!r}, but it has to be a table: [tool.outlast]")
+    return found

@@ -1,86 +1,129 @@
-"""The project's source code: which modules are its own, and the syntax tree of a function."""
+"""The project's source code: which modules are its own, and what stands in their files."""
 
 from __future__ import annotations
 
 import ast
-import linecache
+import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tokenize
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+from outlast.syntax import (
+    FunctionNode,
+    Piece,
+    called_at_import,
+    changing_functions,
+    cuts,
+    functions_by_line,
+)
+
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError)
+"""What the parser raises; the second for a NUL, the third for what is nested too deeply."""
+
+KEPT = 16
+"""Of how many pieces the syntax trees are kept: methods of one class are looked at one after the other."""
 
 _LIBRARIES = ("site-packages", "dist-packages")
-_SETUP = frozenset({"asynccontextmanager", "contextmanager", "on_event"})
 
 
 @dataclass(frozen=True)
 class Source:
-    """One parsed file."""
+    """One file. `rest` is called between the steps of what takes long."""
 
     file: str
-    tree: ast.Module
+    text: str
+    rest: Callable[[], None]
 
     @cached_property
-    def by_line(self) -> dict[tuple[str, int], FunctionNode]:
-        """Every function by its name and first line, which is that of its first decorator."""
-        nodes = (node for node in ast.walk(self.tree) if isinstance(node, FunctionNode))
-        return {(node.name, _first_line(node)): node for node in nodes}
+    def tree(self) -> ast.Module:
+        """All of it. Raises one of NOT_PYTHON when it was edited since it was imported, and is none now."""
+        return ast.parse(self.text)
 
     @cached_property
-    def functions(self) -> tuple[FunctionNode, ...]:
-        """Its functions and methods, but for those that set an application up, such as a lifespan."""
-        nodes = _outermost_functions(self.tree)
-        return tuple(node for node in nodes if not _SETUP & set(map(_called, node.decorator_list)))
+    def by_line(self) -> Mapping[tuple[str, int], FunctionNode]:
+        """Every function in it by its name and first line, which is that of its first decorator."""
+        return functions_by_line(self._tree_or_nothing())
+
+    def changing(self, names: Collection[str]) -> Iterator[FunctionNode]:
+        """Its functions and methods that name one of `names` and may change what is not their own.
+
+        Without those that set an application up, such as a lifespan.
+        """
+        try:
+            for number in self._pieces_with(names):
+                self.rest()
+                if number not in self._changing:
+                    self._changing[number] = self._piece(number).changing()
+                yield from self._changing[number]
+        except NOT_PYTHON:  # it was not cut where it should be, or was edited
+            yield from changing_functions(self._tree_or_nothing())
+
+    def calls_at_import(self, name: str) -> bool:
+        """Whether it calls or decorates with `name` at its import, as one does that fills a registry."""
+        try:
+            return any(name in self._piece(number).called_at_import() for number in self._pieces_with([name]))
+        except NOT_PYTHON:
+            return name in called_at_import(self._tree_or_nothing())
+
+    def piece_at(self, line: int) -> Piece:
+        """The piece that has a line, counted from 1."""
+        _, lines = self._cuts
+        return self._piece(max(0, bisect_right(lines, line - 1) - 1))
+
+    def _pieces_with(self, names: Collection[str]) -> list[int]:
+        """The numbers of the pieces that have one of `names` in them."""
+        if not any(name in self.text for name in names):
+            return []
+        begins, _ = self._cuts
+        spans = enumerate(zip(begins, [*begins[1:], len(self.text)], strict=True))
+        return [number for number, span in spans if any(self.text.find(name, *span) >= 0 for name in names)]
+
+    def _piece(self, number: int) -> Piece:
+        begins, lines = self._cuts
+        end = begins[number + 1] if number + 1 < len(begins) else len(self.text)
+        return Piece(lines[number], self.text[begins[number] : end])
 
     @cached_property
-    def called_at_import(self) -> frozenset[str]:
-        """The names that it calls or decorates with at its import, such as a registry's `register`."""
-        return frozenset(filter(None, map(_called, _calls_at_import(self.tree))))
+    def _cuts(self) -> tuple[array[int], array[int]]:
+        """Where the pieces begin: positions, and how many lines stand before.
 
+        Numbers only: thousands of objects would make the garbage collector look at all there is, at once.
+        """
+        found = list(cuts(self.text))
+        return array("L", [begin for begin, _ in found]), array("L", [line for _, line in found])
 
-def _first_line(node: FunctionNode) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    @cached_property
+    def _changing(self) -> dict[int, tuple[FunctionNode, ...]]:
+        return {}
 
-
-def _outermost_functions(node: ast.AST) -> Iterator[FunctionNode]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, FunctionNode):
-            yield child
-        else:
-            yield from _outermost_functions(child)
-
-
-def _calls_at_import(node: ast.AST) -> Iterator[ast.expr]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, FunctionNode):
-            yield from child.decorator_list
-            continue
-        if isinstance(child, ast.ClassDef):
-            yield from child.decorator_list
-        if isinstance(child, ast.Call):
-            yield child
-        yield from _calls_at_import(child)
-
-
-def _called(node: ast.expr) -> str:
-    """The last name of what is called: `register` in `registry.register("x")` and in `registry.register`."""
-    target = node.func if isinstance(node, ast.Call) else node
-    return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+    def _tree_or_nothing(self) -> ast.Module:
+        try:
+            return self.tree
+        except NOT_PYTHON:
+            return ast.Module([], [])
 
 
 class Sources:
-    """Finds and parses source files, each once."""
+    """Finds and reads source files, each once as long as it stays the same.
 
-    def __init__(self) -> None:
+    `rest` is called between the steps of what takes long, for example to let other threads have their turn.
+    """
+
+    def __init__(self, rest: Callable[[], None] = lambda: None) -> None:
         paths = sysconfig.get_paths()
-        self._outside = {Path(paths["stdlib"]), Path(paths["platstdlib"]), Path(__file__).parent}
+        outside = (paths["stdlib"], paths["platstdlib"], str(Path(__file__).parent))
+        self._outside = tuple(f"{folder}{os.sep}" for folder in outside)
         self._own: dict[str, bool] = {}
-        self._parsed: dict[str, Source | None] = {}
+        self._read: dict[str, tuple[int, Source | None]] = {}  # when it was changed (ns), and what was in it then
+        self._functions_of = lru_cache(maxsize=KEPT)(Piece.functions)
+        self.rest = rest
 
     def function(self, function: object) -> tuple[Source, FunctionNode] | None:
         """The source of a function of the project; None for others and where there is no source."""
@@ -88,8 +131,18 @@ class Sources:
             return None
         code = function.__code__
         source = self.file(code.co_filename)
-        node = source.by_line.get((code.co_name, code.co_firstlineno)) if source else None
+        node = self._functions_near(source, code).get((code.co_name, code.co_firstlineno)) if source else None
         return (source, node) if source and node else None
+
+    def _functions_near(self, source: Source, code: CodeType) -> Mapping[tuple[str, int], FunctionNode]:
+        """Those of the whole file's tree where that was asked for, or where the file is not cut as it should be."""
+        if "tree" in vars(source):
+            return source.by_line
+        self.rest()
+        try:
+            return self._functions_of(source.piece_at(code.co_firstlineno))
+        except NOT_PYTHON:
+            return source.by_line
 
     def module(self, module: ModuleType) -> Source | None:
         """The source of a module of the project."""
@@ -111,24 +164,30 @@ class Sources:
     def is_own_file(self, file: str) -> bool:
         """Whether `file` is of the project."""
         if file not in self._own:
-            self._own[file] = self._belongs(Path(file))
+            self._own[file] = self._belongs(file)
         return self._own[file]
 
     def file(self, file: str) -> Source | None:
-        """The source in `file`; None where there is none, or it is not Python."""
-        if file not in self._parsed:
-            self._parsed[file] = _parse(file)
-        return self._parsed[file]
+        """The source in `file`; None where there is none."""
+        try:
+            changed_at = os.stat(file).st_mtime_ns  # noqa: PTH116 - for each file of a project, often
+        except OSError:
+            return None
+        known = self._read.get(file)
+        if known is None or known[0] != changed_at:
+            self.rest()
+            known = self._read[file] = changed_at, self._source(file)
+        return known[1]
 
-    def _belongs(self, path: Path) -> bool:
-        if path.suffix != ".py" or any(name in path.parts for name in _LIBRARIES):
+    def _source(self, file: str) -> Source | None:
+        try:
+            with tokenize.open(file) as opened:
+                return Source(file, opened.read(), self.rest)
+        except (OSError, UnicodeDecodeError, SyntaxError):  # the last for an encoding that there is not
+            return None
+
+    def _belongs(self, file: str) -> bool:
+        self.rest()
+        if not file.endswith(".py") or any(f"{os.sep}{name}{os.sep}" in file for name in _LIBRARIES):
             return False
-        return not any(path.is_relative_to(folder) for folder in self._outside)
-
-
-def _parse(file: str) -> Source | None:
-    lines = linecache.getlines(file)
-    try:
-        return Source(file, ast.parse("".join(lines))) if lines else None
-    except SyntaxError:  # it was edited since it was imported
-        return None
+        return not file.startswith(self._outside)

@@ -220,7 +220,7 @@ def test_what_raises_when_it_is_looked_at_runs_inline_and_says_so(
     installed: tuple[FastAPI, Outlast], which: str
 ) -> None:
     task = BoxedTask(Shy()) if which == "function" else BoxedTask(never, Unseen())
-    planned = plan_or_inline(task, installed[1].functions)
+    planned = plan_or_inline(task, installed[1].functions.describe)
     assert planned.is_inline
     assert planned.function.isprintable() and planned.reason.isprintable() and planned.reason
 

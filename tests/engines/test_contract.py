@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from outlast.engines import statements
 from outlast.engines.contract import Drop, Journal, ProcessEntry, Retention
 from outlast.engines.history import History, Record
 from outlast.engines.sqlite import SqliteJournal
@@ -259,7 +260,74 @@ def test_only_the_newest_done_tasks_are_kept(journal: SqliteJournal, web: int, r
 
 def prune(journal: Journal, keep: Retention, now: float) -> int:
     with journal.transaction():
-        return journal.prune(keep, 100, now)
+        return journal.prune(keep, 100, now, journal.surplus(keep.count))
+
+
+def test_a_slice_of_pruning_takes_the_oldest_and_their_events(journal: SqliteJournal, web: int, runner: int) -> None:
+    ids = add(journal, web, *(new_task(State.WAITING) for _ in range(3)))
+    for now, claimed in enumerate(claim(journal, runner)):
+        with journal.transaction():
+            journal.settle([done(claimed)], float(now))
+    with journal.transaction():
+        assert journal.prune(Retention(done=0.0, count=10, failed=0.0), 2, 10.0) == 2
+    assert [one.id for one in History(journal.path).tasks()] == [shown(ids[2])]
+    with journal.transaction():
+        tasks = {task for (task,) in journal._opened().execute("SELECT task FROM event")}
+    assert tasks == {ids[2]}
+
+
+@pytest.mark.parametrize("statement", ["PRUNE", "PRUNE_EVENTS", "PRUNE_INCIDENTS", "PRUNE_PROCESSES", "SURPLUS"])
+def test_what_is_past_keeping_is_found_by_an_index(journal: SqliteJournal, statement: str) -> None:
+    query = getattr(statements, statement)
+    bindings = {"PRUNE": (0, 0, 0, 1), "PRUNE_EVENTS": ("[]",), "SURPLUS": (1,)}.get(statement, (0, 1))
+    with journal.transaction():
+        plan = [str(row[-1]) for row in journal._opened().execute(f"EXPLAIN QUERY PLAN {query}", bindings)]
+    assert not [step for step in plan if step.startswith(("SCAN task", "SCAN event", "SCAN process", "SCAN incident"))]
+    assert not [step for step in plan if "TEMP B-TREE" in step]
+
+
+def test_processes_that_have_ended_long_ago_are_forgotten(journal: SqliteJournal, web: int, runner: int) -> None:
+    with journal.transaction():
+        journal.leave(web, "gone", 10.0)
+    assert prune(journal, Retention(done=100, count=10, failed=100), now=100) == 0
+    assert prune(journal, Retention(done=100, count=10, failed=100), now=111) == 1
+    with journal.transaction():
+        assert journal.present("runner"), "who is there is never forgotten"
+        assert journal.enter(ProcessEntry("web", 1, "machine", 1.0)) > max(web, runner), "no number is given twice"
+
+
+def test_what_was_learned_is_forgotten_when_it_is_not_seen_for_long(journal: SqliteJournal, web: int) -> None:
+    keep, days = Retention(done=1, count=10, failed=1), 86_400.0
+    with journal.transaction():
+        journal.learn("app:send", "code", 1.0, 0.0)
+    prune(journal, keep, now=89 * days)
+    assert len(History(journal.path).summary(0.0).blockers) == 1
+    prune(journal, keep, now=91 * days)
+    assert History(journal.path).summary(0.0).blockers == {}
+
+
+def test_a_task_of_what_was_learned_keeps_it_known(journal: SqliteJournal, web: int, runner: int) -> None:
+    keep, days = Retention(done=1, count=10, failed=1), 86_400.0
+    with journal.transaction():
+        journal.learn("app:send", "code", 1.0, 0.0)
+        journal.add([replace(new_task(State.WAITING), code="code")], web)
+        assert journal.claim_company(runner, 50 * days)
+    prune(journal, keep, now=91 * days)
+    assert len(History(journal.path).summary(0.0).blockers) == 1
+
+
+def test_what_waits_is_set_apart_once_for_a_function_and_its_code(journal: SqliteJournal, web: int) -> None:
+    add(journal, web, new_task(State.WAITING))
+    assert [rows_changed_by_learning(journal, "code") for _ in range(3)] == [2, 1, 1]
+    add(journal, web, new_task(State.WAITING))
+    assert rows_changed_by_learning(journal, "other code") == 2, "what is known of it, and the task that waits"
+
+
+def rows_changed_by_learning(journal: SqliteJournal, code: str) -> int:
+    with journal.transaction():
+        before = journal._opened().total_changes()
+        journal.learn("app:send", code, 1.0, 0.0)
+        return journal._opened().total_changes() - before
 
 
 def test_the_id_of_a_process_whose_transaction_failed_is_never_anothers(journal: SqliteJournal) -> None:

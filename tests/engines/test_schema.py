@@ -10,9 +10,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from outlast import events
+from outlast.engines import schema
 from outlast.engines.history import History, IncidentCounts
 from outlast.engines.opening import connect
-from outlast.engines.schema import SCHEMA_VERSION, version_of
+from outlast.engines.schema import SCHEMA_VERSION, STEPS, version_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import IncidentNotFound, JournalUnusable
 
@@ -40,15 +42,20 @@ print(connection.pragma("user_version"), flush=True)
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A journal as version 1 made it, with a task that waits."""
-    path = tmp_path / "journal.db"
+    return made_by(tmp_path, 1)
+
+
+def made_by(folder: Path, version: int) -> Path:
+    path = folder / "journal.db"
     connection = apsw.Connection(str(path))
-    connection.execute(files("outlast.engines").joinpath("schema.sql").read_text())
+    for step in STEPS[:version]:
+        connection.execute(files("outlast.engines").joinpath(step).read_text())
     connection.execute(
         "INSERT INTO task (id, state, lane, calling, run_at, created_at, function, arguments, origin) "
         "VALUES (?, 1, 'loop', 'loop', 0, 1.0, 'app:send', '{}', 'GET /')",
         (OLD_TASK,),
     )
-    connection.pragma("user_version", 1)
+    connection.pragma("user_version", version)
     connection.close()
     return path
 
@@ -69,15 +76,30 @@ def test_a_fresh_journal_and_a_migrated_one_have_the_same_shape(old: Path, tmp_p
         journal.open()
         journal.close()
     assert shape(old) == shape(fresh)
-    assert (shape(old)[0], "incident" in shape(old)[1]) == (SCHEMA_VERSION, True)
+    assert (shape(old)[0], {"incident", "ended"} <= shape(old)[1]) == (SCHEMA_VERSION, True)
 
 
-def test_what_was_in_an_older_journal_stays(old: Path) -> None:
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_what_was_in_an_older_journal_stays(tmp_path: Path, version: int) -> None:
+    old = made_by(tmp_path, version)
+    assert [one.function for one in History(old).tasks()] == ["app:send"]
     journal = SqliteJournal(f"sqlite:///{old}")
     with journal.transaction():
         assert journal.unfinished() == 1
     journal.close()
     assert [one.function for one in History(old).tasks()] == ["app:send"]
+    assert shape(old)[0] == SCHEMA_VERSION
+
+
+def test_that_a_large_journal_is_brought_forward_is_said_before(
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(schema, "LARGE", 1)
+    SqliteJournal(f"sqlite:///{old}").open()
+    SqliteJournal(f"sqlite:///{old.with_name('fresh.db')}").open()
+    assert [record.getMessage() for record in caplog.records] == [
+        events.journal_migrates(old, 0, 1, SCHEMA_VERSION)  # of less than one MiB
+    ]
 
 
 def test_an_older_journal_can_be_read_and_is_left_as_it_is(old: Path) -> None:

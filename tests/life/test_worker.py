@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from outlast.frames import packed
+from outlast.hello import VERSION, Environment, Hello
+from outlast.settings import Settings
 from tests.life.captured import Capture, captured
 from tests.support.processes import runners_in
 from tests.support.servers import PATIENCE, Server, eventually, is_alive
@@ -115,3 +121,46 @@ def test_a_worker_holds_nothing_of_a_server_that_has_stopped(capture: Capture) -
         server.stop()
         eventually(capture.is_over, "the captured output of the server ends")
         assert worker.poll() is None
+
+
+@contextmanager
+def greeted(folder: Path, hello: dict[str, object]) -> Iterator[socket.socket]:
+    """Somebody who says hello to the runner in `folder`, and passes two files."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, Path(os.devnull).open("wb") as output:
+        connection.settimeout(10)
+        connection.connect(str(folder / "runner.sock"))
+        socket.send_fds(connection, [packed(hello)], [output.fileno()] * 2)
+        yield connection
+
+
+def hello_of(folder: Path, **more: object) -> dict[str, object]:
+    environment = replace(Environment.here("main:app", Settings()), folder=str(folder))
+    return {**Hello(1, VERSION, serves=True, environment=environment).message(), **more}
+
+
+def test_a_web_worker_of_another_outlast_is_made_room_for_whatever_it_says(server: Server) -> None:
+    with working(server.folder) as worker:
+        eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")
+        later = hello_of(server.folder, version="99", environment={"settings": {"runner": "of a later version"}})
+        with greeted(server.journal.parent, later):
+            assert worker.wait(20) == 0
+    assert f"a web worker has outlast 99, this is {VERSION}" in said(server.folder)
+
+
+def test_of_a_hello_that_is_not_understood_nothing_stays_open(server: Server) -> None:
+    with working(server.folder) as worker:
+        eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")
+        with greeted(server.journal.parent, hello_of(server.folder, environment={})):
+            eventually(lambda: "said hello in a way" in said(server.folder), "it says so")
+            eventually(lambda: os.devnull not in writable_files_of(worker.pid), "what was passed is closed")
+
+
+def writable_files_of(pid: int) -> list[str]:
+    """What a process has open for writing, but for its own output and what it reads from."""
+    held = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            flags = re.search(r"flags:\s*(\d+)", (descriptor.parents[1] / "fdinfo" / descriptor.name).read_text())
+            if flags and int(flags[1], 8) & os.O_WRONLY and int(descriptor.name) > 2:
+                held.append(str(descriptor.readlink()))
+    return held

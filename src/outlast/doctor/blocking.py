@@ -15,7 +15,7 @@ from outlast.doctor.inference import is_receiver, kind_of
 from outlast.doctor.project import Project, shown_file, statements_outside_of_functions
 from outlast.doctor.scopes import Scope
 from outlast.functions import is_async
-from outlast.sources import FunctionNode
+from outlast.syntax import FunctionNode
 
 _SETUP = frozenset({"asynccontextmanager", "on_event"})
 _HARMLESS_DECORATORS = frozenset({"classmethod", "staticmethod"})

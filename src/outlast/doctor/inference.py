@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from outlast.doctor.scopes import UNKNOWN, Scope
-from outlast.sources import FunctionNode
+from outlast.syntax import FunctionNode
 
 _STEPS = 4  # assignments followed from one name
 _GIVES: Mapping[str, str] = {

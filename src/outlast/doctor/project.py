@@ -13,7 +13,8 @@ from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
-from outlast.sources import FunctionNode, Source, Sources
+from outlast.sources import NOT_PYTHON, Source, Sources
+from outlast.syntax import FunctionNode
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Project:
             path = Path(str(module.__file__)).resolve()
             if not any(path.is_relative_to(place) for place in (self._folder, home)):
                 continue
-            source = self._sources.module(module)
+            source = _readable(self._sources.module(module))
             if source is not None and module.__name__ not in self.files:
                 self.files[module.__name__] = ProjectFile(module.__name__, source, module)
                 self._remember_root(path, module.__name__)
@@ -102,7 +103,7 @@ class Project:
         path = next((found for root in self._roots if (found := _file_of(root, name))), None)
         if path is None or not self._sources.is_own_file(str(path)):
             return None
-        source = self._sources.file(str(path))
+        source = _readable(self._sources.file(str(path)))
         if source is None:
             self.broken.extend(_complaint(path))
             return None
@@ -160,6 +161,14 @@ def _file_of(root: Path, name: str) -> Path | None:
     base = root.joinpath(*name.split("."))
     candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _readable(source: Source | None) -> Source | None:
+    """`source`, if there is Python in it."""
+    try:
+        return source if source and source.tree.body else None
+    except NOT_PYTHON:
+        return None
 
 
 def _complaint(path: Path) -> Iterator[BrokenFile]:

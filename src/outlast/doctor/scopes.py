@@ -12,7 +12,8 @@ from typing import Any
 
 from outlast.doctor.project import Project, ProjectFile, imported_names, statements_outside_of_functions
 from outlast.meanings import Body, Meaning, imports
-from outlast.sources import FunctionNode, Sources
+from outlast.sources import Sources
+from outlast.syntax import FunctionNode
 
 UNKNOWN = object()
 _NOBODY = ast.FunctionDef(

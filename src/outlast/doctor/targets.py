@@ -14,7 +14,7 @@ from outlast.doctor.project import Project, ProjectFile
 from outlast.doctor.scopes import UNKNOWN, Scope, object_named
 from outlast.functions import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, is_bound_to
 from outlast.meanings import Meaning
-from outlast.sources import FunctionNode
+from outlast.syntax import FunctionNode
 
 _STEPS = 4  # names that stand for other names
 _MOST = 20  # functions in one container

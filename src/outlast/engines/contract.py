@@ -80,8 +80,8 @@ class ProcessEntry:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished tasks are kept: done ones for `done` seconds and at most `count` of the newest tasks, others
-    for `failed` seconds, as incidents are."""
+    """How long finished tasks are kept: done ones for `done` seconds and the newest `count` at most, others for
+    `failed` seconds, as incidents and processes that have ended are."""
 
     done: float
     count: int
@@ -215,8 +215,19 @@ class Journal(Protocol):
         """
         ...
 
-    def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
+    def surplus(self, count: int) -> int:
+        """The newest done task that is not among the newest `count` of them, by when they ended; 0 for none.
+
+        Also outside of a transaction, where it belongs: it may take long.
+        """
+        ...
+
+    def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:
+        """Forget up to `limit` finished tasks, incidents and ended processes that are past keeping, in a short time.
+
+        Returns how many it were: 0 when there was nothing. `beyond` is what `surplus` has said of `keep.count`. What
+        was learned of a function goes when neither a task nor a stall of it was seen for long.
+        """
         ...
 
     def unfinished(self) -> int:

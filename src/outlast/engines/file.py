@@ -21,7 +21,7 @@ import apsw
 from outlast import events
 from outlast.engines.opening import shows_damage
 from outlast.engines.place import SIDES, prepare_folder
-from outlast.errors import StoreFailed
+from outlast.errors import JournalBusy
 from outlast.ownership import open_own
 from outlast.place import Place
 
@@ -60,7 +60,7 @@ def _inode(name: str) -> Inode | None:
 class Presence:
     """That this process has the journal at `place` open, for whoever finds no file there and would make an empty one.
 
-    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises StoreFailed when the file stays
+    Held by a lock of its own, in a hidden file that nobody deletes by the way. Raises JournalBusy when the file stays
     away for `patience` seconds although somebody has it open, who puts it back as soon as he looks.
     """
 
@@ -80,10 +80,10 @@ class Presence:
                 if not path.exists():
                     make()
             elif time.monotonic() > deadline:
-                raise StoreFailed(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
+                raise JournalBusy(events.journal_not_written(path, "it is gone, and who has it open did not look yet"))
             else:
                 time.sleep(LOOK)
-        fcntl.flock(self._file, fcntl.LOCK_SH)
+        _lock(self._file, fcntl.LOCK_SH, path, patience)
 
     def _is_the_only_one(self) -> bool:
         try:
@@ -93,23 +93,37 @@ class Presence:
         return True
 
 
-def make_journal(place: Place, prepare: Callable[[apsw.Connection], None]) -> None:
+def _lock(descriptor: int, how: int, path: Path, patience: float) -> None:
+    """Raises JournalBusy when somebody else keeps the lock for `patience` seconds: he may be stopped."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise JournalBusy(events.journal_not_written(path, "another process puts a file there")) from error
+            time.sleep(LOOK)
+        else:
+            return
+
+
+def make_journal(place: Place, prepare: Callable[[apsw.Connection], None], patience: float) -> None:
     """Make an empty journal at `place`, where there is none and nobody has one open. `prepare` writes its schema."""
-    with _alone(place):
+    with _alone(place, patience):
         _place(place.journal, _draft(place.journal, prepare), keeps=True)
 
 
 def put_back(
-    place: Place, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None]
+    place: Place, lost: apsw.Connection, identity: Identity, prepare: Callable[[apsw.Connection], None], patience: float
 ) -> None:
     """Make a journal at `place` of what is in `lost`, which is open and was the one there (`identity`).
 
     Does nothing when somebody else has put another one there. If `lost` cannot be read to its end, the new one is
-    empty. Raises apsw.Error or OSError when there is no room, for example.
+    empty. Raises apsw.Error or OSError when there is no room, for example, and JournalBusy when somebody else is at it.
     """
     prepare_folder(place)
     path = place.journal
-    with _locked(lost) as readable, _alone(place):
+    with _locked(lost) as readable, _alone(place, patience):
         if Identity.at(path).file not in (None, identity.file):
             return
         draft = _draft(path, prepare)
@@ -121,14 +135,14 @@ def put_back(
 
 
 @contextmanager
-def _alone(place: Place) -> Iterator[None]:
+def _alone(place: Place, patience: float) -> Iterator[None]:
     """One process at a time, by a lock on a file for that alone.
 
     To close a journal's own file would drop SQLite's locks on it, and the folder can be locked by whoever may read it.
     """
     file = open_own(place.turns, os.O_RDWR | os.O_CREAT, place.owners())
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock(file, fcntl.LOCK_EX, place.journal, patience)
         yield
     finally:
         os.close(file)

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 
 from outlast import events, hindrances
-from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
 from outlast.text import in_one_line
 
 CHECKING_TIME = 1.0  # seconds of the write lock at most
@@ -19,6 +19,7 @@ BUSY_SLEEP = 0.0002  # seconds; SQLite's own back-off starves one of two writers
 MAGIC = b"SQLite format 3\0"
 LARGEST_LOG = 16 << 20  # bytes that the write-ahead log keeps on disk once a long reader has let go of it
 
+_BUSY = (apsw.BusyError, apsw.LockedError)
 _REFUSED = (apsw.ConstraintError, apsw.TooBigError, apsw.RangeError, apsw.MismatchError)
 _NO_VALUE = (ValueError, OverflowError, TypeError)  # what Python raises for a value that SQLite cannot hold
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError)
@@ -94,6 +95,8 @@ def translated(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except _BUSY as error:
+        raise JournalBusy(events.journal_not_written(path, error)) from error
     except _REFUSED as error:
         raise TaskRefused(hindrances.value_refused(path, in_one_line(error))) from error
     except _CLOSED_TO_US as error:

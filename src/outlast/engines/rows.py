@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from outlast.engines.contract import CLAIM_BYTES
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
 
@@ -100,3 +101,9 @@ def drawn_id(newest: int) -> int:
     milliseconds = max(0, int((time.time() - TaskIds.BEGINNING) * 1000))
     drawn = milliseconds << TaskIds.COUNT_BITS + 1 | secrets.randbits(TaskIds.COUNT_BITS + 1)
     return drawn * TaskIds.KNOWN + (newest + 1) % TaskIds.KNOWN
+
+
+def room_after(taken: Sequence[Claimed], limit: int) -> int:
+    """How many more may be claimed, if they are as large as those before."""
+    size = sum(len(one.arguments) for one in taken)
+    return min(limit - len(taken), (CLAIM_BYTES - size) * len(taken) // max(1, size))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import apsw
 from outlast import events
 from outlast.errors import JournalUnusable
 
-STEPS = ("schema.sql", "schema_2.sql")
+log = logging.getLogger("outlast")
+LARGE = 100 << 20  # bytes from which on a migration may take longer than a request waits
+STEPS = ("schema.sql", "schema_2.sql", "schema_3.sql")
 """The file that leads to version 1, 2, …. One that was released is never changed: the next step mends it."""
 
 SCHEMA_VERSION = len(STEPS)
@@ -29,7 +32,7 @@ def migrate(connection: apsw.Connection, path: Path) -> None:
     try:
         found = version_of(connection)  # another process may have been here while this one waited for the lock
         if not _is_current(found, path):
-            _take_steps(connection, found)
+            _take_steps(connection, path, found)
         connection.execute("COMMIT")
     finally:
         if not connection.get_autocommit():
@@ -42,7 +45,10 @@ def _is_current(found: int, path: Path) -> bool:
     return found == SCHEMA_VERSION
 
 
-def _take_steps(connection: apsw.Connection, found: int) -> None:
+def _take_steps(connection: apsw.Connection, path: Path, found: int) -> None:
+    size = int(connection.pragma("page_count")) * int(connection.pragma("page_size"))
+    if found and size > LARGE:
+        log.warning("%s", events.journal_migrates(path, size, found, SCHEMA_VERSION))
     for step in STEPS[found:]:
         connection.execute(files("outlast.engines").joinpath(step).read_text(encoding="utf-8"))
     connection.pragma("user_version", SCHEMA_VERSION)

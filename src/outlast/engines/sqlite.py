@@ -13,13 +13,14 @@ from typing import Any
 import apsw
 
 from outlast import events, hindrances
+from outlast.engines import pruning
 from outlast.engines import statements as sql
-from outlast.engines.contract import CLAIM_BYTES, Drop, ProcessEntry, Retention
+from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
-from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, sentence, settle_row
+from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, room_after, sentence, settle_row
 from outlast.engines.schema import migrate
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
@@ -64,7 +65,7 @@ class SqliteJournal:
 
     def _open(self) -> apsw.Connection:
         prepare_folder(self._place)
-        presence = Presence(self._place, self._patience, lambda: make_journal(self._place, self._prepare))
+        presence = Presence(self._place, self._patience, self._make)
         try:
             self._connection = self._connected()
         except BaseException:
@@ -81,6 +82,9 @@ class SqliteJournal:
         now = Identity.at(self.path)
         self._identity = now if now.file == before.file else NOWHERE
         return connection
+
+    def _make(self) -> None:
+        make_journal(self._place, self._prepare, self._patience)
 
     def _prepare(self, draft: apsw.Connection) -> None:
         switch_to_wal(draft, self._patience)
@@ -151,7 +155,7 @@ class SqliteJournal:
             return self._connection
         with reached(self.path):
             if self._connection is not None and now.file in (None, self._identity.file):
-                put_back(self._place, self._connection, self._identity, self._prepare)
+                put_back(self._place, self._connection, self._identity, self._prepare, self._patience)
             self.close()
             return self._open()
 
@@ -216,7 +220,7 @@ class SqliteJournal:
         while wanted > 0:
             rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, wanted)).fetchall()
             taken += self._started(rows, now)
-            wanted = 0 if len(rows) < wanted else _room_after(taken, limit)
+            wanted = 0 if len(rows) < wanted else room_after(taken, limit)
         return taken
 
     def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
@@ -226,7 +230,9 @@ class SqliteJournal:
             return []
         company = 1 if suspects else first[0]
         rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, ALONE_AFTER, suspects)).fetchall()
-        return self._started(rows, now)
+        attempts = self._started(rows, now)
+        self._opened().execute(sql.SEEN_AGAIN, (now, json.dumps([one.function for one in attempts])))
+        return attempts
 
     def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
         attempts = self._readable(rows, now)
@@ -259,9 +265,11 @@ class SqliteJournal:
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
-        path = one_line(function, LONGEST_PATH)
-        self._opened().execute(sql.LEARN, (path, one_line(code, MOST_NAME), seconds, now))
-        self._opened().execute(sql.SET_APART, (path,))
+        path, code = one_line(function, LONGEST_PATH), one_line(code, MOST_NAME)
+        is_new = self._opened().execute(sql.IS_LEARNED, (path, code)).fetchone() is None
+        self._opened().execute(sql.LEARN, (path, code, seconds, now))
+        if is_new:  # a look at all that waits: what was added since is apart already
+            self._opened().execute(sql.SET_APART, (path,))
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
@@ -340,14 +348,14 @@ class SqliteJournal:
                 self._opened().execute(sql.ADD_INCIDENT, values)
         self._opened().execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
 
-    def prune(self, keep: Retention, limit: int, now: float) -> int:
-        """Forget up to `limit` finished tasks and incidents that are past keeping; returns how many it were."""
-        beyond = self._opened().execute(sql.COUNTED, (keep.count,)).fetchone()
-        values = (now - keep.done, now - keep.failed, beyond[0] if beyond else 0, limit)
-        gone = [row[0] for row in self._opened().execute(sql.PRUNE, values)]
-        self._opened().execute("DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))", (json.dumps(gone),))
-        old = self._opened().execute(sql.PRUNE_INCIDENTS, (now - keep.failed, limit - len(gone))).fetchall()
-        return len(gone) + len(old)
+    def surplus(self, count: int) -> int:
+        """The newest done task beyond the newest `count`. Also outside of a transaction, where it belongs."""
+        with translated(self.path):
+            return pruning.surplus(self._here(), count)
+
+    def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:
+        """Forget up to `limit` of what is past keeping, for a few milliseconds; returns how many it were."""
+        return pruning.prune(self._opened(), keep, limit, now, beyond)
 
     def unfinished(self) -> int:
         """How many tasks are held, waiting or running. Also outside of a transaction: takes no lock."""
@@ -384,12 +392,6 @@ def _write_back(connection: apsw.Connection) -> None:
     connection.set_busy_handler(None)
     with suppress(apsw.Error):
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-
-
-def _room_after(taken: Sequence[Claimed], limit: int) -> int:
-    """How many more may be claimed, if they are as large as those before."""
-    size = sum(len(one.arguments) for one in taken)
-    return min(limit - len(taken), (CLAIM_BYTES - size) * len(taken) // max(1, size))
 
 
 def _number(answer: apsw.Cursor) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from outlast.tasks import State, origins_of
 
 READY, LIVE = "state = 1 AND state <= 2", "state <= 2"  # `state <= 2` lets SQLite use the partial index
+DONE = "state = 3 AND state > 2"  # and `state > 2` the other one
 
 
 def _from(target: State) -> str:
@@ -63,6 +64,8 @@ RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 LEARN = """
 INSERT INTO function (path, code, seconds, seen_at) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT (path) DO UPDATE SET code = ?2, seconds = max(seconds, ?3), seen_at = ?4"""
+IS_LEARNED = "SELECT 1 FROM function WHERE path = ? AND code = ?"
+SEEN_AGAIN = "UPDATE function SET seen_at = ?1 WHERE path IN (SELECT value FROM json_each(?2)) AND seen_at < ?1 - 86400"
 SET_APART = f"""
 UPDATE task SET lane = 'alone', company = 1
 WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
@@ -83,12 +86,21 @@ SELECT value FROM json_each(?)
 WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, CAST(lane AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
-COUNTED = "SELECT id FROM task ORDER BY id DESC LIMIT 1 OFFSET ?"
-PRUNE = """
+SURPLUS = f"SELECT id FROM task WHERE {DONE} ORDER BY ended_at DESC, id DESC LIMIT 1 OFFSET ?"  # noqa: S608
+PRUNE = f"""
 DELETE FROM task WHERE id IN (
     SELECT id FROM task
-    WHERE (state = 3 AND (ended_at < ?1 OR id <= ?3)) OR (state > 3 AND ended_at < ?2) ORDER BY id LIMIT ?4)
-RETURNING id"""
+    WHERE {DONE} AND ended_at < max(?1, coalesce((SELECT ended_at FROM task WHERE id = ?3), ?1))
+    UNION ALL
+    SELECT id FROM task WHERE {DONE} AND ended_at = (SELECT ended_at FROM task WHERE id = ?3) AND id <= ?3
+    UNION ALL
+    SELECT id FROM task WHERE state > 2 AND state IN (4, 5, 6) AND ended_at < ?2
+    LIMIT ?4)
+RETURNING id"""  # noqa: S608
+PRUNE_EVENTS = "DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))"
+PRUNE_PROCESSES = """
+DELETE FROM process WHERE id IN (SELECT id FROM process WHERE left_at < ? ORDER BY left_at LIMIT ?) RETURNING id"""
+PRUNE_FUNCTIONS = "DELETE FROM function WHERE seen_at < ?"
 JOIN_INCIDENT = """
 UPDATE incident SET times = times + :times, seconds = max(seconds, :seconds), first_at = min(first_at, :at),
     last_at = max(last_at, :at), pid = iif(:at >= last_at, :pid, pid),

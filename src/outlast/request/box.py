@@ -18,7 +18,7 @@ from outlast.request.inline import run_inline
 from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
-from outlast.request.store import Journal, NoJournal, Store
+from outlast.request.store import Journal, NoJournal, Store, TaskFunction
 from outlast.tasks import Lane, NewTask, State, renumbered
 from outlast.watch.flights import InFlight
 
@@ -101,6 +101,18 @@ class Box:
         promised = [entry for entry in self._entries.values() if entry.promised and entry.ready]
         return [entry for entry in dict.fromkeys(carried + promised) if entry.step is Step.SEEN]
 
+    def knows(self, entry: Entry) -> bool:
+        """Whether it is known how an entry will run, or can be said without a look into a file."""
+        return self.mode != REAL or entry.task.original is not None or self.outlast.functions.knows(entry.task.func)
+
+    async def look_into(self, entries: Sequence[Entry]) -> None:
+        """Wait until it is known how each will run; one that was planned before that may have to run here."""
+        unknown = [entry for entry in entries if not self.knows(entry)]
+        await self.outlast.functions.look_into([entry.task.func for entry in unknown])
+        for entry in unknown:
+            if entry.plan is not None and (reason := self.describe(entry.task.func).inline_reason):
+                self.set_plan(entry, entry.plan.inline(reason))
+
     def offer(self, entries: Sequence[Entry]) -> list[Add]:
         """The changes that store `entries`."""
         warning = order_warning([self.plan_of(entry) for entry in entries])
@@ -137,6 +149,9 @@ class Box:
         """Store what came after the response was started, or in a WebSocket. Nobody waits here."""
         fresh = [entry for entry in entries if entry.step is Step.SEEN]
         if fresh and not self.refused:
+            for entry in fresh:
+                if not self.knows(entry):
+                    self.outlast.functions.presume(entry.task.func)
             self.journal.store_soon(self.offer(fresh))
             self.hold(fresh, recorded=True)
             self.unconfirmed = True
@@ -161,12 +176,19 @@ class Box:
 
     def plan_of(self, entry: Entry) -> Plan:
         """How an entry will run; found out when it is first asked for."""
-        return entry.plan or self.set_plan(entry, plan_or_inline(entry.task, self.outlast.functions))
+        return entry.plan or self.set_plan(entry, plan_or_inline(entry.task, self.describe))
+
+    def describe(self, function: Callable[..., Any]) -> TaskFunction:
+        """What a task of `function` needs. On a server's event loop no file is read for that."""
+        functions = self.outlast.functions
+        return functions.describe_now(function) if self.mode == REAL else functions.describe(function)
 
     # Steps
 
     async def _sent(self, entry: Entry) -> None:
         entry.called = True
+        if entry.step is Step.SEEN:
+            await self.look_into([entry])
         self.submit([entry])
         if self.plan_of(entry).is_inline and entry.step is Step.HELD:
             await self._run(entry)

@@ -119,12 +119,20 @@ class HttpCall(Call):
         return Ending.of(error, self._refused_by, self.box.status)
 
     async def _start(self, message: Message) -> None:
-        entries = self.box.offerable()
+        entries = await self._offerable()
         if not entries or await self._stored(entries):
             self.box.status = message["status"]
             await self._pass(message)
         else:
             await self._refuse()
+
+    async def _offerable(self) -> Sequence[Entry]:
+        """The tasks to be stored, once it is known how they will run: others may be added until then."""
+        entries = self.box.offerable()
+        while not all(map(self.box.knows, entries)):
+            await self.box.look_into(entries)
+            entries = self.box.offerable()
+        return entries
 
     async def _pass(self, message: Message) -> None:
         try:

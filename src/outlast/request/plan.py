@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from outlast.errors import NotStorable
 from outlast.request.boxed import BoxedTask
-from outlast.request.store import Functions
+from outlast.request.store import TaskFunction
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.text import MOST_NAME, MOST_REASON, in_one_line, name_of_class, one_line
+
+Describe = Callable[[Callable[..., Any]], TaskFunction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +36,24 @@ class Plan:
         return replace(self, arguments=None, lane=Lane.INLINE, reason=reason, terms=NO_TERMS)
 
 
-def plan(task: BoxedTask, functions: Functions) -> Plan:
+def plan(task: BoxedTask, describe: Describe) -> Plan:
     """Raises NotStorable for what cannot travel to another process."""
     if task.original is not None:
         raise NotStorable(
             f"{_name_of(task.original)} says itself what calling it means, so it cannot be stored: "
             "pass a function and its arguments to add_task instead"
         )
-    known = functions.describe(task.func)
+    known = describe(task.func)
     if known.inline_reason:
         return Plan(known.path, None, Lane.INLINE, known.inline_reason)
     arguments = known.codec.encode(task.args, task.kwargs)
     return Plan(known.path, arguments, known.lane, terms=known.terms, code=known.code)
 
 
-def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:
+def plan_or_inline(task: BoxedTask, describe: Describe) -> Plan:
     """The same for a task that nobody promised to store: what cannot travel runs inline."""
     try:
-        return plan(task, functions)
+        return plan(task, describe)
     except NotStorable as error:
         return Plan(_name_of(task.func), None, Lane.INLINE, one_line(str(error), MOST_REASON))
     except Exception as error:  # noqa: BLE001 - an object of the user's, which may raise anything when it is looked at

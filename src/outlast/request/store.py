@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,7 +59,23 @@ class Functions(Protocol):
     """Looks functions up, once each."""
 
     def describe(self, function: Callable[..., Any], /) -> TaskFunction:
-        """Raises NotStorable for a function that cannot be reached by name."""
+        """Raises NotStorable for a function that cannot be reached by name. May read files."""
+        ...
+
+    def describe_now(self, function: Callable[..., Any], /) -> TaskFunction:
+        """The same, but on an event loop from what is known: no file is read there."""
+        ...
+
+    def presume(self, function: Callable[..., Any], /) -> None:
+        """A task of it is stored without a look into files: say so if that was wrong."""
+        ...
+
+    def knows(self, function: Callable[..., Any], /) -> bool:
+        """Whether no file would have to be read for it."""
+        ...
+
+    async def look_into(self, functions: Iterable[Callable[..., Any]], /) -> None:
+        """Wait until these are known."""
         ...
 
 

@@ -62,7 +62,7 @@ class Batch:
         """Raises NotStorable when the task cannot travel, or when its request is over."""
         if self._box.closed:
             raise NotStorable("this request is over: use `await outlast.enqueue(...)` outside of requests")
-        planned = plan(task, self._box.outlast.functions)
+        planned = plan(task, self._box.describe)
         planned = replace(planned, terms=options.terms(planned.terms))
         entry = Entry(task, self._box.outlast.ids.next(), call_site(), promised=True, parallel=options.parallel)
         entry.ready, entry.lost = self._ready, self._lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from outlast.frames import Message, Unpacker, packed
 from outlast.peers import peer_of
@@ -131,3 +131,9 @@ class Channel:
         if self.is_open:
             self.close()
             self._ended()
+
+
+def close(descriptors: Iterable[int]) -> None:
+    """Close files that another process has passed to us."""
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -28,6 +28,6 @@ def how_it_ended(child: Child, remains: Remains, status: int, *, by_oom: bool) -
 def verdicts(child: Child, attempts: Sequence[Claimed], how: str, crash: str) -> Mapping[int, Happening]:
     """What its death means for those that were in it, by task."""
     if not child.last_words:
-        return convicted(attempts, child.pid, how, crash)
+        return convicted(attempts, child.pid, how, crash, child.generation.environment.roots)
     down = WentDown(hindrances.process_ended_itself(child.pid, child.last_words))  # uncharged, but not for ever
     return {one.id: down for one in attempts}

@@ -6,6 +6,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,7 @@ from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
+REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
 
@@ -37,8 +39,8 @@ class Handle(Protocol):
         """Its process id."""
         ...
 
-    def wait(self) -> int:
-        """Its exit status (negative: signal), once it has ended."""
+    def wait(self, timeout: float) -> int:
+        """Its exit status (negative: signal), once it has ended. Raises TimeoutExpired after `timeout` seconds."""
         ...
 
 
@@ -90,6 +92,7 @@ class Child:
     blocked_why: Cause | None = None  # as far as it has been said
     blocked_by: int = 0  # task, 0 when it is not known
     rests_until: float = 0.0  # monotonic; it gets no work before
+    learned_seconds: float = 0.0  # how long this stall had lasted when it was last written down for its function
     broken_because: str = ""
     last_words: str = ""  # why it has ended itself
     hung_up_at: float | None = None
@@ -205,7 +208,7 @@ class Child:
     def reap(self) -> int:
         """Its exit status (negative: signal), once it has ended; its own children are ended with it."""
         self.kill()  # before its pid is given back, and may be somebody else's
-        status = self.process.wait()
+        status = exit_status(self.process)
         reap_orphans(self.pid)
         self.channel.drain()
         self.channel.close()
@@ -221,6 +224,17 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):  # all of it is gone
         return
+
+
+def exit_status(killed: Handle) -> int:
+    """How a process has ended that was killed; one that the kernel does not let go yet counts as killed.
+
+    The kernel ends no process that waits for a disk or a file server that does not answer. It is collected as a stray.
+    """
+    try:
+        return killed.wait(REAPING_TIME)
+    except subprocess.TimeoutExpired:
+        return -signal.SIGKILL
 
 
 def watch_for_death(pid: int, selector: selectors.BaseSelector, ended: Callable[[], None]) -> None:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from outlast import events, hindrances
-from outlast.errors import OutlastError
+from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
 from outlast.place import Place
 from outlast.runner import limits
+from outlast.runner.channel import close
 from outlast.runner.child_deaths import how_it_ended, verdicts
 from outlast.runner.children import Child, Generation, Stop
 from outlast.runner.ledger import ChildGone, Learned, Ledger
@@ -32,6 +33,7 @@ log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
+BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
 OLD_GENERATIONS = 2  # how many may still be finishing what they have
 
@@ -239,6 +241,9 @@ class Pool:
     def _start(self, generation: Generation, now: float) -> None:
         try:
             self.is_restless = self._starter.start(generation)
+        except JournalBusy:  # it was ended again: there is nothing wrong with it
+            self._next_start = now + BUSY_PAUSE
+            return
         except (OSError, OutlastError) as error:
             self._complain(str(error), now)
             return
@@ -337,7 +342,8 @@ class Pool:
             child.blocked_why = cause
             busy = [task_id for task_id in child.attempts if task_id not in set(unstarted)]
             log.warning("%s", events.child_blocked(one_line(message["sentence"], MOST_REASON), busy))
-        if message["function"]:
+        if message["function"] and seconds >= 2 * child.learned_seconds:
+            child.learned_seconds = seconds  # it is reported a few times a second, and to write it each time is no use
             self._ledger.learn(Learned(str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
@@ -349,6 +355,7 @@ class Pool:
             self._ledger.add_incidents([incident])
         if child.blocked_since is not None:
             child.blocked_since = child.blocked_why = None
+            child.learned_seconds = 0.0
             limits.forgive(child, seconds)
             child.blocked_by = 0
             self._woken()
@@ -387,9 +394,3 @@ def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:
 
 def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:
     return all(os.path.samestat(os.fstat(one), os.fstat(other)) for one, other in zip(some, others, strict=True))
-
-
-def close(descriptors: Iterable[int]) -> None:
-    """Close files that another process has passed to us."""
-    for descriptor in descriptors:
-        os.close(descriptor)

@@ -53,7 +53,7 @@ def end_children_of_the_last(journal: Journal, liveness: Liveness, place: Place)
     for process, pid in present:
         if pid and liveness.holder(process) == pid:
             kill_group(pid)
-            _wait_until_gone(process, liveness)
+    _wait_until_gone([process for process, _ in present], liveness)
     with journal.transaction():
         for process, _ in present:
             journal.leave(process, "ended with its runner", time.time())
@@ -114,7 +114,8 @@ def _incident(pid: int, attempts: Sequence[Claimed], now: float) -> Incident:
     return Incident(Kind.DEATH, Cause.UNKNOWN, "runner", pid, now, 0.0, "", sentence, flights=flights)
 
 
-def _wait_until_gone(process: int, liveness: Liveness) -> None:
+def _wait_until_gone(processes: Iterable[int], liveness: Liveness) -> None:
     deadline = time.monotonic() + ENDING_TIME
-    while liveness.holder(process) and time.monotonic() < deadline:
-        time.sleep(0.005)
+    for process in processes:
+        while liveness.holder(process) and time.monotonic() < deadline:
+            time.sleep(0.005)

@@ -6,40 +6,41 @@ import logging
 import os
 import selectors
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from outlast import events, hindrances
-from outlast.engines.contract import CLAIM_BYTES, ProcessEntry, Retention
+from outlast import events
+from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
-from outlast.errors import JournalUnusable, StoreFailed, TaskRefused
+from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
 from outlast.frames import Message
 from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
 from outlast.runner import ledger, recovery
+from outlast.runner.channel import close
+from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
 from outlast.runner.output import Output
 from outlast.runner.pokes import Pokes
-from outlast.runner.pool import Pool, close
-from outlast.runner.quarantine import Quarantine, Turn
+from outlast.runner.pool import Pool
+from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, Lane, State
+from outlast.tasks import Claimed, State
 
 log = logging.getLogger("outlast")
-LANES = (Lane.LOOP, Lane.THREAD, Lane.ALONE)
-MOST_AT_ONCE = 512  # attempts claimed in one transaction (measured: more is not faster)
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
 PRUNE_EVERY = 30.0  # seconds between looks for tasks that are past keeping
-RETRY_AFTER = 0.5  # seconds until a journal that refused is tried again
+PRUNE_AGAIN = 0.05  # seconds between slices while there are some
+LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it has left
 
 
 class Runner:
@@ -52,18 +53,18 @@ class Runner:
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
         url = f"sqlite:///{place.journal}"
-        self._journal = SqliteJournal(url, patience=30.0, checkpoints=True, is_shared=place.is_shared)
+        self._journal = SqliteJournal(url, patience=PATIENCE, checkpoints=True, is_shared=place.is_shared)
         self._selector = selectors.DefaultSelector()
         self._me = 0
         self._file: object = None
         self._clock = PatientClock()
         self._ledger = Ledger()
         self._deaths = Deaths(place)
-        self._quarantine = Quarantine()
         self._pokes = Pokes(place, self._send_signal)
-        self._waiting: set[Lane] = set(LANES)
-        self._next_look = self._last_write = self._next_try = self._next_prune = self._next_search = 0.0
-        self._complaint = ""
+        self._next_look = self._last_write = self._next_try = 0.0
+        self._next_prune = self._next_count = 0.0
+        self._surplus = 0  # the newest of the done tasks that are too many
+        self._refusal = Refusal()
         self._stop_signals = StopSignals(self._selector)
         self._is_outdated = False
         self._alone_since: float | None = None
@@ -72,7 +73,15 @@ class Runner:
 
     def run(self) -> None:
         """Until the last web worker has gone and what ran has ended, or signals say stop."""
-        self._prepare()
+        try:
+            if self._prepare():
+                self._serve()
+        finally:
+            self._deaths.close()
+            self._journal.close()
+            self._stop_signals.close()
+
+    def _serve(self) -> None:
         try:
             while self._stay is not Stay.LEAVE:
                 self._attend(self._patience())
@@ -86,21 +95,49 @@ class Runner:
         for key, _ in self._selector.select(patience):
             key.data()
 
-    def _prepare(self) -> None:
-        recovery.give_way(self._journal, self._place)
+    def _prepare(self) -> bool:
+        """Take the place of the last runner. False: it was told to stop before it could."""
+        if not self._is_done(self._give_way):
+            return False
         asked = (self._woken, self._asked_to_look, self._counted)
         self._webs = Webs(self._place, self._selector, self._greeted, *asked)
+        self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
+        self._claims = Claims(self._journal, self._pool)
+        if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
+            self._webs.close()
+            return False
+        log.info("%s", events.runner_started(os.getpid(), self._place.journal))
+        if self._standing:
+            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
+        return True
+
+    def _is_done(self, step: Callable[[], None]) -> bool:
+        """Take a step as soon as nobody else is writing; False if it was told to stop before."""
+        while not self._stop_signals.count:
+            try:
+                step()
+            except JournalBusy as error:
+                self._refused(error)
+                self._attend(self._next_try - time.monotonic())
+            else:
+                return True
+        return False
+
+    def _give_way(self) -> None:
+        recovery.give_way(self._journal, self._place)
+
+    def _end_children_of_the_last(self) -> None:
         recovery.end_children_of_the_last(self._journal, self._liveness, self._place)
+
+    def _arrive(self) -> None:
         self._me = self._enter("runner", os.getpid())
         self._file = self._journal.file
         self._liveness.hold(self._me)
+
+    def _take_over(self) -> None:
         count = recovery.take_over(self._journal, self._liveness, self._me)
-        self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
-        log.info("%s", events.runner_started(os.getpid(), self._place.journal))
         if count:
             log.warning("%s", events.handed_back(count))
-        if self._standing:
-            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
 
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
@@ -110,8 +147,7 @@ class Runner:
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
-            self._make_sure_of_alone(now)
-            self._pool.keep(now, self._open_lanes(now))
+            self._keep_staff(now)
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger(now)
             self._write(time.monotonic())
@@ -123,10 +159,8 @@ class Runner:
         before, self._stay = self._stay, decide(self._situation(now), self._settings)
         if before is Stay.SERVE and self._stay is not Stay.SERVE:
             if self._pool.running:
-                log.info(
-                    "%s",
-                    events.runner_drains(self._pool.running, self._settings.drain, told=self._stop_signals.count > 0),
-                )
+                told = self._stop_signals.count > 0
+                log.info("%s", events.runner_drains(self._pool.running, self._settings.drain, told=told))
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
             self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
@@ -157,23 +191,17 @@ class Runner:
             return 0.0
         if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
             return ATTENTIVE
-        if now >= self._next_try and any(self._pool.free(lane, now) for lane in self._open_lanes(now)):
+        if now >= self._next_try and self._claims.have_room(now):
             return 0.0
-        return WATCHFUL if self._pool.running else POLL
+        next_prune = max(self._next_prune, self._next_try)
+        return min(WATCHFUL if self._pool.running else POLL, max(0.0, next_prune - now))
 
     def _has_something_to_write(self, now: float) -> bool:
         if self._ledger or self._journal.file != self._file:
             return True
         if self._stay is not Stay.SERVE:
             return False
-        return any(self._pool.free(lane, now) for lane in self._open_lanes(now))
-
-    def _open_lanes(self, now: float) -> set[Lane]:
-        """Those from which something may be claimed now, and in which something may wait."""
-        if self._quarantine.is_empty:  # most often; what is in hand may be thousands
-            return self._waiting
-        turn = self._quarantine.turn(self._pool.in_hand, now)
-        return {Turn.SUSPECT: {Lane.ALONE}, Turn.NOBODY: set(), Turn.OTHERS: self._waiting}[turn]
+        return now >= self._next_prune or self._claims.have_room(now)
 
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
@@ -186,27 +214,25 @@ class Runner:
             for process in present:
                 if self._liveness.holder(process) is None:
                     self._ledger.add_once(WebGone(process))
-            self._waiting.update(lane for lane in self._journal.due(time.time()) if lane in LANES)
-            self._look_for_suspects(now)
+            self._claims.look(now)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
+            self._count(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
 
-    def _look_for_suspects(self, now: float) -> None:
-        """Of an earlier runner, and now and then: a hand may have put one there."""
-        if now >= self._next_search:
-            self._quarantine.may_be_due = self._quarantine.may_be_due or self._journal.has_suspect(time.time())
-            self._next_search = now + PRUNE_EVERY
+    def _count(self, now: float) -> None:
+        """See which of the done tasks are too many, outside of any transaction: that takes milliseconds."""
+        if self._stay is Stay.SERVE and now >= self._next_count:
+            self._next_count = now + PRUNE_EVERY
+            self._surplus = self._journal.surplus(self._settings.keep_done_count)
 
-    def _make_sure_of_alone(self, now: float) -> None:
-        """No process is started for lane `alone` because a task may wait in it, only because one does."""
-        if Lane.ALONE not in self._waiting or now < self._next_try:
-            return
+    def _keep_staff(self, now: float) -> None:
         try:
-            if Lane.ALONE not in self._journal.due(time.time()):
-                self._waiting.discard(Lane.ALONE)
+            if now >= self._next_try:
+                self._claims.make_sure_of_alone()
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
+        self._pool.keep(now, self._claims.open_lanes(now))
 
     def _linger(self, now: float) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
@@ -222,8 +248,9 @@ class Runner:
             with self._journal.transaction():
                 taken_along = self._introduce()
                 ledger.write(page, self._journal)
-                self._expect_more(page)
-                claims, companies = self._claim(now), self._claim_companies(now)
+                if any(isinstance(one, WebGone) for one in page):  # they leave tasks behind
+                    self._claims.expect()
+                taken = self._claims.take(self._me, now) if self._stay is Stay.SERVE else Taken()
                 self._prune(now)
         except TaskRefused as error:
             self._write_apart(page, error)
@@ -233,11 +260,11 @@ class Runner:
             return
         self._ledger.strike(page)
         self._last_write, self._file = now, self._journal.file
-        self._complaint = ""
+        self._refusal.end()
         if taken_along:
             log.warning("%s", events.taken_along(taken_along))
-        self._pool.hand_over(claims, now)
-        for company in companies:
+        self._pool.hand_over(taken.shared, now)
+        for company in taken.apart:
             self._pool.set_apart(company, now)
 
     def _write_apart(self, page: Sequence[Entry], error: TaskRefused) -> None:
@@ -250,11 +277,6 @@ class Runner:
         except (StoreFailed, JournalUnusable) as failure:
             self._refused(failure)
 
-    def _expect_more(self, page: Sequence[Entry]) -> None:
-        """Dead web workers leave tasks behind."""
-        if any(isinstance(one, WebGone) for one in page):
-            self._waiting.update(LANES)
-
     def _introduce(self) -> int:
         """Another journal has come to the path: it may know neither us nor what we have in hand."""
         if self._journal.file == self._file:
@@ -262,66 +284,29 @@ class Runner:
         children = [(child.id, child.pid) for child in self._pool.children]
         return recovery.introduce(self._journal, self._me, children, [*self._ledger.ended, *self._pool.in_hand])
 
-    def _claim(self, now: float) -> list[Claimed]:
-        claims: list[Claimed] = []
-        if self._stay is not Stay.SERVE:
-            return claims
-        for lane in sorted(self._open_lanes(now) - {Lane.ALONE}):
-            room = min(self._pool.free(lane, now), MOST_AT_ONCE)
-            taken = self._journal.claim(self._me, lane, room, time.time()) if room else []
-            claims += taken
-            if len(taken) < room and sum(len(one.arguments) for one in taken) < CLAIM_BYTES:
-                self._waiting.discard(lane)
-        return claims
-
-    def _claim_companies(self, now: float) -> list[list[Claimed]]:
-        """For each process that waits, what may be in it together."""
-        companies: list[list[Claimed]] = []
-        if self._stay is not Stay.SERVE or Lane.ALONE not in self._open_lanes(now):
-            return companies
-        if not self._quarantine.is_empty and self._quarantine.turn(self._pool.in_hand, now) is Turn.SUSPECT:
-            return self._claim_suspect(now)
-        for _ in range(self._pool.free(Lane.ALONE, now)):
-            company = self._journal.claim_company(self._me, time.time())
-            if not company:
-                self._waiting.discard(Lane.ALONE)
-                break
-            companies.append(company)
-        return companies
-
-    def _claim_suspect(self, now: float) -> list[list[Claimed]]:
-        if not self._pool.free(Lane.ALONE, now):
-            return []
-        company = self._journal.claim_company(self._me, time.time(), suspects=True)
-        self._quarantine.took(company, now)
-        return [company] if company else []
-
     def _prune(self, now: float) -> None:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
         if self._stay is Stay.SERVE and now >= self._next_prune:
             keep = Retention(self._settings.keep_done, self._settings.keep_done_count, self._settings.keep_failed)
-            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now())
-            self._next_prune = now if gone == MOST_AT_ONCE else now + PRUNE_EVERY
+            gone = self._journal.prune(keep, MOST_AT_ONCE, self._clock.now(), self._surplus)
+            self._next_prune = now + (PRUNE_AGAIN if gone else PRUNE_EVERY)
 
     def _send_signal(self, pid: int, number: int) -> bool:
         return self._pool.send_signal(pid, number) or self._deaths.send(pid, number)
 
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""
-        self._next_try = time.monotonic() + RETRY_AFTER
-        if str(error) != self._complaint:
-            self._complaint = str(error)
-            log.error("%s", hindrances.kept_in_memory(error, self._ledger.counted()))
+        self._next_try = self._refusal.next_try(error, self._ledger.counted())
 
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
         settlement = outcome(happening, attempt, self._settings.max_crashes)
         self._ledger.add(Ended(settlement, attempt))
         if settlement.state is State.WAITING:
-            self._quarantine.returned(attempt)
-        self._waiting.update(LANES)
+            self._claims.expect_again(attempt)
+        self._claims.expect()
 
     def _woken(self) -> None:
-        self._waiting.update(LANES)
+        self._claims.expect()
 
     def _asked_to_look(self) -> None:
         """Somebody has cancelled a task that runs."""
@@ -337,18 +322,19 @@ class Runner:
         One of another outlast needs another runner: leave for it.
         """
         self._deaths.expect(pid)
-        if hello.version != VERSION:
+        if hello.environment is None:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals.give()
             self._is_outdated = True
-        if not self._standing and (hello.serves or not self._pool.has_environment):
+            close(outputs)
+        elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             self._write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
-        self._waiting.update(LANES)
+        self._claims.expect()
 
     def _write_to(self, output: int | str) -> bool:
         """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
@@ -371,14 +357,21 @@ class Runner:
 
     def _leave(self) -> None:
         try:
-            self._write(time.monotonic())
-            with self._journal.transaction():
-                self._journal.leave(self._me, "left", time.time())
+            deadline = time.monotonic() + LAST_WORDS
+            while not self._says_good_bye() and self._stop_signals.count < 2 and time.monotonic() < deadline:
+                self._attend(ATTENTIVE)
         finally:
             self._webs.close()
-            self._deaths.close()
-            self._journal.close()
-            self._stop_signals.close()
+
+    def _says_good_bye(self) -> bool:
+        """What cannot be written counts as cut at the next start."""
+        self._write(time.monotonic())
+        try:
+            with self._journal.transaction():
+                self._journal.leave(self._me, "left", time.time())
+        except JournalBusy:
+            return False
+        return True
 
 
 def _as_outputs(descriptors: list[int]) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import selectors
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.place import Place
 from outlast.runner.channel import Channel
-from outlast.runner.children import Child, Generation, Handle, kill_group, watch_for_death
+from outlast.runner.children import Child, Generation, Handle, exit_status, kill_group, watch_for_death
 from outlast.runner.lines import Lines, spawn, told
 from outlast.runner.template import PATIENCE, Listener, Template, Verdict
 
 log = logging.getLogger("outlast")
+LOOK = 0.002  # seconds between looks whether one has ended
 _PIDFD = hasattr(os, "pidfd_open")
 CAN_COPY = sys.platform == "linux" and _PIDFD  # elsewhere a copy's death would be told to process 1, not to us
 
@@ -44,9 +46,16 @@ class Copied:
 
     pid: int
 
-    def wait(self) -> int:
-        """Its exit status (negative: signal), once it has ended."""
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+    def wait(self, timeout: float) -> int:
+        """Its exit status (negative: signal), once it has ended. Raises TimeoutExpired."""
+        deadline = time.monotonic() + timeout
+        while True:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("a copied process", timeout)
+            time.sleep(LOOK)
 
 
 class Starter:
@@ -120,7 +129,7 @@ class Starter:
             number = self._handlers.enter(handle.pid)
         except OutlastError:
             kill_group(handle.pid)
-            handle.wait()
+            exit_status(handle)
             lines.close()
             raise
         box = self._place.file(f"child-{number}.box")

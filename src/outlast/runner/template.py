@@ -12,7 +12,7 @@ from enum import Enum
 
 from outlast.frames import Message
 from outlast.runner.channel import Channel
-from outlast.runner.children import Generation, kill_group, reap_orphans, watch_for_death
+from outlast.runner.children import Generation, exit_status, kill_group, reap_orphans, watch_for_death
 from outlast.runner.lines import Lines, far_ends, let_go, spawn, told
 
 PATIENCE = 5.0  # seconds for a copy to be made
@@ -98,7 +98,7 @@ class Template:
     def end(self) -> int:
         """End it, also if it is dead already; returns its exit status. What it was asked for never comes."""
         kill_group(self.pid)
-        status = self._process.wait()
+        status = exit_status(self._process)
         reap_orphans(self.pid)
         self._channel.drain()
         self._channel.close()

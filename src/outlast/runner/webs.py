@@ -13,7 +13,7 @@ from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
 from outlast.place import Place
-from outlast.runner.channel import Channel
+from outlast.runner.channel import Channel, close
 from outlast.runner.listener import Listener
 from outlast.text import MOST_NAME, one_line
 
@@ -123,17 +123,18 @@ class Webs:
             self._waiting.add(channel)
 
     def _welcome(self, channel: Channel, message: Message) -> None:
+        descriptors, channel.descriptors = channel.descriptors, []
         try:
             hello = Hello.read(message)
         except OutlastError as error:
             log.error("%s", error)
+            close(descriptors)
             return
         if not self._place.is_meant_by(hello.journal):
             meant = one_line(hello.journal.path, MOST_NAME)
             self._turn_away(channel, hindrances.meant_for_another(self._place.journal, meant))
             return
         self._connected.add(channel)
-        descriptors, channel.descriptors = channel.descriptors, []
         try:
             self._greeted(hello, channel.peer, descriptors)
         except OSError as error:  # no descriptor is left: it connects again
