@@ -73,3 +73,23 @@ def memory_cgroup(limit: int) -> Iterator[Path]:
 def members(group: Path) -> list[int]:
     """The processes in it."""
     return [int(pid) for pid in (group / PROCESSES).read_text().split()]
+
+
+@contextmanager
+def pids_group(place: Path, name: str, *pids: int) -> Iterator[Path]:
+    """One with these processes, and what they will start, in it; without a limit until `no_more` says so."""
+    with new_group(place, "pids", name) as group:
+        for pid in pids:
+            (group / PROCESSES).write_text(str(pid))
+        yield group
+
+
+@contextmanager
+def no_more(group: Path) -> Iterator[None]:
+    """The kernel starts neither a process nor a thread in a group meanwhile."""
+    limit = group / "pids.max"
+    limit.write_text((group / "pids.current").read_text())
+    try:
+        yield
+    finally:
+        limit.write_text("max")
