@@ -82,7 +82,7 @@ def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=each_started_once("watched", MORE, slow=OTHER_LOOP))
+@pytest.fixture(scope="module", params=each_started_once(MORE, slow=OTHER_LOOP))
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     kind, loop = request.param
     for server in run_web(tmp_path_factory.mktemp("watch"), kind, loop):
