@@ -39,6 +39,7 @@ class Lanes:
         self._on_loop: dict[int, GuardedTask] = {}
         self._disturbed: dict[int, Disturbance] = {}
         self._in_threads: dict[int, Attempt] = {}
+        outbox.expects_more = lambda: len(self._unstarted) + len(self._on_loop) + len(self._in_threads) > 1
         self.busy: Callable[[], None] = lambda: None
         self.ran_dry: Callable[[], None] = lambda: None
 

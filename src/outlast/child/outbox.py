@@ -6,6 +6,7 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from outlast.frames import Message, packed
 
@@ -15,10 +16,14 @@ Report = tuple[int, str, str]
 
 
 class Outbox:
-    """Messages go in order; ends that wait together leave as one message."""
+    """Messages go in order; ends that wait together leave as one message.
+
+    expects_more: whether other attempts run here, so that more ends may come in a moment.
+    """
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
+        self.expects_more: Callable[[], bool] = lambda: True
         self._queue: queue.SimpleQueue[Message | Report | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outlast-outbox", daemon=True)
         self._thread.start()
@@ -54,7 +59,7 @@ class Outbox:
     def _next(self) -> tuple[list[Message], bool]:
         """Everything that waits, ends gathered; blocks when there is nothing."""
         item = self._queue.get()
-        if item is not None:
+        if item is not None and self.expects_more():
             time.sleep(GATHER)
         messages: list[Message] = []
         reports: list[Report] = []
