@@ -20,7 +20,7 @@ test: $(VENV)/.ready
 
 # What needs minutes: every kind of server beside every way to end it, storms of kills.
 test-slow: $(VENV)/.ready
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m slow --timeout 1200 $(ARGS)
 
 test-all: test test-slow
 
