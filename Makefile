@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHONS := 3.11 3.12 3.13 3.14
 # Most tests wait for processes, so that more of them than there are cores pay; WORKERS=0 runs one after another.
 WORKERS ?= 6
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 ARGS ?=
 
 .PHONY: demo test test-slow test-all test-pythons $(PYTHONS:%=test-python%) check bench soak fuzz matrix peers-suites clean
@@ -20,7 +20,7 @@ test: $(VENV)/.ready
 
 # What needs minutes: every kind of server beside every way to end it, storms of kills.
 test-slow: $(VENV)/.ready
-	$(PYTEST) -m slow $(ARGS)
+	$(PYTEST) -m slow --timeout 1200 $(ARGS)
 
 test-all: test test-slow
 

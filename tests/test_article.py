@@ -103,7 +103,7 @@ def served(command: list[str], folder: Path, **environment: str) -> Iterator[Ser
             process.wait()
 
 
-@pytest.fixture(scope="module", params=each_started_once("article", SERVERS))
+@pytest.fixture(scope="module", params=each_started_once(SERVERS))
 def article(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedArticle]:
     folder = tmp_path_factory.mktemp("article")
     with served(SERVERS[request.param], folder, ARTICLE_OUTLAST="0", ARTICLE_SECONDS="0.2") as running:

@@ -13,7 +13,7 @@ from tests.support.marks import each_started_once
 TEST_CLIENT = "TestClient"
 
 
-@pytest.fixture(scope="module", params=each_started_once("doorway", [*SERVERS, TEST_CLIENT]))
+@pytest.fixture(scope="module", params=each_started_once([*SERVERS, TEST_CLIENT]))
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with in_process(folder) if request.param == TEST_CLIENT else started(request.param, folder) as server:

@@ -38,7 +38,7 @@ class Life:
     output: str
 
 
-@pytest.fixture(scope="module", params=each_started_once("life", KINDS, slow=ALIKE))
+@pytest.fixture(scope="module", params=each_started_once(KINDS, slow=ALIKE))
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("life")
     with captured(request.param, folder, TOKEN=SESAME, OUTLAST_LINGER="0.3") as capture:

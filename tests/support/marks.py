@@ -1,7 +1,8 @@
-"""Parameters with marks: what shares a server, and what `make test` leaves to `make test-slow`."""
+"""Parameters that say how a test is run: what shares a server, and what `make test` leaves to `make test-slow`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
+_SHARED = re.compile(r"(.+?)::[^[]*\[(<.+?>)")
+
 
 def slow(*values: object) -> Iterator[ParameterSet]:
     """Values of a parameter for which a test runs only by `make test-slow`."""
@@ -17,10 +20,15 @@ def slow(*values: object) -> Iterator[ParameterSet]:
 
 
 def each_started_once(
-    what: str, kinds: Iterable[str | tuple[str, ...]], slow: Iterable[str | tuple[str, ...]] = ()
+    kinds: Iterable[str | tuple[str, ...]], slow: Iterable[str | tuple[str, ...]] = ()
 ) -> Iterator[ParameterSet]:
-    """Parameters of a fixture that starts a server of each kind: its tests stay together in one of xdist's workers."""
+    """Parameters of a module's fixture that starts a server of each kind: their ids are in angle brackets."""
     for kind in kinds:
         name = kind if isinstance(kind, str) else "-".join(kind)
-        marks = [pytest.mark.xdist_group(f"{what} {name}"), *([pytest.mark.slow] if kind in slow else [])]
-        yield pytest.param(kind, id=name, marks=marks)
+        yield pytest.param(kind, id=f"<{name}>", marks=[pytest.mark.slow] if kind in slow else [])
+
+
+def shared_server_in(nodeid: str) -> str | None:
+    """Which of these servers a test needs, as its id says: of which module, and which kind."""
+    found = _SHARED.match(nodeid)
+    return "".join(found.groups()) if found else None

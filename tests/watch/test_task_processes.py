@@ -70,7 +70,7 @@ def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Se
     )
 
 
-@pytest.mark.parametrize("stall_limit", ["6"])
+@pytest.mark.parametrize("stall_limit", ["10"])
 @pytest.mark.parametrize("way", HELD)
 def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Server, way: str) -> None:
     child = innocent_in(server)

@@ -77,10 +77,10 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         f"was killed by gunicorn with SIGKILL, whose timeout is 10 s: {BY_SEND}",
     ),
     "gunicorn loses patience early": (
-        blocked(SIGABRT, silent=7.0),
+        blocked(SIGABRT, silent=5.2),
         Cause.TIMEOUT,
         "was killed by gunicorn with SIGABRT, whose timeout is 10 s: "
-        "its event loop had been blocked for 7.0 s by send (mail.py:8) in time.sleep(60), for GET /mail",
+        "its event loop had been blocked for 5.2 s by send (mail.py:8) in time.sleep(60), for GET /mail",
     ),
     "nobody has kept the status": (
         blocked(None),

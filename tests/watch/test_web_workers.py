@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ from uvicorn_worker import UvicornWorker
 class AsyncioWorker(UvicornWorker):
     CONFIG_KWARGS = {"loop": "asyncio", "http": "auto"}
 """
+TRIES = 2
+COMPUTING = ("in_a_loop", "in_a_regex", "in_c")
 CALLS = {"in_a_sleep": r"time\.sleep\(ENOUGH\)", "in_a_socket_read": r"mine\.recv\(1\)", "in_a_loop": r"[^;]*"}
 IN_FLIGHT = (
     r"; in flight: .*GET /inline-innocent \([\d.]+ s: cut\); "
@@ -82,7 +85,7 @@ def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module", params=each_started_once("watched", MORE, slow=OTHER_LOOP))
+@pytest.fixture(scope="module", params=each_started_once(MORE, slow=OTHER_LOOP))
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, str]]:
     kind, loop = request.param
     for server in run_web(tmp_path_factory.mktemp("watch"), kind, loop):
@@ -130,22 +133,78 @@ def innocent_in(server: Server) -> int:
     return reached(server, "innocent")
 
 
-@pytest.mark.parametrize("way", [*CALLS, "in_a_regex", "in_c", "in_a_segfault", "SIGKILL", "in_an_exit"])
-def test_the_survivor_says_who_did_it_and_what_was_in_flight(web: tuple[Server, str], way: str) -> None:
-    server, kind = web
+def told_before(culprit: int, way: str) -> str:
+    return rf"event loop of web worker {culprit} has been {blocked(way)}: no request is"
+
+
+@dataclass
+class Attempt:
+    """One web worker that was blocked or ended. `died`: the sentence about that; `ran`, `waited`: for a processor."""
+
+    culprit: int
+    kind: str
+    way: str
+    flights: str
+    ran: int = 0
+    waited: int = 0
+
+    def died(self, server: Server) -> str:
+        found = re.search(rf"web worker {self.culprit} (was killed|exited|died) .*", server.output)
+        return found[0] if found else ""
+
+    def is_as_expected(self, server: Server) -> bool:
+        if self.way in CALLS and not re.search(told_before(self.culprit, self.way), server.output):
+            return False
+        return bool(re.search(expected(self.way, self.kind) + self.flights, self.died(server)))
+
+    def is_over(self, server: Server) -> bool:
+        """Whether its death is told; looks meanwhile how much of a processor it gets (proc(5), schedstat)."""
+        with suppress(OSError):
+            self.ran, self.waited = map(int, Path(f"/proc/{self.culprit}/schedstat").read_text().split()[:2])
+        return bool(self.died(server))
+
+    @property
+    def was_starved(self) -> bool:
+        """Whether it computed, and the machine gave it less of a processor than it needs to be found out in time."""
+        return self.way in COMPUTING and self.waited > self.ran
+
+    def blames_nobody(self, server: Server) -> bool:
+        """What is right to say of who was starved."""
+        words = "since the machine had no processor for it|no thread of it had run Python for .*, and why is not known"
+        return bool(re.search(words, self.died(server)))
+
+
+def attempt(server: Server, kind: str, way: str) -> Attempt:
+    """Have a web worker block or end, with an innocent task in flight."""
     worker = innocent_in(server)
-    if way == "SIGKILL":
-        os.kill(worker, signal.SIGKILL)
-        wait_for_sentence(server, rf"web worker {worker} {expected(way, kind)}{IN_FLIGHT}")
-        return
     with in_flight(server, f"/inline?way={way}"):
         culprit = reached(server, "culprit")
-        if way in CALLS:
-            wait_for_sentence(server, rf"event loop of web worker {culprit} has been {blocked(way)}: no request is")
-            if kind == UVICORN:
-                os.kill(culprit, signal.SIGKILL)
-        flights = IN_FLIGHT if culprit == worker else "; in flight: .*GET /inline"
-        wait_for_sentence(server, rf"web worker {culprit} {expected(way, kind)}{flights}")
+        made = Attempt(culprit, kind, way, IN_FLIGHT if culprit == worker else "; in flight: .*GET /inline")
+        if way in CALLS and kind == UVICORN:
+            wait_for_sentence(server, told_before(culprit, way))
+            os.kill(culprit, signal.SIGKILL)
+        eventually(lambda: made.is_over(server), f"its death is told\n{server.output[-4000:]}", within=30)
+    return made
+
+
+@pytest.mark.parametrize("way", [*CALLS, "in_a_regex", "in_c", "in_a_segfault", "in_an_exit"])
+def test_the_survivor_says_who_did_it_and_what_was_in_flight(web: tuple[Server, str], way: str) -> None:
+    """Who computes and was starved meanwhile tries again; where there is no processor to be had, nobody is blamed."""
+    server, kind = web
+    made = attempt(server, kind, way)
+    for _ in range(TRIES):
+        if made.is_as_expected(server) or not made.was_starved:
+            break
+        made = attempt(server, kind, way)
+    is_excused = made.was_starved and made.blames_nobody(server)
+    assert is_excused or made.is_as_expected(server), f"{made}\n{server.output[-4000:]}"
+
+
+def test_the_survivor_says_what_was_in_flight_when_a_worker_was_killed(web: tuple[Server, str]) -> None:
+    server, kind = web
+    worker = innocent_in(server)
+    os.kill(worker, signal.SIGKILL)
+    wait_for_sentence(server, rf"web worker {worker} {expected('SIGKILL', kind)}{IN_FLIGHT}")
 
 
 def workers_of(server: Server) -> list[int]:

@@ -41,6 +41,7 @@ class Lanes:
         self._disturbed: dict[int, Disturbance] = {}
         self._in_threads: dict[int, Attempt] = {}
         self._queued: dict[orders.Token, Assignment] = {}  # for threads, and not begun
+        outbox.expects_more = lambda: len(self._unstarted) + len(self._on_loop) + len(self._in_threads) > 1
         self.busy: Callable[[], None] = lambda: None
         self.ran_dry: Callable[[], None] = lambda: None
 

@@ -21,11 +21,14 @@ Report = tuple[int, str, str]
 class Outbox:
     """Messages go in order; ends that wait together leave as one message.
 
+    expects_more: whether other attempts run here, so that more ends may come in a moment.
+
     `give_up(why)` ends this process, whose tasks would end without a word.
     """
 
     def __init__(self, channel: socket.socket, give_up: Callable[[str], None]) -> None:
         self._channel = channel
+        self.expects_more: Callable[[], bool] = lambda: True
         self._queue: queue.SimpleQueue[Message | Report | None] = queue.SimpleQueue()
         self._thread = OwnThread("outlast-outbox", self._run, lambda error: give_up(f"its outbox failed: {error}"))
         self._thread.start()
@@ -62,7 +65,7 @@ class Outbox:
     def _next(self) -> tuple[list[Message], bool]:
         """Everything that waits, ends gathered; blocks when there is nothing."""
         item = self._queue.get()
-        if item is not None:
+        if item is not None and self.expects_more():
             time.sleep(GATHER)
         messages: list[Message] = []
         reports: list[Report] = []

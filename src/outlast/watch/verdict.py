@@ -14,7 +14,7 @@ from outlast.watch.box import State, Vitals
 from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash
 from outlast.watch.remains import Remains
 
-IMPATIENCE = 0.65  # gunicorn has been seen to kill after 0.7 of its timeout: it is told that all is well too seldom
+IMPATIENCE = 0.5  # of its timeout: gunicorn is told twice in it that all is well, and counts from the last time on
 LOST = 0.5  # seconds after which a watching thread, which looks ten times a second, does not run any more
 SILENT = 1.0  # seconds without a sign of life that mean something
 _BREAKS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
