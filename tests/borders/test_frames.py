@@ -24,7 +24,7 @@ def read(data: bytes) -> list[Message]:
     return list(Unpacker().feed(data))
 
 
-@given(st.dictionaries(TEXTS.filter(lambda name: name != "blocks"), TEXTS), st.lists(st.binary()))
+@given(st.dictionaries(TEXTS.filter(lambda name: name != "blocks"), TEXTS, max_size=3), st.lists(st.binary()))
 def test_what_is_sent_is_read(message: dict[str, str], blocks: list[bytes]) -> None:
     (found,) = read(packed(message, blocks))
     assert found.pop("blocks", []) == blocks

@@ -1,4 +1,4 @@
-"""A container, service or user that may have no more threads and processes (TasksMax, a pids limit): the kernel says no."""
+"""A container or service that may have no more threads and processes (TasksMax, a pids limit): the kernel says no."""
 
 from __future__ import annotations
 
