@@ -20,7 +20,7 @@ LAYERS = {
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         "incidents",
     ],
-    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "values", "refusals", "encoding", "watch"],
+    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "watch", *("values", "kinds", "marks", "refusals", "encoding")],
     "functions": ["sources", "meanings", "module_state", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],

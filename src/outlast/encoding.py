@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import SchemaError
 
 from outlast.errors import NotStorable
-from outlast.refusals import FAILURES, Refusals, kind_of
+from outlast.kinds import refused_at_sight
+from outlast.marks import FIELD, Marks, marked, marks_of, restored
+from outlast.refusals import FAILURES, Refusals
 from outlast.values import Place, difference
 
 LARGEST = 1024 * 1024
@@ -30,6 +32,7 @@ _CONFIG = ConfigDict(
 )
 
 
+_MARKS = "marks"
 _PLAIN = (str, int, bool)
 _written_plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -51,7 +54,7 @@ class Codec:
         except _UNUSABLE:
             hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
             self._model = _model(hints, required)
-        self._parameters = dict(zip(self._model.model_fields, hints, strict=True))
+        self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
         self.refusals = Refusals(name, hints)
         self.hints = hints
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
@@ -76,11 +79,18 @@ class Codec:
         Raises NotStorable when `text` does not fit the signature, which then has changed since.
         """
         try:
-            given = self._given(self._model.model_validate_json(text))
+            model = self._model.model_validate_json(text)
         except ValidationError as error:
             raise self.refusals.outdated(error) from None
+        given = self._restored(self._given(model), getattr(model, _MARKS))
         bound = inspect.BoundArguments(self.signature, OrderedDict(given))
         return bound.args, bound.kwargs
+
+    def _restored(self, given: dict[str, Any], marks: Marks | None) -> dict[str, Any]:
+        try:
+            return restored(given, marks) if marks else given
+        except (ValueError, LookupError) as error:
+            raise self.refusals.unknown_mark(error) from None
 
     def _plainly(self, given: Mapping[str, Any]) -> str:
         """The text of arguments that are exactly what their annotations say and that JSON has itself; else empty.
@@ -96,8 +106,8 @@ class Codec:
         return text if text.isascii() else ""
 
     def _carefully(self, given: Mapping[str, Any]) -> str:
-        self._refuse_iterators(given)
-        return self._proven(given, self._validated(given), only_set=True)
+        self._refuse_at_sight(given)
+        return self._proven(given, self._validated(given))
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -105,11 +115,12 @@ class Codec:
         except TypeError as error:
             raise self.refusals.unbindable(self.signature, error) from None
 
-    def _refuse_iterators(self, given: Mapping[str, Any]) -> None:
-        """Before anything reads one: it has to be whole still when the task runs inline instead."""
+    def _refuse_at_sight(self, given: Mapping[str, Any]) -> None:
+        """Before anything reads it: an iterator has to be whole still when the task runs inline instead."""
         for name, value in given.items():
-            if hasattr(value, "__next__") and (kind := kind_of(value)) is not None:
-                raise self.refusals.of_kind(name, (), kind)
+            found = refused_at_sight(value)
+            if found is not None:
+                raise self.refusals.of_kind(name, *found)
 
     def _validated(self, given: Mapping[str, Any]) -> BaseModel:
         try:
@@ -119,20 +130,32 @@ class Codec:
         except FAILURES as error:
             raise self.refusals.uncheckable(error) from error
 
-    def _proven(self, given: Mapping[str, Any], model: BaseModel, *, only_set: bool) -> str:
+    def _proven(self, given: Mapping[str, Any], model: BaseModel) -> str:
         """The JSON text of `model`, which was seen to give back what was given.
 
         The fields that were set on a user's model stay the only ones set, as an update by PATCH needs it.
-        Where that loses something, such as what a default factory made, all fields are written.
+        Where that loses something, such as what a default factory made or the tag of a union, all are written.
         """
-        text = self._written(model, only_set=only_set)
+        text = self._written(model, only_set=True)
+        try:
+            return self._proof(given, text)
+        except NotStorable:
+            whole = self._written(model, only_set=False)
+            if whole == text:
+                raise
+        return self._proof(given, whole)
+
+    def _proof(self, given: Mapping[str, Any], text: str) -> str:
+        """`text` with the marks that it needs to give back what was given."""
         back = self._read_back(given, text)
-        place = self._difference(given, back)
-        if place is None:
+        if self._difference(given, back) is None:
             return text
-        if only_set:
-            return self._proven(given, model, only_set=False)
-        raise self.refusals.changed(given, back, place)
+        marks = marks_of(given, back)
+        back = restored(back, marks)
+        place = self._difference(given, back)
+        if place is not None:
+            raise self.refusals.changed(given, back, place)
+        return marked(text, marks)
 
     def _written(self, model: BaseModel, *, only_set: bool) -> str:
         try:
@@ -163,7 +186,8 @@ class Codec:
             raise self.refusals.uncheckable(error) from error
 
     def _given(self, model: BaseModel) -> dict[str, Any]:
-        return {self._parameters[field]: getattr(model, field) for field in model.model_fields_set}
+        fields = model.model_fields_set - {_MARKS}
+        return {self._parameters[field]: getattr(model, field) for field in fields}
 
 
 def _json(model: BaseModel, fields: set[str], *, only_set: bool) -> str:
@@ -228,8 +252,9 @@ def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
         f"p{index}": (hint, Field(alias=name) if name in required else Field(default=None, alias=name))
         for index, (name, hint) in enumerate(hints.items())
     }
+    fields[_MARKS] = (dict[str, list[list[str | int]]], Field(default=None, alias=FIELD))
     model: type[BaseModel] = create_model("Arguments", __config__=_CONFIG, **fields)
-    if len(model.model_fields) != len(hints) or not model.__pydantic_complete__:
+    if len(model.model_fields) != len(fields) or not model.__pydantic_complete__:
         raise TypeError("an annotation has no meaning for a parameter, or names something not defined yet")
     return model
 

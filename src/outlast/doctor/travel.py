@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from outlast import refusals
+from outlast import kinds
 from outlast.doctor.findings import Code, Finding, finding, refusal
 from outlast.doctor.inference import Kind, kind_of, kind_of_hint
 from outlast.doctor.scopes import UNKNOWN, Scope
@@ -37,31 +37,31 @@ def refused_argument(site: Site, codec: Codec) -> Finding | None:
     return None
 
 
-def kind_passed(node: ast.expr, scope: Scope) -> refusals.Kind | None:
+def kind_passed(node: ast.expr, scope: Scope) -> kinds.Kind | None:
     """The kind of things that cannot travel which the value of an expression belongs to."""
     if isinstance(node, ast.Lambda) or (isinstance(node, ast.Name) and _is_local_function(node.id, scope)):
-        return refusals.CALLABLE
+        return kinds.CALLABLE
     if isinstance(node, ast.GeneratorExp):
-        return refusals.GENERATOR
+        return kinds.GENERATOR
     if isinstance(node, ast.Call) and is_async(scope.value(node.func)):
-        return refusals.AWAITABLE
+        return kinds.AWAITABLE
     value = scope.value(node)
     if value is not UNKNOWN and value is not None:
-        return refusals.kind_of(value)
+        return kinds.kind_of(value)
     if isinstance(node, ast.Attribute) and _is_method(node, scope):
-        return refusals.CALLABLE
+        return kinds.CALLABLE
     return _that_stays(kind_of(node, scope))
 
 
-def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> refusals.Kind | None:
+def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> kinds.Kind | None:
     """The kind that the function's annotation asks for, where nothing says that another one is passed."""
     if isinstance(node, ast.Constant) or kind_of(node, scope).names:
         return None
     return _that_stays(kind_of_hint(hint))
 
 
-def _that_stays(kind: Kind) -> refusals.Kind | None:
-    return refusals.kind_of_class(kind.cls) if kind.cls else refusals.kind_named(kind.names)
+def _that_stays(kind: Kind) -> kinds.Kind | None:
+    return kinds.kind_of_class(kind.cls) if kind.cls else kinds.kind_named(kind.names)
 
 
 def _bound(
