@@ -18,8 +18,9 @@ import pytest
 
 import outlast.functions
 from outlast.errors import NotStorable, TargetNotFound
-from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
+from outlast.functions import Functions, TaskFunction, is_async, task
 from outlast.module_state import shares_state
+from outlast.names import Held, path_of, resolve
 from outlast.sources import Sources
 from outlast.tasks import Lane, Terms
 from tests.samples import elsewhere, named, state
@@ -34,6 +35,9 @@ NAMED: list[tuple[Callable[..., Any], str]] = [
     (named.mailer.check, "Mailer.check"),
     (named.Mailer.build, "Mailer.build"),
     (named.Mailer.send, "Mailer.send"),
+    (named.mailer.send, "mailer.send"),
+    (named.mailer, "mailer"),
+    (named.original, "original"),
 ]
 
 
@@ -49,15 +53,30 @@ def test_function_of_the_standard_library_has_a_path() -> None:
     assert path_of(len) == "builtins:len"
 
 
+def called() -> Any:
+    coroutine = named.coroutine(1)
+    coroutine.close()
+    return coroutine
+
+
+def replaced() -> Any:
+    def before() -> None: ...
+
+    before.__module__, before.__qualname__ = named.__name__, "plain"
+    return before
+
+
 UNNAMED: list[tuple[Any, str, str]] = [
     (named.unnamed_lambda, "has no name", "function of a module"),
     (named.nested(), "is inside another function", "top level of a module"),
-    (named.hidden, "is inside another function", "top level of a module"),
+    (named.hidden, "has lost its name to a decorator", "functools.wraps"),
     (named.bound_arguments, "cannot be stored", "pass the function itself"),
-    (named.mailer.send, "belongs to an instance of Mailer", "what it needs to make that object"),
-    ([].append, "belongs to an instance of list", "what it needs to make that object"),
-    (named.mailer, "is an object that can be called", "pass a function of a module that calls it"),
-    (named.original, "leads to tests.samples.named:before, not to", "pass what that name leads to"),
+    (named.Mailer().send, "belongs to an instance of Mailer that no module", "make that at the top level of a module"),
+    ([].append, "belongs to an instance of list that no module", "what it needs to make that object"),
+    (named.Mailer(), "is an object that can be called", "pass a function of a module that calls it"),
+    (called(), "coroutine was called where it is added", "write add_task(coroutine, ...)"),
+    (None, "cannot be called", "pass a function, not what a call of it gave"),
+    (replaced(), "leads to tests.samples.named:plain, not to", "pass what that name leads to"),
 ]
 
 
@@ -116,7 +135,7 @@ def test_error_of_a_module_at_import_passes_through(tmp_path: Path, monkeypatch:
 MAIN = """
 import sys
 sys.path[:0] = {path!r}
-from outlast.functions import path_of, resolve
+from outlast.names import path_of, resolve
 def job(): ...
 print(path_of(job), resolve(path_of(job)) is job)
 """
@@ -267,9 +286,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The functions that were looked at anew."""
     looked_at: list[Any] = []
 
-    def counting(function: Callable[..., Any]) -> str:
+    def counting(function: Callable[..., Any], held: Held) -> str:
         looked_at.append(function)
-        return path_of(function)
+        return path_of(function, held)
 
     monkeypatch.setattr(outlast.functions, "path_of", counting)
     return looked_at

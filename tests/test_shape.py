@@ -20,8 +20,11 @@ LAYERS = {
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         "incidents",
     ],
-    "evidence": ["outcome", "blame", "liveness", "hello", "discovery", "watch", *("values", "kinds", "marks", "refusals", "encoding")],
-    "functions": ["sources", "meanings", "module_state", "functions"],
+    "evidence": [
+        *("outcome", "blame", "liveness", "hello", "discovery", "watch"),
+        *("values", "kinds", "marks", "sources", "names", "callables", "refusals", "encoding"),
+    ],
+    "functions": ["meanings", "module_state", "receivers", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

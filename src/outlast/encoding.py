@@ -13,7 +13,8 @@ from typing import Any, Unpack, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import SchemaError
 
-from outlast.errors import NotStorable
+from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, says_callable
+from outlast.errors import NotStorable, TargetNotFound
 from outlast.kinds import refused_at_sight
 from outlast.marks import FIELD, Marks, marked, marks_of, restored
 from outlast.refusals import FAILURES, Refusals
@@ -42,10 +43,11 @@ class Codec:
 
     Build it once per function: it makes a pydantic model from the signature, which takes about a millisecond.
     Only arguments that were given are stored: defaults are taken when the task runs, from the code that runs.
-    `hints` has the type of what is bound to each parameter of `signature`.
+    `hints` has the type of what is bound to each parameter of `signature`. `callables` names functions that are
+    passed as arguments.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], callables: Callables | None = None) -> None:
         name = f"{function.__module__}:{function.__qualname__}"
         self.signature = _signature(function, name)
         hints, required = _hints(function, self.signature), _required(self.signature)
@@ -57,6 +59,7 @@ class Codec:
         self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
         self.refusals = Refusals(name, hints)
         self.hints = hints
+        self.passed = Passed(self.signature, hints, callables or Callables())
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -82,13 +85,18 @@ class Codec:
             model = self._model.model_validate_json(text)
         except ValidationError as error:
             raise self.refusals.outdated(error) from None
-        given = self._restored(self._given(model), getattr(model, _MARKS))
+        given, marks = self._given(model), getattr(model, _MARKS)
+        if marks:
+            given = self._restored(given, marks)
         bound = inspect.BoundArguments(self.signature, OrderedDict(given))
         return bound.args, bound.kwargs
 
-    def _restored(self, given: dict[str, Any], marks: Marks | None) -> dict[str, Any]:
+    def _restored(self, given: dict[str, Any], marks: Marks) -> dict[str, Any]:
         try:
-            return restored(given, marks) if marks else given
+            values = restored(given, {mark: places for mark, places in marks.items() if mark != FUNCTION})
+            return self.passed.found(values, marks.get(FUNCTION, ()))
+        except TargetNotFound as error:
+            raise self.refusals.unnamed(error) from error
         except (ValueError, LookupError) as error:
             raise self.refusals.unknown_mark(error) from None
 
@@ -107,7 +115,9 @@ class Codec:
 
     def _carefully(self, given: Mapping[str, Any]) -> str:
         self._refuse_at_sight(given)
-        return self._proven(given, self._validated(given))
+        named, places = self._named(given)
+        text, marks = self._proven(named, self._validated(named))
+        return marked(text, {**marks, FUNCTION: places} if places else marks)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -122,6 +132,15 @@ class Codec:
             if found is not None:
                 raise self.refusals.of_kind(name, *found)
 
+    def _named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
+        for name, value in given.items():
+            if asks_for_function(self.hints[name]) and not callable(value):
+                raise self.refusals.no_function(name, value)
+        try:
+            return self.passed.named(given)
+        except NotStorable as error:
+            raise self.refusals.unnamed(error) from error
+
     def _validated(self, given: Mapping[str, Any]) -> BaseModel:
         try:
             return self._model.model_validate(given)
@@ -130,7 +149,7 @@ class Codec:
         except FAILURES as error:
             raise self.refusals.uncheckable(error) from error
 
-    def _proven(self, given: Mapping[str, Any], model: BaseModel) -> str:
+    def _proven(self, given: Mapping[str, Any], model: BaseModel) -> tuple[str, Marks]:
         """The JSON text of `model`, which was seen to give back what was given.
 
         The fields that were set on a user's model stay the only ones set, as an update by PATCH needs it.
@@ -145,17 +164,17 @@ class Codec:
                 raise
         return self._proof(given, whole)
 
-    def _proof(self, given: Mapping[str, Any], text: str) -> str:
-        """`text` with the marks that it needs to give back what was given."""
+    def _proof(self, given: Mapping[str, Any], text: str) -> tuple[str, Marks]:
+        """`text`, and the marks that it needs to give back what was given."""
         back = self._read_back(given, text)
         if self._difference(given, back) is None:
-            return text
+            return text, {}
         marks = marks_of(given, back)
         back = restored(back, marks)
         place = self._difference(given, back)
         if place is not None:
             raise self.refusals.changed(given, back, place)
-        return marked(text, marks)
+        return text, marks
 
     def _written(self, model: BaseModel, *, only_set: bool) -> str:
         try:
@@ -249,7 +268,10 @@ def _usable(hint: Any) -> Any:
 def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
     """A model with a field for each parameter, of another name, since a parameter may be called `schema`."""
     fields: dict[str, Any] = {
-        f"p{index}": (hint, Field(alias=name) if name in required else Field(default=None, alias=name))
+        f"p{index}": (
+            Any if says_callable(hint) else hint,
+            Field(alias=name) if name in required else Field(default=None, alias=name),
+        )
         for index, (name, hint) in enumerate(hints.items())
     }
     fields[_MARKS] = (dict[str, list[list[str | int]]], Field(default=None, alias=FIELD))

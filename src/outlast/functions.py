@@ -1,22 +1,22 @@
-"""Function to `module:qualname` and back, and what outlast knows of a function before it becomes a task."""
+"""What outlast knows of a function before it becomes a task."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from importlib.util import find_spec
-from types import CodeType, ModuleType
+from types import CodeType, MethodType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
+from outlast.callables import Callables
 from outlast.encoding import Codec
-from outlast.errors import NotStorable, TargetNotFound
+from outlast.errors import NotStorable
 from outlast.module_state import shares_state
+from outlast.names import Held, path_of, runs_nothing
+from outlast.receivers import keeps_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
@@ -26,10 +26,6 @@ R = TypeVar("R")
 Function = Callable[..., Any]
 
 OPTIONS = "__outlast_options__"
-_MODULE_LEVEL = "move it to the top level of a module"
-IS_PARTIAL = "cannot be stored: pass the function itself, and the arguments beside it"
-IS_LAMBDA = "has no name that other processes could find: write it as a function of a module"
-IS_LOCAL = f"is inside another function, where other processes cannot find it: {_MODULE_LEVEL}"
 
 
 def task(
@@ -72,54 +68,6 @@ def code_hash(function: Function) -> str:
     return sha256(_code_bytes(code)).hexdigest()[:16] if code is not None else ""
 
 
-def path_of(function: Function) -> str:
-    """The `module:qualname` under which other processes find `function`.
-
-    Raises NotStorable, with what to do instead, when there is no such name or it leads to something else.
-    """
-    reason = _unnamed(function)
-    if reason:
-        raise NotStorable(f"{_shown(function)} {reason}")
-    path = f"{_module_name(function)}:{function.__qualname__}"
-    try:
-        found = resolve(path)
-    except TargetNotFound as error:
-        raise NotStorable(f"{path} cannot be found by other processes ({error}): {_MODULE_LEVEL}") from error
-    if found != function:
-        raise NotStorable(
-            f"{path} leads to {_shown(found)}, not to the function that was given, which was decorated or "
-            "replaced: pass what that name leads to, or give the function a name of its own"
-        )
-    return path
-
-
-def resolve(path: str) -> Function:
-    """The function that `path`, `module:qualname`, names. Its module is imported; nothing is evaluated.
-
-    Raises TargetNotFound when there is no such module, no such name in it, or it cannot be called. What the
-    module itself raises while it is imported passes through, if it is not an ImportError.
-    """
-    module_name, _, qualname = path.partition(":")
-    if not module_name or not qualname:
-        raise TargetNotFound(f"{path!r} is not the path of a function: it has to be `module:name`")
-    if "<" in qualname:
-        raise TargetNotFound(f"{path} cannot be imported, since it is a lambda or inside a function")
-    found: Any = _imported(module_name, path)
-    for name in qualname.split("."):
-        if not hasattr(found, name):
-            raise TargetNotFound(f"{path} does not exist: {_shown(found)} has no {name!r}; was it renamed or moved?")
-        found = getattr(found, name)
-    if not callable(found):
-        raise TargetNotFound(f"{path} is {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]
-
-
-def is_bound_to(cls: str) -> str:
-    """Why a method of an instance of the class with this name cannot be stored."""
-    remedy = "pass a function of a module, and what it needs to make that object"
-    return f"belongs to an instance of {cls}, which cannot be stored: {remedy}"
-
-
 def is_async(function: Function) -> bool:
     """Whether a call gives a coroutine: of an `async def`, a partial of one, or an async `__call__`."""
     while isinstance(function, partial):
@@ -145,10 +93,16 @@ class Functions:
 
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Function, TaskFunction | str] = WeakKeyDictionary()
+        self._methods: dict[str, TaskFunction] = {}
+        self._reasons: dict[str, str] = {}
         self._sources = Sources()
+        self._held = Held(self._sources)
+        self._callables = Callables(self._sources, self._held, self._reason_of)
 
     def describe(self, function: Function) -> TaskFunction:
         """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
+        if isinstance(function, MethodType):
+            return self._described_method(function)
         try:
             known = self._known.get(function)
         except TypeError:  # it cannot be hashed or weakly referenced
@@ -159,6 +113,14 @@ class Functions:
             raise NotStorable(known)
         return known
 
+    def _described_method(self, function: MethodType) -> TaskFunction:
+        """A method is bound anew each time it is named, so it is known by its path."""
+        path = path_of(function, self._held)
+        known = self._methods.get(path)
+        if known is None:
+            known = self._methods[path] = self._described(function)
+        return known
+
     def _described_or_refused(self, function: Function) -> TaskFunction | str:
         try:
             return self._described(function)
@@ -166,68 +128,29 @@ class Functions:
             return str(error)
 
     def _described(self, function: Function) -> TaskFunction:
-        path = path_of(function)
+        path = path_of(function, self._held)
+        nothing = runs_nothing(function)
+        if nothing:
+            raise NotStorable(f"{path} {nothing}")
         lane = Lane.LOOP if is_async(function) else Lane.THREAD
         asked = options_of(function).get("terms", NO_TERMS)
         reason = self._inline_reason(function, path)
-        return TaskFunction(path, lane, Codec(function), reason, asked, code_hash(function))
+        return TaskFunction(path, lane, Codec(function, self._callables), reason, asked, code_hash(function))
 
     def _inline_reason(self, function: Function, path: str) -> str:
         travels = options_of(function).get("travels")
         if travels is None:
-            return shares_state(function, self._sources)
+            return shares_state(function, self._sources) or keeps_state(function, path, self._sources)
         return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
+
+    def _reason_of(self, function: Function, path: str) -> str:
+        """Why a function that is passed to a task has to stay in this process; found out once."""
+        if path not in self._reasons:
+            self._reasons[path] = self._inline_reason(function, path)
+        return self._reasons[path]
 
 
 def _code_bytes(code: CodeType) -> bytes:
     """Instructions, names and constants, also of the functions inside; not line numbers."""
     constants = [_code_bytes(one) if isinstance(one, CodeType) else repr(one).encode() for one in code.co_consts]
     return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
-
-
-def _unnamed(function: Function) -> str:
-    """Why `function` cannot have a name that leads to it; empty when it may have one."""
-    if isinstance(function, partial):
-        return IS_PARTIAL
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, (type, ModuleType)):
-        return is_bound_to(type(owner).__qualname__)
-    qualname = getattr(function, "__qualname__", None)
-    if qualname is None or getattr(function, "__module__", None) is None:
-        return "is an object that can be called, and has no name: pass a function of a module that calls it"
-    if "<lambda>" in qualname:
-        return IS_LAMBDA
-    return IS_LOCAL if "<locals>" in qualname else ""
-
-
-def _module_name(function: Function) -> str:
-    return (_importable_main() or "__main__") if function.__module__ == "__main__" else function.__module__
-
-
-def _importable_main() -> str:
-    """The name under which `python -m package.module` can be imported; empty for a plain script."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is None or spec.name == "__main__" or find_spec(spec.name) is None:
-        return ""
-    return str(spec.name)
-
-
-def _imported(name: str, path: str) -> ModuleType:
-    main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if main is not None and main.name == name and name == _importable_main():
-        return sys.modules["__main__"]  # importing it again would run the program's module a second time
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise TargetNotFound(f"{path} does not exist: there is no module {error.name!r}") from error
-        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
-    except (ImportError, TypeError) as error:  # TypeError: a relative name
-        raise TargetNotFound(f"{path} cannot be imported: {error}") from error
-
-
-def _shown(thing: object) -> str:
-    if isinstance(thing, ModuleType):
-        return f"module {thing.__name__}"
-    named: Any = thing if hasattr(thing, "__qualname__") and hasattr(thing, "__module__") else type(thing)
-    return f"{named.__module__}:{named.__qualname__}"

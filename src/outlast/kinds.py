@@ -13,28 +13,40 @@ from outlast.values import Place, walk
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value that cannot travel: what it is called, and what to do instead of passing it."""
+    """A kind of value that cannot travel: what it is called, and what to do instead of passing it.
+
+    is_live: it is tied to this process also where it is inside another object.
+    """
 
     what: str
     remedy: str
+    is_live: bool = False
 
 
 _LIVE_SESSION = "open one inside the function and pass primary keys"
 _MAKE_INSIDE = "make it inside the function"
 _IMPORT_INSIDE = "import it inside the function"
-_LOCK = Kind("a lock or event of this process", "guard what is shared where it is stored, for example in the database")
-_FUTURE = Kind("work under way in this process", "wait for it before and pass its result")
-_QUEUE = Kind("a queue of this process", "pass what the function needs from it, or use a queue that processes share")
-_SESSION = Kind("a SQLAlchemy session", _LIVE_SESSION)
-_CONNECTION = Kind("a SQLAlchemy connection", _LIVE_SESSION)
+_LOCK = Kind(
+    "a lock or event of this process",
+    "guard what is shared where it is stored, for example in the database",
+    is_live=True,
+)
+_FUTURE = Kind("work under way in this process", "wait for it before and pass its result", is_live=True)
+_QUEUE = Kind(
+    "a queue of this process", "pass what the function needs from it, or use a queue that processes share", is_live=True
+)
+_SESSION = Kind("a SQLAlchemy session", _LIVE_SESSION, is_live=True)
+_CONNECTION = Kind("a SQLAlchemy connection", _LIVE_SESSION, is_live=True)
 _ENGINE = Kind("a SQLAlchemy engine", _IMPORT_INSIDE)
 _UPLOAD = Kind("an uploaded file", "read it and pass the bytes, or save it first and pass its path")
 
 # By name, so that nothing is imported to look at a value.
 _KINDS: Mapping[str, Kind] = {
     "starlette.requests.HTTPConnection": Kind("a connection", "pass the fields of it that the function needs"),
-    "starlette.requests.Request": Kind("a request", "pass the fields of it that the function needs"),
-    "starlette.websockets.WebSocket": Kind("a WebSocket", "pass the fields of it that the function needs"),
+    "starlette.requests.Request": Kind("a request", "pass the fields of it that the function needs", is_live=True),
+    "starlette.websockets.WebSocket": Kind(
+        "a WebSocket", "pass the fields of it that the function needs", is_live=True
+    ),
     "starlette.responses.Response": Kind("a response", "pass the data that it was made from"),
     "starlette.applications.Starlette": Kind("an application", _IMPORT_INSIDE),
     "starlette.background.BackgroundTask": Kind("a background task", "add its function and arguments as a task"),
@@ -51,12 +63,18 @@ _KINDS: Mapping[str, Kind] = {
     "sqlalchemy.orm.session.sessionmaker": Kind("a SQLAlchemy session factory", _IMPORT_INSIDE),
     "sqlalchemy.ext.asyncio.session.async_sessionmaker": Kind("a SQLAlchemy session factory", _IMPORT_INSIDE),
     "sqlalchemy.engine.row.Row": Kind("a SQLAlchemy result row", "pass the values that the function needs"),
-    "_io.BytesIO": Kind("a file in memory", "pass its content, `getvalue()`"),
-    "_io.StringIO": Kind("a file in memory", "pass its content, `getvalue()`"),
-    "_io._IOBase": Kind("an open file", "pass its path and open it inside the function, or pass its content"),
-    "tempfile._TemporaryFileWrapper": Kind("a temporary file", "pass its content: the file goes when it is closed"),
-    "tempfile.SpooledTemporaryFile": Kind("a temporary file", "pass its content: the file goes when it is closed"),
-    "_socket.socket": Kind("a socket", "pass the address and connect inside the function"),
+    "_io.BytesIO": Kind("a file in memory", "pass its content, `getvalue()`", is_live=True),
+    "_io.StringIO": Kind("a file in memory", "pass its content, `getvalue()`", is_live=True),
+    "_io._IOBase": Kind(
+        "an open file", "pass its path and open it inside the function, or pass its content", is_live=True
+    ),
+    "tempfile._TemporaryFileWrapper": Kind(
+        "a temporary file", "pass its content: the file goes when it is closed", is_live=True
+    ),
+    "tempfile.SpooledTemporaryFile": Kind(
+        "a temporary file", "pass its content: the file goes when it is closed", is_live=True
+    ),
+    "_socket.socket": Kind("a socket", "pass the address and connect inside the function", is_live=True),
     "_thread.lock": _LOCK,
     "_thread.RLock": _LOCK,
     "threading.Condition": _LOCK,
@@ -69,13 +87,15 @@ _KINDS: Mapping[str, Kind] = {
     "queue.Queue": _QUEUE,
     "_queue.SimpleQueue": _QUEUE,
     "asyncio.queues.Queue": _QUEUE,
-    "threading.Thread": Kind("a thread", "start it inside the function"),
-    "multiprocessing.process.BaseProcess": Kind("a process", "start it inside the function"),
-    "subprocess.Popen": Kind("a process", "start it inside the function"),
-    "concurrent.futures._base.Executor": Kind("an executor", _MAKE_INSIDE),
+    "threading.Thread": Kind("a thread", "start it inside the function", is_live=True),
+    "multiprocessing.process.BaseProcess": Kind("a process", "start it inside the function", is_live=True),
+    "subprocess.Popen": Kind("a process", "start it inside the function", is_live=True),
+    "concurrent.futures._base.Executor": Kind("an executor", _MAKE_INSIDE, is_live=True),
     "concurrent.futures._base.Future": _FUTURE,
     "_asyncio.Future": _FUTURE,
-    "asyncio.events.AbstractEventLoop": Kind("an event loop", "ask for the running loop inside the function"),
+    "asyncio.events.AbstractEventLoop": Kind(
+        "an event loop", "ask for the running loop inside the function", is_live=True
+    ),
     "logging.Logger": Kind("a logger", "call logging.getLogger inside the function"),
     "logging.LoggerAdapter": Kind("a logger", "call logging.getLogger inside the function"),
     "pydantic.types._SecretBase": Kind("a secret", "pass what tells the function where to find it"),
@@ -122,7 +142,7 @@ def refused_at_sight(value: object) -> tuple[Place, Kind] | None:
     for place, inner in walk(value, atoms=False):
         cls = type(inner)
         if cls not in kinds:
-            kinds[cls] = row_of(cls) or (GENERATOR if hasattr(cls, "__next__") else None)
+            kinds[cls] = kind_of_class(cls) if hasattr(cls, "__next__") else row_of(cls)
         kind = kinds[cls] or (None if place else kind_of_class(cls))
         if kind is not None:
             return place, kind

@@ -85,6 +85,14 @@ class Refusals:
         where = f", has {_a(value)} at `{shown_place((name, *place))}`" if place else f" but was given {_a(value)}"
         return self._about(name, f"is annotated `{self._hint(name)}`{where}: {message}; pass what the annotation says")
 
+    def no_function(self, name: str, value: object) -> NotStorable:
+        """Something else is passed where a function is wanted."""
+        return self._about(name, f"is annotated `{self._hint(name)}` but was given {_a(value)}: pass a function")
+
+    def unnamed(self, error: Exception) -> NotStorable:
+        """A function that is passed has no name which a row may have, or its name leads nowhere now."""
+        return self._because(f"is passed a function that cannot be stored: {error}")
+
     def unwritable(self, name: str, value: object, error: Exception) -> NotStorable:
         """Parameter `name` cannot be written as JSON."""
         found = _culprit(value)

@@ -14,8 +14,9 @@ from typing import Any
 
 from outlast.encoding import Codec
 from outlast.errors import TargetNotFound
-from outlast.functions import code_hash, resolve
+from outlast.functions import code_hash
 from outlast.hello import Environment
+from outlast.names import resolve
 
 MAIN_NAME = "__outlast_main__"
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from outlast.errors import OutlastError
-from outlast.functions import resolve
+from outlast.names import resolve
 
 
 def entered_lifespan(app: Any, setting: str) -> AbstractAsyncContextManager[None]:

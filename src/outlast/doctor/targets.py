@@ -12,8 +12,8 @@ from typing import Any
 from outlast.doctor.inference import assigned_to, is_receiver, kind_of, parameter
 from outlast.doctor.project import Project, ProjectFile
 from outlast.doctor.scopes import UNKNOWN, Scope, object_named
-from outlast.functions import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, is_bound_to
 from outlast.meanings import Meaning
+from outlast.names import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, is_bound_to
 from outlast.sources import FunctionNode
 
 _STEPS = 4  # names that stand for other names

@@ -105,7 +105,7 @@ class Box:
         """The changes that store `entries`."""
         warning = order_warning([self.plan_of(entry) for entry in entries])
         if warning and self.mode == REAL:
-            self.warnings.say(entries[0].site, "order", warning)
+            self.warnings.say(entries[0].site, warning)
         for entry in entries:
             entry.step = Step.OFFERED
         return [Add(self._new_task(entry, self._place(entry), self._state(entry))) for entry in entries]
@@ -144,7 +144,7 @@ class Box:
     def set_plan(self, entry: Entry, plan: Plan) -> Plan:
         """That is how an entry will run, but for test modes."""
         if plan.is_inline:
-            self.warnings.say(entry.site, "inline", inline_warning(plan))
+            self.warnings.say(entry.site, inline_warning(plan))
         entry.plan = in_mode(plan, self.mode)
         return entry.plan
 
@@ -225,7 +225,7 @@ class Box:
 
     def _recorded_as_dropped(self, entry: Entry, reason: str) -> list[Change]:
         if reason == OWN_BACKGROUND:
-            self.warnings.say(entry.site, "outdone", f"a background task is not run: {reason}")
+            self.warnings.say(entry.site, f"a background task is not run: {reason}")
         return [Add(self._new_task(entry, None, State.HELD)), Drop(entry.id, reason)]
 
     async def _run(self, entry: Entry) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from outlast.errors import NotStorable
+from outlast.names import shown
 from outlast.request.boxed import BoxedTask
 from outlast.request.store import Functions
 from outlast.tasks import NO_TERMS, Lane, Terms
@@ -36,7 +37,7 @@ def plan(task: BoxedTask, functions: Functions) -> Plan:
     """Raises NotStorable for what cannot travel to another process."""
     if task.original is not None:
         raise NotStorable(
-            f"{_name_of(task.original)} says itself what calling it means, so it cannot be stored: "
+            f"{shown(task.original)} says itself what calling it means, so it cannot be stored: "
             "pass a function and its arguments to add_task instead"
         )
     known = functions.describe(task.func)
@@ -51,7 +52,7 @@ def plan_or_inline(task: BoxedTask, functions: Functions) -> Plan:
     try:
         return plan(task, functions)
     except NotStorable as error:
-        return Plan(_name_of(task.func), None, Lane.INLINE, str(error))
+        return Plan(shown(task.func), None, Lane.INLINE, str(error))
 
 
 def inline_warning(planned: Plan) -> str:
@@ -69,8 +70,3 @@ def order_warning(plans: Sequence[Plan]) -> str:
         f"among the tasks of this response, these run inline, in the web worker: {', '.join(inline)}; "
         "the order they were added in holds among those and among the others, not between the two"
     )
-
-
-def _name_of(function: object) -> str:
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{getattr(named, '__module__', '')}:{getattr(named, '__qualname__', '')}"

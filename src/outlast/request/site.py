@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import Counter
 from typing import NamedTuple
 
 log = logging.getLogger("outlast")
@@ -29,6 +30,10 @@ class Site(NamedTuple):
 
 
 UNKNOWN = Site("", 0)
+MOST = 50
+"""Warnings about one line, at most: what names a value that differs each time must not fill the log."""
+
+_LAST = "; nothing more is said about this line"
 
 
 def call_site() -> Site:
@@ -47,10 +52,16 @@ class Warnings:
     """Says each thing once per call site. One per doorway."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[Site, str]] = set()
+        self._said: Counter[Site] = Counter()
+        self._known: set[tuple[Site, str]] = set()
 
-    def say(self, site: Site, topic: str, sentence: str) -> None:
-        """Log `sentence` unless something on `topic` was said about `site` before."""
-        if (site, topic) not in self._said:
-            self._said.add((site, topic))
-            log.warning("%s: %s", site, sentence)
+    def say(self, site: Site, sentence: str) -> None:
+        """Log `sentence` unless it was said about `site` before, or that has had its share.
+
+        One line may add many functions, such as a project's own `later(tasks, f, *args)`.
+        """
+        if (site, sentence) in self._known or self._said[site] == MOST:
+            return
+        self._known.add((site, sentence))
+        self._said[site] += 1
+        log.warning("%s: %s%s", site, sentence, _LAST if self._said[site] == MOST else "")

@@ -1,0 +1,182 @@
+"""Functions as arguments of tasks: `add_task(safely, send, to)`. Which of them a row may name, and by what.
+
+A row is data, and data must not choose code. So a name that stands in a row for a function is followed only if
+
+- it stands for a whole argument, and the annotation of that parameter says `Callable` or `type`, or says nothing;
+- it begins in a module of the project itself, and does not lead on through a module that this one has imported;
+- it leads to a function, method or class that the project has written; or, where the annotation says so, to what an
+  installed package has written and a module of the project holds, such as `main:mailer.send`. It never leads to the
+  standard library or the builtins: no row can pass `os:system` to a function.
+
+This is asked of the object that is found, when the name is written and when it is read. What runs the task itself is
+named by another column, which only `add_task` and `enqueue` fill.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from outlast.errors import NotStorable, TargetNotFound
+from outlast.names import Function, Held, owner_of, path_of, resolve, shown
+from outlast.sources import Sources
+from outlast.values import Place, parts, replaced
+
+FUNCTION = "function"
+"""The mark of a name that stands for a function."""
+
+_REMEDY = "pass a function of the project that calls it"
+
+
+class Callables:
+    """Names functions that are passed to tasks, and finds them again.
+
+    `reason_of` says why the function at a path has to stay in this process; empty when it need not.
+    """
+
+    def __init__(
+        self,
+        sources: Sources | None = None,
+        held: Held | None = None,
+        reason_of: Callable[[Function, str], str] = lambda _function, _path: "",
+    ) -> None:
+        self._sources = sources or Sources()
+        self._held = held or Held(self._sources)
+        self._reason_of = reason_of
+
+    def is_one(self, value: object, hint: Any) -> bool:
+        """Whether `value` is passed as a function to a parameter annotated `hint`."""
+        if says_callable(hint):
+            return callable(value)
+        return hint is Any and (inspect.isroutine(value) or isinstance(value, (type, partial)))
+
+    def name(self, function: Function, hint: Any) -> str:
+        """The path of a function that is passed to a parameter annotated `hint`. Raises NotStorable."""
+        path = path_of(function, self._held)
+        if not self._begins_in_the_project(path):
+            path = self._held.path_to(function) or path
+        reason = self._forbids(path, function, hint) or self._reason_of(function, path)
+        if reason:
+            raise NotStorable(reason)
+        return path
+
+    def find(self, path: str, hint: Any) -> Function:
+        """What `name` has named. Raises TargetNotFound, also for what no row may name."""
+        if not self._begins_in_the_project(path):
+            raise TargetNotFound(f"{path} is no function of the project, and a row may name no other")
+        function = resolve(path)
+        reason = self._forbids(path, function, hint)
+        if reason:
+            raise TargetNotFound(reason)
+        return function
+
+    def _forbids(self, path: str, function: Function, hint: Any) -> str:
+        home = _home(function)
+        if self._begins_in_the_project(path) and not _leads_through_a_module(path):
+            if self._sources.is_own_module(sys.modules.get(home)):
+                return ""
+            if home and home.partition(".")[0] not in sys.stdlib_module_names and says_callable(hint):
+                return ""
+        return f"{shown(function)} is not of the project, and a stored argument may name no other function: {_REMEDY}"
+
+    def _begins_in_the_project(self, path: str) -> bool:
+        """Whether its module is of the project; asked before it is imported, which runs it."""
+        name = path.partition(":")[0]
+        if name in sys.modules:
+            return self._sources.is_own_module(sys.modules[name])
+        top = name.partition(".")[0]
+        try:
+            spec = find_spec(top) if top else None
+        except ValueError:  # a module without a spec
+            return False
+        return spec is not None and any(map(self._sources.is_own_file, _files_of(spec)))
+
+
+class Passed:
+    """Those arguments of calls of one function that are functions themselves, each with the hint for it."""
+
+    def __init__(self, signature: inspect.Signature, hints: Mapping[str, Any], callables: Callables) -> None:
+        self._parameters = signature.parameters
+        self._hints = hints
+        self._callables = callables
+
+    def named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
+        """The arguments with names in place of functions, and where these are. Raises NotStorable."""
+        named, places = given, []
+        for place, value in self._arguments(given):
+            if self.is_function(place, value):
+                named = replaced({**named}, place, partial(self._callables.name, hint=self._hint(place)))
+                places.append(place)
+        return named, places
+
+    def found(self, given: dict[str, Any], places: Iterable[Sequence[Any]]) -> dict[str, Any]:
+        """The arguments with the functions that are named at `places`. Raises TargetNotFound."""
+        allowed = [place for place, _ in self._arguments(given)]
+        for place in places:
+            if tuple(place) not in allowed:
+                raise TargetNotFound("a function is named where none can be passed")
+            given = replaced(given, place, partial(self._callables.find, hint=self._hint(tuple(place))))
+        return given
+
+    def is_function(self, place: Place, value: object) -> bool:
+        """Whether `value` is passed as a function there."""
+        return self._callables.is_one(value, self._hint(place))
+
+    def _arguments(self, given: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+        """Each argument that is passed, those of `*args` and `**kwargs` one by one."""
+        for name, value in given.items():
+            if self._is_variadic(name):
+                yield from (((name, key), one) for key, one in (parts(value) or {}).items())
+            else:
+                yield (name,), value
+
+    def _hint(self, place: Place) -> Any:
+        hint = self._hints[place[0]]
+        if not self._is_variadic(place[0]):
+            return hint
+        return get_args(hint)[0 if get_origin(hint) is tuple else 1] if get_origin(hint) in (tuple, dict) else object
+
+    def _is_variadic(self, name: str) -> bool:
+        kind = self._parameters[name].kind
+        return kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def asks_for_function(hint: Any) -> bool:
+    """Whether an annotation asks for a function or class and allows nothing else."""
+    hint = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return hint in (Callable, type) or get_origin(hint) in (Callable, type)
+
+
+def says_callable(hint: Any) -> bool:
+    """Whether an annotation asks for a function or class, or allows one beside others."""
+    is_union = get_origin(hint) in (Union, UnionType)
+    return any(map(says_callable, get_args(hint))) if is_union else asks_for_function(hint)
+
+
+def _home(function: Function) -> str:
+    """The module in which a function was written, or the class of an object that can be called; empty if unknown."""
+    module = getattr(function, "__module__", None)
+    if isinstance(module, str):
+        return module
+    owner, name = type(owner_of(function)), getattr(function, "__name__", "")
+    return next((cls.__module__ for cls in owner.__mro__ if name in vars(cls)), "")
+
+
+def _leads_through_a_module(path: str) -> bool:
+    module_name, _, qualname = path.partition(":")
+    found: Any = sys.modules.get(module_name)
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+        if isinstance(found, ModuleType):
+            return True
+    return False
+
+
+def _files_of(spec: ModuleSpec) -> list[str]:
+    return [spec.origin or "", *(f"{place}/__init__.py" for place in spec.submodule_search_locations or ())]

@@ -1,0 +1,67 @@
+"""Whether the object behind a bound method is the same in a task process, which makes its own when it imports.
+
+What the project's own methods do to it is read from their source (`module_state`). Of objects of a library only what
+they hold is known: one that holds a queue, a lock, a connection or a container that is still empty keeps state of this
+process, such as the clients that are connected to it, and a call elsewhere would do nothing for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from outlast.kinds import kind_of
+from outlast.meanings import is_container
+from outlast.names import owner_of
+from outlast.sources import Sources
+from outlast.values import parts
+
+_DEPTH = 3
+_MOST = 300  # objects looked at
+_REMEDY = "write a function of a module that calls it, if it may run in another process all the same"
+
+
+def keeps_state(function: Callable[..., Any], path: str, sources: Sources) -> str:
+    """Why the object that `function` belongs to ties it to this process, in one sentence; empty when nothing does."""
+    owner = owner_of(function) or (function if not hasattr(function, "__qualname__") else None)
+    if owner is None:
+        return ""
+    name = path.rpartition(".")[0] if owner is not function else path
+    if is_container(owner):
+        return f"{path} changes or reads `{name}`, which each process has for itself: {_REMEDY}"
+    held = next(_state_in(owner, sources), "")
+    return f"{path} belongs to `{name}`, which keeps {held} of this process: {_REMEDY}" if held else ""
+
+
+def _state_in(owner: object, sources: Sources) -> Iterator[str]:
+    """What is inside that only this process has, each with the way to it."""
+    waiting, seen = [("", owner, 0)], set[int]()
+    while waiting:
+        way, inner, depth = waiting.pop(0)
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        is_own = sources.is_own_class(type(inner))
+        for name, value in _attributes(inner):
+            if _is_state(value, is_own=is_own):
+                yield f"`{way}{name}`"
+            elif depth < _DEPTH and len(seen) < _MOST:
+                waiting.append((f"{way}{name}.", value, depth + 1))
+
+
+def _attributes(thing: object) -> Iterator[tuple[str, object]]:
+    if isinstance(thing, type) or kind_of(thing) is not None:
+        return
+    inside = parts(thing)
+    yield from (inside or getattr(thing, "__dict__", {})).items()
+    for cls in type(thing).__mro__ if inside is None else ():
+        names = vars(cls).get("__slots__", ())
+        yield from ((name, getattr(thing, name)) for name in names if hasattr(thing, name))
+
+
+def _is_state(value: object, *, is_own: bool) -> bool:
+    """The containers of the project's own objects are seen where its methods change them."""
+    if is_container(value):
+        return not is_own and not value
+    kind = kind_of(value)
+    return kind is not None and kind.is_live
