@@ -17,6 +17,7 @@ from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, sa
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.kinds import refused_at_sight
 from outlast.marks import FIELD, Marks, marked, marks_of, restored
+from outlast.names import shown
 from outlast.refusals import FAILURES, Refusals
 from outlast.values import Place, difference
 
@@ -48,7 +49,7 @@ class Codec:
     """
 
     def __init__(self, function: Callable[..., Any], callables: Callables | None = None) -> None:
-        name = f"{function.__module__}:{function.__qualname__}"
+        name = shown(function)
         self.signature = _signature(function, name)
         hints, required = _hints(function, self.signature), _required(self.signature)
         try:
@@ -131,6 +132,14 @@ class Codec:
             found = refused_at_sight(value)
             if found is not None:
                 raise self.refusals.of_kind(name, *found)
+
+    def refused_function(self, name: str, function: Callable[..., Any]) -> NotStorable | None:
+        """Why `function` cannot be passed as parameter `name`, to which functions can be passed."""
+        try:
+            self.passed.named({name: function})
+        except NotStorable as error:
+            return self.refusals.unnamed(error)
+        return None
 
     def _named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
         for name, value in given.items():

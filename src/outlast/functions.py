@@ -15,7 +15,7 @@ from outlast.callables import Callables
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
 from outlast.module_state import shares_state
-from outlast.names import Held, path_of, runs_nothing
+from outlast.names import Held, owner_of, path_of, runs_nothing
 from outlast.receivers import keeps_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
@@ -96,12 +96,12 @@ class Functions:
         self._methods: dict[str, TaskFunction] = {}
         self._reasons: dict[str, str] = {}
         self._sources = Sources()
-        self._held = Held(self._sources)
-        self._callables = Callables(self._sources, self._held, self._reason_of)
+        self.held = Held(self._sources)
+        self._callables = Callables(self._sources, self.held, self._reason_of)
 
     def describe(self, function: Function) -> TaskFunction:
         """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
-        if isinstance(function, MethodType):
+        if isinstance(function, MethodType) or owner_of(function) is not None:
             return self._described_method(function)
         try:
             known = self._known.get(function)
@@ -113,9 +113,9 @@ class Functions:
             raise NotStorable(known)
         return known
 
-    def _described_method(self, function: MethodType) -> TaskFunction:
+    def _described_method(self, function: Function) -> TaskFunction:
         """A method is bound anew each time it is named, so it is known by its path."""
-        path = path_of(function, self._held)
+        path = path_of(function, self.held)
         known = self._methods.get(path)
         if known is None:
             known = self._methods[path] = self._described(function)
@@ -128,7 +128,7 @@ class Functions:
             return str(error)
 
     def _described(self, function: Function) -> TaskFunction:
-        path = path_of(function, self._held)
+        path = path_of(function, self.held)
         nothing = runs_nothing(function)
         if nothing:
             raise NotStorable(f"{path} {nothing}")

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mappin
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
+from typing import Any, get_args
+
+from pydantic import BaseModel
 
 from outlast.values import Place, walk
 
@@ -160,6 +163,17 @@ def row_of(cls: type) -> Kind | None:
         if made_from in _DOCUMENTS:
             return Kind(f"{an(_DOCUMENTS[made_from])} document", f"pass its id {_LOAD_INSIDE}")
     return None
+
+
+def row_wanted(hint: Any, seen: frozenset[Any] = frozenset()) -> Kind | None:
+    """The kind of database row that an annotation asks for, also inside a list, a dict or a model."""
+    inner = get_args(hint)
+    if isinstance(hint, type) and not inner:
+        row = row_of(hint)
+        if row is not None or hint in seen or not issubclass(hint, BaseModel):
+            return row
+        inner, seen = tuple(field.annotation for field in hint.model_fields.values()), seen | {hint}
+    return next(filter(None, (row_wanted(one, seen) for one in inner)), None)
 
 
 def kind_of(value: object) -> Kind | None:

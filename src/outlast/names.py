@@ -121,6 +121,11 @@ def is_bound_to(cls: str) -> str:
     )
 
 
+def was_called(name: str) -> str:
+    """Why the coroutine of an `async def` cannot be stored."""
+    return f"was called where it is added, so it is a coroutine by now: write add_task({name}, ...), not {name}(...)"
+
+
 def runs_nothing(function: Function) -> str:
     """Why a call of `function` would run nothing of it; empty for all but generator functions."""
     called = inspect.getattr_static(type(function), "__call__", None)
@@ -177,10 +182,7 @@ def _place_of(function: Function) -> str:
 def _unnamed(function: object) -> str:
     """Why `function` cannot have a name that leads to it; empty when it may have one."""
     if inspect.iscoroutine(function):
-        name = function.__name__
-        return (
-            f"was called where it is added, so it is a coroutine by now: write add_task({name}, ...), not {name}(...)"
-        )
+        return was_called(function.__name__)
     if not callable(function):
         return "cannot be called: pass a function, not what a call of it gave, and its arguments behind it"
     if isinstance(function, partial):

@@ -30,7 +30,7 @@ def keeps_state(function: Callable[..., Any], path: str, sources: Sources) -> st
     if is_container(owner):
         return f"{path} changes or reads `{name}`, which each process has for itself: {_REMEDY}"
     held = next(_state_in(owner, sources), "")
-    return f"{path} belongs to `{name}`, which keeps {held} of this process: {_REMEDY}" if held else ""
+    return f"{path} belongs to `{name}`, which keeps what only this process has in {held}: {_REMEDY}" if held else ""
 
 
 def _state_in(owner: object, sources: Sources) -> Iterator[str]:

@@ -63,7 +63,7 @@ class FoundFunctions:
         """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""
         function = resolve(path)
         known = self._codecs.get(path)
-        if known is None or known[0] is not function:
+        if known is None or known[0] != function:  # a method is bound anew each time, and equal
             known = self._codecs[path] = (function, Codec(function))
         return known
 
