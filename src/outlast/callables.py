@@ -31,6 +31,7 @@ from outlast.values import Place, parts, replaced
 FUNCTION = "function"
 """The mark of a name that stands for a function."""
 
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _REMEDY = "pass a function of the project that calls it"
 
 
@@ -68,7 +69,7 @@ class Callables:
 
     def find(self, path: str, hint: Any) -> Function:
         """What `name` has named. Raises TargetNotFound, also for what no row may name."""
-        if not self._begins_in_the_project(path):
+        if not isinstance(path, str) or not self._begins_in_the_project(path):
             raise TargetNotFound(f"{path} is no function of the project, and a row may name no other")
         function = resolve(path)
         reason = self._forbids(path, function, hint)
@@ -99,52 +100,51 @@ class Callables:
 
 
 class Passed:
-    """Those arguments of calls of one function that are functions themselves, each with the hint for it."""
+    """Those arguments of calls of one function that are functions themselves."""
 
     def __init__(self, signature: inspect.Signature, hints: Mapping[str, Any], callables: Callables) -> None:
-        self._parameters = signature.parameters
-        self._hints = hints
         self._callables = callables
+        self._variadic = {name for name, its in signature.parameters.items() if its.kind in _VARIADIC}
+        all_hints = {name: _inner_hint(hint) if name in self._variadic else hint for name, hint in hints.items()}
+        self._hints = {name: hint for name, hint in all_hints.items() if hint is Any or says_callable(hint)}
 
     def named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
         """The arguments with names in place of functions, and where these are. Raises NotStorable."""
         named, places = given, []
-        for place, value in self._arguments(given):
-            if self.is_function(place, value):
-                named = replaced({**named}, place, partial(self._callables.name, hint=self._hint(place)))
+        for place, value in self._open_to_functions(given):
+            if self.is_function(str(place[0]), value):
+                name = partial(self._callables.name, hint=self._hints[place[0]])
+                named = replaced({**named}, place, name)
                 places.append(place)
         return named, places
 
     def found(self, given: dict[str, Any], places: Iterable[Sequence[Any]]) -> dict[str, Any]:
         """The arguments with the functions that are named at `places`. Raises TargetNotFound."""
-        allowed = [place for place, _ in self._arguments(given)]
+        allowed = [place for place, _ in self._open_to_functions(given)]
         for place in places:
             if tuple(place) not in allowed:
                 raise TargetNotFound("a function is named where none can be passed")
-            given = replaced(given, place, partial(self._callables.find, hint=self._hint(tuple(place))))
+            given = replaced(given, place, partial(self._callables.find, hint=self._hints[place[0]]))
         return given
 
-    def is_function(self, place: Place, value: object) -> bool:
-        """Whether `value` is passed as a function there."""
-        return self._callables.is_one(value, self._hint(place))
+    def is_function(self, parameter: str, value: object) -> bool:
+        """Whether `value` is passed as a function to that parameter."""
+        return parameter in self._hints and self._callables.is_one(value, self._hints[parameter])
 
-    def _arguments(self, given: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
-        """Each argument that is passed, those of `*args` and `**kwargs` one by one."""
-        for name, value in given.items():
-            if self._is_variadic(name):
-                yield from (((name, key), one) for key, one in (parts(value) or {}).items())
+    def _open_to_functions(self, given: Mapping[str, Any]) -> Iterator[tuple[Place, Any]]:
+        """The arguments that may be functions, those of `*args` and `**kwargs` one by one."""
+        for name in self._hints.keys() & given.keys() if self._hints else ():
+            if name in self._variadic:
+                yield from (((name, key), one) for key, one in (parts(given[name]) or {}).items())
             else:
-                yield (name,), value
+                yield (name,), given[name]
 
-    def _hint(self, place: Place) -> Any:
-        hint = self._hints[place[0]]
-        if not self._is_variadic(place[0]):
-            return hint
-        return get_args(hint)[0 if get_origin(hint) is tuple else 1] if get_origin(hint) in (tuple, dict) else object
 
-    def _is_variadic(self, name: str) -> bool:
-        kind = self._parameters[name].kind
-        return kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+def _inner_hint(hint: Any) -> Any:
+    """Of what is inside `*args` or `**kwargs`; object where each has its own."""
+    if get_origin(hint) is tuple:
+        return get_args(hint)[0]
+    return get_args(hint)[1] if get_origin(hint) is dict else object
 
 
 def asks_for_function(hint: Any) -> bool:

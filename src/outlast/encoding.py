@@ -19,7 +19,7 @@ from outlast.kinds import refused_at_sight
 from outlast.marks import FIELD, Marks, marked, marks_of, restored
 from outlast.names import shown
 from outlast.refusals import FAILURES, Refusals
-from outlast.values import Place, difference
+from outlast.values import ATOMS, Place, difference
 
 LARGEST = 1024 * 1024
 """Bytes of JSON that the arguments of one task may have."""
@@ -60,6 +60,7 @@ class Codec:
         self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
         self.refusals = Refusals(name, hints)
         self.hints = hints
+        self._functions = {parameter for parameter, hint in hints.items() if asks_for_function(hint)}
         self.passed = Passed(self.signature, hints, callables or Callables())
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
 
@@ -98,7 +99,7 @@ class Codec:
             return self.passed.found(values, marks.get(FUNCTION, ()))
         except TargetNotFound as error:
             raise self.refusals.unnamed(error) from error
-        except (ValueError, LookupError) as error:
+        except (ValueError, LookupError, OSError) as error:  # OSError: of ZoneInfo, for the name of a folder
             raise self.refusals.unknown_mark(error) from None
 
     def _plainly(self, given: Mapping[str, Any]) -> str:
@@ -129,7 +130,7 @@ class Codec:
     def _refuse_at_sight(self, given: Mapping[str, Any]) -> None:
         """Before anything reads it: an iterator has to be whole still when the task runs inline instead."""
         for name, value in given.items():
-            found = refused_at_sight(value)
+            found = refused_at_sight(value) if type(value) not in ATOMS else None
             if found is not None:
                 raise self.refusals.of_kind(name, *found)
 
@@ -142,9 +143,9 @@ class Codec:
         return None
 
     def _named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
-        for name, value in given.items():
-            if asks_for_function(self.hints[name]) and not callable(value):
-                raise self.refusals.no_function(name, value)
+        for name in self._functions & given.keys():
+            if not callable(given[name]):
+                raise self.refusals.no_function(name, given[name])
         try:
             return self.passed.named(given)
         except NotStorable as error:
@@ -236,6 +237,8 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
 def _hints(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
     """The type of what `signature.bind` puts into each parameter; Any where no annotation resolves."""
     code = inspect.getattr_static(function, "__init__") if isinstance(function, type) else inspect.unwrap(function)
+    if not hasattr(code, "__globals__"):
+        code = inspect.getattr_static(type(function), "__call__", None)
     namespace = getattr(code, "__globals__", {})
     return {name: _hint(parameter, namespace) for name, parameter in signature.parameters.items()}
 

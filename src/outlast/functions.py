@@ -15,7 +15,7 @@ from outlast.callables import Callables
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
 from outlast.module_state import shares_state
-from outlast.names import Held, owner_of, path_of, runs_nothing
+from outlast.names import Held, owner_of, path_of, runs, runs_nothing
 from outlast.receivers import keeps_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
@@ -64,7 +64,7 @@ def options_of(function: Function) -> Mapping[str, Any]:
 
 def code_hash(function: Function) -> str:
     """A hash of what a function does, the same in every process of one interpreter; empty when it has no code."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(inspect.unwrap(runs(function)), "__code__", None)
     return sha256(_code_bytes(code)).hexdigest()[:16] if code is not None else ""
 
 
@@ -140,7 +140,7 @@ class Functions:
     def _inline_reason(self, function: Function, path: str) -> str:
         travels = options_of(function).get("travels")
         if travels is None:
-            return shares_state(function, self._sources) or keeps_state(function, path, self._sources)
+            return shares_state(runs(function), self._sources) or keeps_state(function, path, self._sources)
         return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
 
     def _reason_of(self, function: Function, path: str) -> str:

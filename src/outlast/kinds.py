@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any, get_args
 
@@ -19,11 +19,13 @@ class Kind:
     """A kind of value that cannot travel: what it is called, and what to do instead of passing it.
 
     is_live: it is tied to this process also where it is inside another object.
+    at_sight: whatever JSON would make of it, also inside another object.
     """
 
     what: str
     remedy: str
     is_live: bool = False
+    at_sight: bool = False
 
 
 _LIVE_SESSION = "open one inside the function and pass primary keys"
@@ -141,13 +143,10 @@ def refused_at_sight(value: object) -> tuple[Place, Kind] | None:
     A row of a database is one although its fields may travel: what comes back is none that a session knows. An
     iterator is used up by a look at it.
     """
-    kinds: dict[type, Kind | None] = {}
     for place, inner in walk(value, atoms=False):
         cls = type(inner)
-        if cls not in kinds:
-            kinds[cls] = kind_of_class(cls) if hasattr(cls, "__next__") else row_of(cls)
-        kind = kinds[cls] or (None if place else kind_of_class(cls))
-        if kind is not None:
+        kind = known_kind(cls)
+        if kind is not None and (kind.at_sight or not place or hasattr(cls, "__next__")):
             return place, kind
     return None
 
@@ -155,13 +154,13 @@ def refused_at_sight(value: object) -> tuple[Place, Kind] | None:
 def row_of(cls: type) -> Kind | None:
     """The kind of database row that the instances of `cls` are, if any."""
     if hasattr(cls, "_sa_class_manager"):
-        return Kind("a SQLAlchemy row", f"pass its primary key {_LOAD_INSIDE}")
+        return Kind("a SQLAlchemy row", f"pass its primary key {_LOAD_INSIDE}", at_sight=True)
     for base in cls.__mro__:
         made_from = base.__module__.partition(".")[0], base.__name__
         if made_from in _ROWS:
-            return Kind(f"{an(_ROWS[made_from])} row", f"pass its primary key {_LOAD_INSIDE}")
+            return Kind(f"{an(_ROWS[made_from])} row", f"pass its primary key {_LOAD_INSIDE}", at_sight=True)
         if made_from in _DOCUMENTS:
-            return Kind(f"{an(_DOCUMENTS[made_from])} document", f"pass its id {_LOAD_INSIDE}")
+            return Kind(f"{an(_DOCUMENTS[made_from])} document", f"pass its id {_LOAD_INSIDE}", at_sight=True)
     return None
 
 
@@ -189,6 +188,10 @@ def kind_of_class(cls: type) -> Kind | None:
     """The kind of things that cannot travel which the instances of `cls` belong to, if any."""
     names = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
     return row_of(cls) or kind_named(names) or _kind_by_ability(cls)
+
+
+known_kind: Callable[[type], Kind | None] = lru_cache(maxsize=1024)(kind_of_class)
+"""The same, for many values of few classes."""
 
 
 def kind_named(names: Iterable[str]) -> Kind | None:

@@ -113,6 +113,13 @@ def owner_of(function: object) -> object | None:
     return None if isinstance(owner, (type, ModuleType)) else owner
 
 
+def runs(function: Function) -> Function:
+    """The function with code that a call of `function` runs: the `__call__` of an object that has no name itself."""
+    if getattr(function, "__qualname__", None) is not None:
+        return function
+    return function.__call__  # type: ignore[no-any-return,operator]
+
+
 def is_bound_to(cls: str) -> str:
     """Why a method of an instance of the class with this name cannot be stored."""
     return (

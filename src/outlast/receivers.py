@@ -7,51 +7,56 @@ process, such as the clients that are connected to it, and a call elsewhere woul
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from outlast.kinds import kind_of
 from outlast.meanings import is_container
-from outlast.names import owner_of
+from outlast.names import owner_of, runs
 from outlast.sources import Sources
 from outlast.values import parts
 
 _DEPTH = 3
 _MOST = 300  # objects looked at
+_SIZED = (dict, list, tuple, set, frozenset, deque)
 _REMEDY = "write a function of a module that calls it, if it may run in another process all the same"
 
 
 def keeps_state(function: Callable[..., Any], path: str, sources: Sources) -> str:
     """Why the object that `function` belongs to ties it to this process, in one sentence; empty when nothing does."""
-    owner = owner_of(function) or (function if not hasattr(function, "__qualname__") else None)
+    owner = owner_of(function) if runs(function) is function else function
     if owner is None:
         return ""
-    name = path.rpartition(".")[0] if owner is not function else path
-    if is_container(owner):
-        return f"{path} changes or reads `{name}`, which each process has for itself: {_REMEDY}"
+    name = path if owner is function else path.rpartition(".")[0]
+    kind = kind_of(owner)
+    if is_container(owner) or (kind is not None and kind.is_live):
+        return f"{path} belongs to `{name}`, which each process has for itself: {_REMEDY}"
     held = next(_state_in(owner, sources), "")
     return f"{path} belongs to `{name}`, which keeps what only this process has in {held}: {_REMEDY}" if held else ""
 
 
 def _state_in(owner: object, sources: Sources) -> Iterator[str]:
     """What is inside that only this process has, each with the way to it."""
-    waiting, seen = [("", owner, 0)], set[int]()
+    waiting: deque[tuple[str, object, int]] = deque([("", owner, 0)])
+    seen: set[int] = set()
     while waiting:
-        way, inner, depth = waiting.pop(0)
-        if id(inner) in seen:
+        way, inner, depth = waiting.popleft()
+        if id(inner) in seen or depth == _DEPTH:
             continue
         seen.add(id(inner))
+        if len(seen) == _MOST:
+            yield "more than can be looked through"
         is_own = sources.is_own_class(type(inner))
         for name, value in _attributes(inner):
             if _is_state(value, is_own=is_own):
                 yield f"`{way}{name}`"
-            elif depth < _DEPTH and len(seen) < _MOST:
-                waiting.append((f"{way}{name}.", value, depth + 1))
+            waiting.append((f"{way}{name}.", value, depth + 1))
 
 
 def _attributes(thing: object) -> Iterator[tuple[str, object]]:
-    if isinstance(thing, type) or kind_of(thing) is not None:
-        return
+    if isinstance(thing, type) or kind_of(thing) is not None or (isinstance(thing, _SIZED) and len(thing) > _MOST):
+        return  # such as a table of data
     inside = parts(thing)
     yield from (inside or getattr(thing, "__dict__", {})).items()
     for cls in type(thing).__mro__ if inside is None else ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, time, tzinfo
@@ -15,7 +15,7 @@ from pydantic import BaseModel
 Place = tuple[Any, ...]
 """The keys, indexes and field names that lead from a value to something inside it."""
 
-_ATOMS = frozenset({str, int, bool, float, type(None), bytes})
+ATOMS = frozenset({str, int, bool, float, type(None), bytes})
 
 
 def parts(value: object) -> Mapping[Any, Any] | None:
@@ -49,7 +49,7 @@ def difference(sent: object, back: object) -> Place | None:
     """
     if type(sent) is not type(back):
         return None if type(sent) is int and type(back) is float and sent == back else ()
-    if type(sent) in _ATOMS:
+    if type(sent) in ATOMS:
         return None if sent == back or _both_nan(sent, back) else ()
     inside, inside_back = parts(sent), parts(back)
     if inside is None or inside_back is None:
@@ -79,8 +79,11 @@ def _both_nan(sent: object, back: object) -> bool:
 
 def _fill_alike(sent: object, back: object) -> bool:
     """Whether containers treat alike what comes to them next, which no comparison looks at."""
-    habits = ("maxlen", "default_factory")
-    return all(getattr(sent, habit, None) is getattr(back, habit, None) for habit in habits)
+    if isinstance(sent, deque) and isinstance(back, deque):
+        return sent.maxlen == back.maxlen
+    if isinstance(sent, defaultdict) and isinstance(back, defaultdict):
+        return sent.default_factory is back.default_factory
+    return True
 
 
 def _equal(sent: object, back: object) -> bool:
@@ -172,7 +175,7 @@ def walk(value: object, *, atoms: bool = True) -> Iterator[tuple[Place, Any]]:
             continue
         seen.add(id(inner))
         yield place, inner
-        inside = [(key, part) for key, part in (parts(inner) or {}).items() if atoms or type(part) not in _ATOMS]
+        inside = [(key, part) for key, part in (parts(inner) or {}).items() if atoms or type(part) not in ATOMS]
         waiting.extend(((*place, key), part) for key, part in reversed(inside))
 
 

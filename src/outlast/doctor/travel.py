@@ -42,7 +42,7 @@ def refused_argument(site: Site, codec: Codec) -> Finding | None:
 def _refused(codec: Codec, name: str, node: ast.expr, scope: Scope) -> NotStorable | None:
     """What run time says of one argument, as far as it is known what that is."""
     value = bound_value(node, scope)
-    if value is not UNKNOWN and codec.passed.is_function((name,), value):
+    if value is not UNKNOWN and codec.passed.is_function(name, value):
         return codec.refused_function(name, value)
     kind = kind_passed(node, scope) or _kind_wanted(node, codec.hints[name], scope)
     return codec.refusals.of_kind(name, (), kind) if kind is not None else None
