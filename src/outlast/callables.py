@@ -159,6 +159,16 @@ def says_callable(hint: Any) -> bool:
     return any(map(says_callable, get_args(hint))) if is_union else asks_for_function(hint)
 
 
+def without_functions(hint: Any) -> Any:
+    """The annotation of what stands in a row: of a function, its name."""
+    inner = get_args(hint)
+    if says_callable(hint):
+        return Any
+    if get_origin(hint) is tuple and inner[1:] == (...,) and says_callable(inner[0]):
+        return tuple[Any, ...]
+    return dict[str, Any] if get_origin(hint) is dict and says_callable(inner[1]) else hint
+
+
 def _home(function: Function) -> str:
     """The module in which a function was written, or the class of an object that can be called; empty if unknown."""
     module = getattr(function, "__module__", None)

@@ -13,7 +13,7 @@ from typing import Any, Unpack, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import SchemaError
 
-from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, says_callable
+from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, without_functions
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.kinds import refused_at_sight
 from outlast.marks import FIELD, Marks, marked, marks_of, restored
@@ -281,7 +281,7 @@ def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
     """A model with a field for each parameter, of another name, since a parameter may be called `schema`."""
     fields: dict[str, Any] = {
         f"p{index}": (
-            Any if says_callable(hint) else hint,
+            without_functions(hint),
             Field(alias=name) if name in required else Field(default=None, alias=name),
         )
         for index, (name, hint) in enumerate(hints.items())
