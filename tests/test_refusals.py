@@ -9,6 +9,7 @@ import logging
 import math
 import socket
 import tempfile
+import textwrap
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -230,6 +231,12 @@ def test_a_refused_iterator_is_still_whole(hint: Any) -> None:
     refusal(hint, numbers)
     refusal(dict[str, Any], {"numbers": [numbers]})
     assert list(numbers) == [1, 2, 3]
+
+
+def test_nobody_is_told_to_annotate_what_is_not_of_the_project() -> None:
+    with pytest.raises(NotStorable, match=r"pass a list, or call it from a function of your own") as refused:
+        Codec(textwrap.dedent).encode(({1},), {})
+    assert "annotate it" not in str(refused.value)
 
 
 def test_refusal_shows_no_value() -> None:

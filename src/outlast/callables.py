@@ -77,10 +77,14 @@ class Callables:
             raise TargetNotFound(reason)
         return function
 
+    def is_own(self, function: Function) -> bool:
+        """Whether the project has written it."""
+        return self._sources.is_own_module(sys.modules.get(_home(function)))
+
     def _forbids(self, path: str, function: Function, hint: Any) -> str:
         home = _home(function)
         if self._begins_in_the_project(path) and not _leads_through_a_module(path):
-            if self._sources.is_own_module(sys.modules.get(home)):
+            if self.is_own(function):
                 return ""
             if home and home.partition(".")[0] not in sys.stdlib_module_names and says_callable(hint):
                 return ""

@@ -58,10 +58,11 @@ class Codec:
             hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
             self._model = _model(hints, required)
         self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
-        self.refusals = Refusals(name, hints)
+        callables = callables or Callables()
+        self.refusals = Refusals(name, hints, is_own=callables.is_own(function))
         self.hints = hints
         self._functions = {parameter for parameter, hint in hints.items() if asks_for_function(hint)}
-        self.passed = Passed(self.signature, hints, callables or Callables())
+        self.passed = Passed(self.signature, hints, callables)
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:

@@ -56,9 +56,11 @@ def _instance(value: object) -> Kind:
 class Refusals:
     """The refusals of one function. Each method returns the error to raise. No argument's value is shown."""
 
-    def __init__(self, function: str, hints: Mapping[str, Any]) -> None:
+    def __init__(self, function: str, hints: Mapping[str, Any], *, is_own: bool = True) -> None:
+        """`is_own`: whether the project has written the function, so that it can be told to annotate it."""
         self._function = function
         self._hints = hints
+        self._is_own = is_own
 
     def unbindable(self, signature: inspect.Signature, error: TypeError) -> NotStorable:
         """The call has an argument too many or too few."""
@@ -148,6 +150,8 @@ class Refusals:
         if type(sent) is type(back):
             return f"{where} that comes back with another value ({loss})"
         loss = f"{where}, which would come back as {_a(back)}"
+        if not self._is_own:
+            return f"{loss}: pass {_a(back)}, or call it from a function of your own, whose parameters are annotated"
         if self._hints.get(name) is Any and not way:
             return f"{loss}: annotate it, `{name}: {_name(sent)}`"
         if isinstance(sent, type(back)) or not way:
