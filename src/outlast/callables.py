@@ -3,7 +3,8 @@
 A row is data, and data must not choose code. So a name that stands in a row for a function is followed only if
 
 - it stands for a whole argument, and the annotation of that parameter says `Callable` or `type`, or says nothing;
-- it begins in a module of the project itself, and does not lead on through a module that this one has imported;
+- it begins in a module of the project itself, and leads on through its classes, or through one object that it holds,
+  never through a module that it has imported;
 - it leads to a function, method or class that the project has written; or, where the annotation says so, to what an
   installed package has written and a module of the project holds, such as `main:mailer.send`. It never leads to the
   standard library or the builtins: no row can pass `os:system` to a function.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType, UnionType
@@ -47,9 +48,16 @@ class Callables:
         held: Held | None = None,
         reason_of: Callable[[Function, str], str] = lambda _function, _path: "",
     ) -> None:
-        self._sources = sources or Sources()
-        self._held = held or Held(self._sources)
+        self._given = (sources, held)
         self._reason_of = reason_of
+
+    @cached_property
+    def _sources(self) -> Sources:
+        return self._given[0] or Sources()
+
+    @cached_property
+    def _held(self) -> Held:
+        return self._given[1] or Held(self._sources)
 
     def is_one(self, value: object, hint: Any) -> bool:
         """Whether `value` is passed as a function to a parameter annotated `hint`."""
@@ -83,7 +91,7 @@ class Callables:
 
     def _forbids(self, path: str, function: Function, hint: Any) -> str:
         home = _home(function)
-        if self._begins_in_the_project(path) and not _leads_through_a_module(path):
+        if self._begins_in_the_project(path) and not _leads_astray(path):
             if self.is_own(function):
                 return ""
             if home and home.partition(".")[0] not in sys.stdlib_module_names and says_callable(hint):
@@ -154,7 +162,7 @@ def _inner_hint(hint: Any) -> Any:
 def asks_for_function(hint: Any) -> bool:
     """Whether an annotation asks for a function or class and allows nothing else."""
     hint = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return hint in (Callable, type) or get_origin(hint) in (Callable, type)
+    return any(one is Callable or one is type for one in (hint, get_origin(hint)))
 
 
 def says_callable(hint: Any) -> bool:
@@ -182,14 +190,13 @@ def _home(function: Function) -> str:
     return next((cls.__module__ for cls in owner.__mro__ if name in vars(cls)), "")
 
 
-def _leads_through_a_module(path: str) -> bool:
+def _leads_astray(path: str) -> bool:
+    """Whether it leads through more than classes, or one object."""
     module_name, _, qualname = path.partition(":")
     found: Any = sys.modules.get(module_name)
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-        if isinstance(found, ModuleType):
-            return True
-    return False
+    way = [found := getattr(found, name, None) for name in qualname.split(".")[:-1]]
+    through_classes = all(isinstance(one, type) for one in way)
+    return not through_classes and (len(way) > 1 or isinstance(way[0], ModuleType))
 
 
 def _files_of(spec: ModuleSpec) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 from types import GenericAlias
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
@@ -16,7 +17,7 @@ from pydantic_core import SchemaError
 from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, without_functions
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.kinds import refused_at_sight
-from outlast.marks import FIELD, Marks, marked, marks_of, restored
+from outlast.marks import FIELD, Marks, marked, marks_of, read_marks, restored
 from outlast.names import shown
 from outlast.refusals import FAILURES, Refusals
 from outlast.values import ATOMS, Place, difference
@@ -59,7 +60,7 @@ class Codec:
             self._model = _model(hints, required)
         self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
         callables = callables or Callables()
-        self.refusals = Refusals(name, hints, is_own=callables.is_own(function))
+        self.refusals = Refusals(name, hints, is_own=partial(callables.is_own, function))
         self.hints = hints
         self._functions = {parameter for parameter, hint in hints.items() if asks_for_function(hint)}
         self.passed = Passed(self.signature, hints, callables)
@@ -88,14 +89,15 @@ class Codec:
             model = self._model.model_validate_json(text)
         except ValidationError as error:
             raise self.refusals.outdated(error) from None
-        given, marks = self._given(model), getattr(model, _MARKS)
-        if marks:
-            given = self._restored(given, marks)
+        given = self._given(model)
+        if _MARKS in model.model_fields_set:
+            given = self._restored(given, getattr(model, _MARKS))
         bound = inspect.BoundArguments(self.signature, OrderedDict(given))
         return bound.args, bound.kwargs
 
-    def _restored(self, given: dict[str, Any], marks: Marks) -> dict[str, Any]:
+    def _restored(self, given: dict[str, Any], stored: Any) -> dict[str, Any]:
         try:
+            marks = read_marks(stored)
             values = restored(given, {mark: places for mark, places in marks.items() if mark != FUNCTION})
             return self.passed.found(values, marks.get(FUNCTION, ()))
         except TargetNotFound as error:
@@ -287,7 +289,7 @@ def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
         )
         for index, (name, hint) in enumerate(hints.items())
     }
-    fields[_MARKS] = (dict[str, list[list[str | int]]], Field(default=None, alias=FIELD))
+    fields[_MARKS] = (Any, Field(default=None, alias=FIELD))  # few rows have any: read_marks looks at them
     model: type[BaseModel] = create_model("Arguments", __config__=_CONFIG, **fields)
     if len(model.model_fields) != len(fields) or not model.__pydantic_complete__:
         raise TypeError("an annotation has no meaning for a parameter, or names something not defined yet")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from types import CodeType, MethodType
+from types import CodeType
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,7 +15,7 @@ from outlast.callables import Callables
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
 from outlast.module_state import shares_state
-from outlast.names import Held, owner_of, path_of, runs, runs_nothing
+from outlast.names import Held, is_bound, path_of, runs, runs_nothing
 from outlast.receivers import keeps_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
@@ -101,7 +101,7 @@ class Functions:
 
     def describe(self, function: Function) -> TaskFunction:
         """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
-        if isinstance(function, MethodType) or owner_of(function) is not None:
+        if is_bound(function):
             return self._described_method(function)
         try:
             known = self._known.get(function)

@@ -68,6 +68,16 @@ def restored(value: Any, marks: Marks) -> Any:
     return value
 
 
+def read_marks(stored: Any) -> Marks:
+    """The marks that were stored. Raises ValueError for what cannot be any."""
+    return _marks_reader().validate_python(stored)
+
+
+@lru_cache
+def _marks_reader() -> TypeAdapter[Marks]:
+    return TypeAdapter(dict[str, list[list[str | int]]], config=ConfigDict(strict=True))
+
+
 def marked(text: str, marks: Marks) -> str:
     """A JSON object with `marks` beside what is in it."""
     if not marks:

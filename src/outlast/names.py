@@ -10,7 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import BuiltinMethodType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.sources import Sources
@@ -109,8 +109,13 @@ def resolve(path: str) -> Function:
 
 def owner_of(function: object) -> object | None:
     """The object whose bound method `function` is; None for other functions, and for methods of classes."""
-    owner = getattr(function, "__self__", None) if isinstance(function, (MethodType, BuiltinMethodType)) else None
-    return None if isinstance(owner, (type, ModuleType)) else owner
+    owner = function.__self__ if is_bound(function) else None
+    return None if isinstance(owner, type) else owner
+
+
+def is_bound(function: object) -> TypeGuard[MethodType | BuiltinMethodType]:
+    """Whether it is a method of an object or a class, which is made anew each time it is named."""
+    return isinstance(function, (MethodType, BuiltinMethodType)) and not isinstance(function.__self__, ModuleType)
 
 
 def runs(function: Function) -> Function:

@@ -38,20 +38,20 @@ def keeps_state(function: Callable[..., Any], path: str, sources: Sources) -> st
 
 def _state_in(owner: object, sources: Sources) -> Iterator[str]:
     """What is inside that only this process has, each with the way to it."""
-    waiting: deque[tuple[str, object, int]] = deque([("", owner, 0)])
+    waiting: deque[tuple[str, object, int, bool]] = deque([("", owner, 0, False)])
     seen: set[int] = set()
     while waiting:
-        way, inner, depth = waiting.popleft()
+        way, inner, depth, is_in_own = waiting.popleft()
         if id(inner) in seen or depth == _DEPTH:
             continue
         seen.add(id(inner))
         if len(seen) == _MOST:
             yield "more than can be looked through"
-        is_own = sources.is_own_class(type(inner))
+        is_own = sources.is_own_class(type(inner)) or (is_in_own and is_container(inner))
         for name, value in _attributes(inner):
             if _is_state(value, is_own=is_own):
                 yield f"`{way}{name}`"
-            waiting.append((f"{way}{name}.", value, depth + 1))
+            waiting.append((f"{way}{name}.", value, depth + 1, is_own))
 
 
 def _attributes(thing: object) -> Iterator[tuple[str, object]]:
@@ -61,7 +61,7 @@ def _attributes(thing: object) -> Iterator[tuple[str, object]]:
     yield from (inside or getattr(thing, "__dict__", {})).items()
     for cls in type(thing).__mro__ if inside is None else ():
         names = vars(cls).get("__slots__", ())
-        yield from ((name, getattr(thing, name)) for name in names if hasattr(thing, name))
+        yield from ((name, getattr(thing, name)) for name in names if name[:2] != "__" and hasattr(thing, name))
 
 
 def _is_state(value: object, *, is_own: bool) -> bool:

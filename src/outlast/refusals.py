@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ def _instance(value: object) -> Kind:
 class Refusals:
     """The refusals of one function. Each method returns the error to raise. No argument's value is shown."""
 
-    def __init__(self, function: str, hints: Mapping[str, Any], *, is_own: bool = True) -> None:
+    def __init__(self, function: str, hints: Mapping[str, Any], is_own: Callable[[], bool]) -> None:
         """`is_own`: whether the project has written the function, so that it can be told to annotate it."""
         self._function = function
         self._hints = hints
@@ -150,7 +150,7 @@ class Refusals:
         if type(sent) is type(back):
             return f"{where} that comes back with another value ({loss})"
         loss = f"{where}, which would come back as {_a(back)}"
-        if not self._is_own:
+        if not self._is_own():
             return f"{loss}: pass {_a(back)}, or call it from a function of your own, whose parameters are annotated"
         if self._hints.get(name) is Any and not way:
             return f"{loss}: annotate it, `{name}: {_name(sent)}`"
