@@ -28,6 +28,7 @@ CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (held.perhaps, (None,), {}),
     (held.perhaps, (), {}),
     (held.make, (held.Settings,), {}),
+    (held.through, (held.send,), {}),
     (held.each, (held.send, named.plain), {"one": held.mailer.send, "two": 2}),
 ]
 

@@ -162,7 +162,8 @@ def _inner_hint(hint: Any) -> Any:
 def asks_for_function(hint: Any) -> bool:
     """Whether an annotation asks for a function or class and allows nothing else."""
     hint = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return any(one is Callable or one is type for one in (hint, get_origin(hint)))
+    is_protocol = getattr(hint, "_is_protocol", False) and "__call__" in vars(hint)
+    return is_protocol or any(one is Callable or one is type for one in (hint, get_origin(hint)))
 
 
 def says_callable(hint: Any) -> bool:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from functools import partial
 from os import system
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import click
 import httpx
@@ -72,6 +72,11 @@ class Settings(BaseModel):
     def send(self, to: str) -> None: ...
 
 
+@runtime_checkable
+class Sending(Protocol):
+    def __call__(self, to: str) -> None: ...
+
+
 class Bag(list[str]):
     pass
 
@@ -113,6 +118,9 @@ def perhaps(function: Callable[[str], None] | None = None) -> None: ...
 
 
 def strictly(function: str) -> None: ...
+
+
+def through(function: Sending) -> None: ...
 
 
 def each(*functions: Callable[..., Any], **others: Any) -> None: ...
