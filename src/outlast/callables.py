@@ -61,9 +61,10 @@ class Callables:
 
     def is_one(self, value: object, hint: Any) -> bool:
         """Whether `value` is passed as a function to a parameter annotated `hint`."""
-        if says_callable(hint):
-            return callable(value)
-        return hint is Any and (inspect.isroutine(value) or isinstance(value, (type, partial)))
+        if not callable(value):
+            return False
+        is_plainly_one = inspect.isroutine(value) or isinstance(value, (type, partial))
+        return says_callable(hint) or (hint is Any and is_plainly_one)
 
     def name(self, function: Function, hint: Any) -> str:
         """The path of a function that is passed to a parameter annotated `hint`. Raises NotStorable."""

@@ -58,7 +58,7 @@ class Codec:
         except _UNUSABLE:
             hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
             self._model = _model(hints, required)
-        self._parameters = {field: str(its.alias) for field, its in self._model.model_fields.items()}
+        self._parameters = dict(zip(self._model.model_fields, hints, strict=False))  # the marks come last
         callables = callables or Callables()
         self.refusals = Refusals(name, hints, is_own=partial(callables.is_own, function))
         self.hints = hints
@@ -218,8 +218,8 @@ class Codec:
             raise self.refusals.uncheckable(error) from error
 
     def _given(self, model: BaseModel) -> dict[str, Any]:
-        fields = model.model_fields_set - {_MARKS}
-        return {self._parameters[field]: getattr(model, field) for field in fields}
+        names = self._parameters
+        return {names[field]: getattr(model, field) for field in model.model_fields_set if field in names}
 
 
 def _json(model: BaseModel, fields: set[str], *, only_set: bool) -> str:
