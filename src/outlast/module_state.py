@@ -61,16 +61,17 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
     return None
 
 
-def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType]:
-    """The functions that a module of the project names where it adds or enqueues tasks."""
+def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType | MethodType]:
+    """The functions and methods that a module of the project names where it adds or enqueues tasks."""
     source = sources.module(module)
     for path in dict.fromkeys(_HANDED_OVER.findall(source.text if source else "")):
         first, *names = path.split(".")
+        owner: object = module
         found: object = vars(module).get(first)
         for name in names:
-            found = inspect.getattr_static(found, name, None)
+            owner, found = found, inspect.getattr_static(found, name, None)
         if isinstance(found, FunctionType):
-            yield found
+            yield found if isinstance(owner, (type, ModuleType)) else MethodType(found, owner)
 
 
 class _Search:
