@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from outlast.errors import NotStorable, TargetNotFound
 from outlast.sources import Sources
-from outlast.text import LONGEST_PATH, MOST_NAME, name_of_class, one_line, said_by
+from outlast.text import LONGEST_PATH, MOST_NAME, is_a, name_of_class, one_line, said_by
 
 Function = Callable[..., Any]
 
@@ -67,7 +67,7 @@ class Held:
         for module in self._sources.own_modules():
             self._sources.rest()
             for name, thing in list(vars(module).items()):
-                if not isinstance(thing, _PLAIN):
+                if not is_a(thing, _PLAIN):
                     self._names.setdefault(id(thing), (module, name))
         self._modules = modules
 
