@@ -13,7 +13,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -328,6 +328,47 @@ def test_object_that_a_module_does_not_hold_any_more_is_not_found(monkeypatch: p
     monkeypatch.setattr(held, "mailer", held.Mailer("other"))
     with pytest.raises(NotStorable, match="that no module of the project holds"):
         functions.describe(method)
+
+
+def test_object_is_found_where_another_module_still_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions, method = Held(), held.mailer.send
+    first = functions.path_to(held.mailer)
+    monkeypatch.setattr(named, "from_held", held.mailer, raising=False)
+    monkeypatch.setattr(held, "mailer", held.Mailer("other"))
+    assert (first, path_of(method, functions)) == ("tests.samples.held:mailer", "tests.samples.named:from_held.send")
+
+
+class Proxy:
+    """As of the current request: outside of one it can be asked nothing."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> NoReturn:  # type: ignore[override]
+        raise RuntimeError("working outside of a request")
+
+
+def test_what_a_module_holds_that_can_be_asked_nothing_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "current_request", Proxy(), raising=False)
+    monkeypatch.setattr(state, "current_request", Proxy(), raising=False)
+    assert Functions().describe(held.mailer.send).path == "tests.samples.held:mailer.send"
+    assert "reads `progress`" in shares_state(state.shares_what_an_endpoint_changes)
+
+
+def test_object_that_cannot_be_looked_through_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held.settings, "__dict__", {"host": Proxy()})
+    reason = Functions().describe(held.settings.send).inline_reason
+    assert "what cannot be looked at (RuntimeError: working outside of a request)" in reason
+
+
+@pytest.mark.parametrize("name", ["n" * 1_001, "sp\u202eeaking"])
+def test_method_with_a_name_that_cannot_be_stored_is_refused(name: str) -> None:
+    def send(self: object) -> None: ...
+
+    send.__name__ = name
+    setattr(held.Mailer, name, send)
+    with pytest.raises(NotStorable, match="has a name that cannot be stored") as refused:
+        Functions().describe(getattr(held.mailer, name))
+    delattr(held.Mailer, name)
+    assert len(str(refused.value)) < 500 and str(refused.value).isprintable()
 
 
 async def stream(number: int) -> AsyncIterator[int]:

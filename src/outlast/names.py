@@ -36,40 +36,53 @@ _PLAIN = (str, bytes, int, float, bool, type(None), ModuleType)
 class Held:
     """The objects that the modules of the project hold under a name at their top level.
 
-    Looked up once for the modules that are imported: what a module's global is bound to later, when it is first
-    used, is not there when another process has only imported the module.
+    Each module is looked at once, when it is imported: what its global is bound to later, when it is first used, is not
+    there when another process has only imported the module.
     """
 
     def __init__(self, sources: Sources | None = None) -> None:
         self._sources = sources or Sources()
-        self._modules = 0
-        self._names: dict[int, tuple[ModuleType, str]] = {}
+        self._imported = 0
+        self._sizes: dict[ModuleType, int] = {}  # in names: one may be seen while it is being imported
+        self._holders: dict[int, ModuleType] = {}  # by the identity of what it holds
 
     def path_to(self, thing: object) -> str:
         """`module:name` of an object; empty where no module holds it."""
         self.look()
-        module, name = self._names.get(id(thing), (None, ""))
-        if module is None or vars(module).get(name) is not thing:
+        first = self._holders.get(id(thing))
+        if first is None:
             return ""
-        return f"{_module_named(module.__name__)}:{name}"
+        elsewhere = (_path_in(module, thing) for module in list(self._sizes))
+        return _path_in(first, thing) or next(filter(None, elsewhere), "")  # its identity was another thing's before
 
     def instances_of(self, cls: type) -> Iterator[Any]:
         """The objects of exactly that class that modules hold."""
-        self.look()
-        found = (vars(module).get(name) for module, name in self._names.values())
-        return (one for one in found if type(one) is cls)
+        modules = self._sources.own_modules()
+        found = {id(one): one for module in modules for one in list(vars(module).values()) if type(one) is cls}
+        yield from found.values()
 
     def look(self) -> None:
-        """Look at the modules that are imported by now. From any thread."""
-        modules = len(sys.modules)
-        if modules == self._modules:
+        """Look at the modules that were imported since the last time. From any thread."""
+        imported = len(sys.modules)
+        if imported == self._imported:
             return
         for module in self._sources.own_modules():
-            self._sources.rest()
-            for name, thing in list(vars(module).items()):
-                if not is_a(thing, _PLAIN):
-                    self._names.setdefault(id(thing), (module, name))
-        self._modules = modules
+            if self._sizes.get(module) != len(vars(module)):
+                self._sources.rest()
+                self._look_at(module)
+        self._imported = imported
+
+    def _look_at(self, module: ModuleType) -> None:
+        things = list(vars(module).values())
+        for thing in things:
+            if not is_a(thing, _PLAIN):
+                self._holders.setdefault(id(thing), module)
+        self._sizes[module] = len(things)
+
+
+def _path_in(module: ModuleType, thing: object) -> str:
+    names = (name for name, one in list(vars(module).items()) if one is thing)
+    return next((f"{_module_named(module.__name__)}:{name}" for name in names), "")
 
 
 def path_of(function: Function, held: Held | None = None) -> str:
