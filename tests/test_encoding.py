@@ -6,6 +6,7 @@ import inspect
 import json
 import math
 import re
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -20,19 +21,25 @@ from hypothesis import strategies as st
 
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
-from outlast.values import difference
+from outlast.values import difference, walk
 from tests.samples import named
 from tests.samples.calls import taking
 from tests.samples.types import (
     Camel,
+    Card,
+    Cash,
     Color,
     Item,
     Level,
+    Meeting,
     Options,
     Order,
+    Payment,
     Point,
     Remembering,
+    Span,
     SpecialItem,
+    Stop,
 )
 
 MOMENT = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
@@ -87,6 +94,20 @@ TRAVELS: list[tuple[Any, Any]] = [
     (Any, {"a": [1, 2.5, None, True, "x", {"b": []}]}),
     (inspect.Parameter.empty, [1, {"a": None}]),
     ("NoSuchName", {"a": 1}),
+    (Payment, Card(number="1")),
+    (Payment, Cash()),
+    (list[Payment], [Cash(euros=1), Card()]),
+    (Cash | Card, Card()),
+    (Any, MOMENT),
+    (Any, date(2026, 1, 1)),
+    (Any, time(8, 30)),
+    (Any, timedelta(days=-1, microseconds=3)),
+    (Any, uuid4()),
+    (Any, Decimal("1.10")),
+    (Any, Path("/tmp/x")),
+    (Any, b"\xff\xfe"),
+    (dict[str, Any], {"id": uuid4(), "prices": [Decimal("1.10"), 1.5, "1.10"], "at": {"when": MOMENT}}),
+    (deque[int], deque([1, 2])),
 ]
 
 
@@ -109,6 +130,86 @@ def test_int_travels_as_the_float_that_its_annotation_says() -> None:
 def test_offset_of_a_moment_is_kept() -> None:
     berlin = datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))
     assert sent(datetime, berlin).utcoffset() == timedelta(hours=2)
+
+
+PARIS = ZoneInfo("Europe/Paris")
+NOON = datetime(2026, 3, 28, 12, tzinfo=PARIS)  # the night after it is an hour shorter
+IN_A_ZONE: list[tuple[Any, Any]] = [
+    (datetime, NOON),
+    (datetime, datetime(2026, 7, 1, tzinfo=ZoneInfo("UTC"))),
+    (datetime, datetime(2026, 3, 29, 2, 30, tzinfo=PARIS)),  # left out by the clocks of Paris
+    (datetime, datetime(2026, 10, 25, 2, 30, tzinfo=PARIS)),  # there twice
+    (datetime, datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=PARIS)),
+    (datetime, datetime(2026, 10, 25, 2, 30, fold=1)),
+    (time, time(2, 30, tzinfo=PARIS)),
+    (time, time(2, 30, fold=1, tzinfo=PARIS)),
+    (Any, NOON),
+    (dict, {"days": [NOON, MOMENT, datetime(2026, 1, 1, tzinfo=ZoneInfo("Asia/Tokyo"))]}),
+    (list[datetime], [MOMENT, NOON]),
+    (tuple[datetime, ...], (MOMENT, NOON)),
+    (dict[int, datetime], {3: NOON}),
+    (Meeting, Meeting(at=NOON, until=time(1, tzinfo=PARIS))),  # type: ignore[call-arg]
+    (Span, Span(NOON, MOMENT)),
+    (Stop, Stop("a", NOON)),
+    (deque[Stop], deque([Stop("a", NOON)])),
+]
+
+
+def moments(value: Any) -> list[Any]:
+    """What tells moments apart, though they be equal: their zone, and which of two they are."""
+    found = [inner for _, inner in walk(value) if isinstance(inner, (datetime, time))]
+    return [
+        (one.tzinfo, one.fold if one.utcoffset() is None else one.utcoffset(), one.replace(fold=0)) for one in found
+    ]
+
+
+@pytest.mark.parametrize(("hint", "value"), IN_A_ZONE)
+def test_a_time_zone_travels_with_its_moment(hint: Any, value: Any) -> None:
+    back = sent(hint, value)
+    assert (type(back), moments(back)) == (type(value), moments(value))
+
+
+def test_a_day_later_is_the_same_time_of_day() -> None:
+    assert sent(datetime, NOON) + timedelta(days=1) == datetime(2026, 3, 29, 12, tzinfo=PARIS)
+
+
+def test_a_zone_of_a_private_attribute_is_not_made_up() -> None:
+    meeting = Meeting(at=NOON)
+    assert sent(Meeting, meeting) == meeting
+
+
+def test_what_json_does_not_say_is_written_beside_the_arguments() -> None:
+    text = Codec(taking(Any)).encode(({"file": Path("/tmp/a"), "at": NOON},), {})
+    assert json.loads(text) == {
+        "x": {"file": "/tmp/a", "at": "2026-03-28T12:00:00+01:00"},
+        "@marks": {"Path": [["x", "file"]], "datetime": [["x", "at"]], "zone Europe/Paris": [["x", "at"]]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("marks", "problem"),
+    [
+        ('{"zone Middle/Earth": [["x"]]}', "install tzdata"),
+        ('{"zone America": [["x"]]}', "install tzdata"),
+        ('{"zone ../secret": [["x"]]}', "install tzdata"),
+        ('{"subprocess.Popen": [["x"]]}', "add the task anew"),
+        ('{"UUID": [["x"]]}', "add the task anew"),
+        ('{"UUID": "x"}', "add the task anew"),
+        ("null", "add the task anew"),
+        ('{"function": [["x"]]}', "no function of the project"),
+        ('{"function": [["y"]]}', "where none can be passed"),
+        ('{"function": [["x", 0]]}', "where none can be passed"),
+    ],
+)
+def test_marks_that_mean_nothing_here_are_refused(marks: str, problem: str) -> None:
+    with pytest.raises(NotStorable, match=problem):
+        Codec(taking(Any)).decode(f'{{"x": "2026-01-01T00:00:00Z", "@marks": {marks}}}')
+
+
+@pytest.mark.parametrize("place", ['["x", "gone", "at"]', '["x", 5]', '["gone"]', '["x", "id", 0]'])
+def test_marks_of_what_older_code_had_are_passed_over(place: str) -> None:
+    text = f'{{"x": {{"id": 3}}, "@marks": {{"datetime": [{place}], "zone Europe/Paris": [{place}]}}}}'
+    assert Codec(taking(Any)).decode(text) == (({"id": 3},), {})
 
 
 def test_fields_that_were_not_set_stay_unset() -> None:
@@ -270,6 +371,12 @@ def test_never_changed_in_silence(value: Any) -> None:
         (Options(1), Options(1, "y"), ("label",)),
         (Item(sku="a"), Item(sku="b"), ("sku",)),
         (0.0, math.nan, ()),
+        (MOMENT, MOMENT.replace(tzinfo=ZoneInfo("UTC")), ()),
+        (NOON, datetime.fromisoformat(NOON.isoformat()), ()),
+        (time(1, tzinfo=PARIS), time(1), ()),
+        (datetime(2026, 1, 1), datetime(2026, 1, 1, fold=1), ()),
+        (deque([1], maxlen=2), deque([1]), ()),
+        (defaultdict(int, a=1), defaultdict(None, a=1), ()),
     ],
 )
 def test_difference_finds_the_place(one: Any, other: Any, place: tuple[Any, ...]) -> None:

@@ -9,20 +9,22 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+import weakref
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import outlast.functions
 from outlast.errors import NotStorable, TargetNotFound
-from outlast.functions import Functions, TaskFunction, is_async, path_of, resolve, task
+from outlast.functions import Functions, TaskFunction, is_async, task
 from outlast.module_state import shares_state
+from outlast.names import Held, left_undone, path_of, resolve
 from outlast.sources import Sources
 from outlast.tasks import Lane, Terms
-from tests.samples import elsewhere, named, state
+from tests.samples import elsewhere, held, named, state
 
 NAMED: list[tuple[Callable[..., Any], str]] = [
     (named.plain, "plain"),
@@ -34,6 +36,9 @@ NAMED: list[tuple[Callable[..., Any], str]] = [
     (named.mailer.check, "Mailer.check"),
     (named.Mailer.build, "Mailer.build"),
     (named.Mailer.send, "Mailer.send"),
+    (named.mailer.send, "mailer.send"),
+    (named.mailer, "mailer"),
+    (named.original, "original"),
 ]
 
 
@@ -49,15 +54,30 @@ def test_function_of_the_standard_library_has_a_path() -> None:
     assert path_of(len) == "builtins:len"
 
 
+def called() -> Any:
+    coroutine = named.coroutine(1)
+    coroutine.close()
+    return coroutine
+
+
+def replaced() -> Any:
+    def before() -> None: ...
+
+    before.__module__, before.__qualname__ = named.__name__, "plain"
+    return before
+
+
 UNNAMED: list[tuple[Any, str, str]] = [
     (named.unnamed_lambda, "has no name", "function of a module"),
     (named.nested(), "is inside another function", "top level of a module"),
-    (named.hidden, "is inside another function", "top level of a module"),
+    (named.hidden, "has lost its name to a decorator", "functools.wraps"),
     (named.bound_arguments, "cannot be stored", "pass the function itself"),
-    (named.mailer.send, "belongs to an instance of Mailer", "what it needs to make that object"),
-    ([].append, "belongs to an instance of list", "what it needs to make that object"),
-    (named.mailer, "is an object that can be called", "pass a function of a module that calls it"),
-    (named.original, "leads to tests.samples.named:before, not to", "pass what that name leads to"),
+    (named.Mailer().send, "belongs to an instance of Mailer that no module", "make that at the top level of a module"),
+    ([].append, "belongs to an instance of list that no module", "what it needs to make that object"),
+    (named.Mailer(), "is an object that can be called", "pass a function of a module that calls it"),
+    (called(), "coroutine was called where it is added", "write add_task(coroutine, ...)"),
+    (None, "cannot be called", "pass a function, not what a call of it gave"),
+    (replaced(), "leads to tests.samples.named:plain, not to", "pass what that name leads to"),
 ]
 
 
@@ -116,7 +136,7 @@ def test_error_of_a_module_at_import_passes_through(tmp_path: Path, monkeypatch:
 MAIN = """
 import sys
 sys.path[:0] = {path!r}
-from outlast.functions import path_of, resolve
+from outlast.names import path_of, resolve
 def job(): ...
 print(path_of(job), resolve(path_of(job)) is job)
 """
@@ -263,13 +283,127 @@ def test_task_returns_the_same_function_with_its_options() -> None:
     assert vars(job) == {"__outlast_options__": {"travels": True, "terms": Terms()}}
 
 
+HELD: list[tuple[Callable[..., Any], str, Lane]] = [
+    (held.mailer.send, "mailer.send", Lane.THREAD),
+    (held.mailer.send_soon, "mailer.send_soon", Lane.LOOP),
+    (held.mailer, "mailer", Lane.THREAD),
+    (held.settings.send, "settings.send", Lane.THREAD),
+    (held.logger.info, "logger.info", Lane.THREAD),
+]
+
+
+@pytest.mark.parametrize(("function", "name", "lane"), HELD)
+def test_method_of_an_object_that_a_module_holds_travels(function: Callable[..., Any], name: str, lane: Lane) -> None:
+    known = Functions().describe(function)
+    assert (known.path, known.lane, known.inline_reason) == (f"tests.samples.held:{name}", lane, "")
+    assert resolve(known.path) == function
+
+
+def test_method_is_looked_at_once_although_it_is_bound_anew() -> None:
+    functions = Functions()
+    assert functions.describe(held.mailer.send) is functions.describe(held.mailer.send)
+
+
+STAYS: list[tuple[Callable[..., Any], str]] = [
+    (held.mailer.count, "changes `self.sent`"),
+    (held.counting, "changes `self.calls`"),
+    (held.notifier.notify, "what only this process has in `client."),
+    (held.locked.send, "what only this process has in `lock`"),
+    (held.client.post, "what only this process has in `_"),
+    (held.executor.submit, "`tests.samples.held:executor`, which each process has for itself"),
+    (held.queue.put, "`tests.samples.held:queue`, which each process has for itself"),
+    (held.jobs.append, "`tests.samples.held:jobs`, which each process has for itself"),
+    (held.bag.append, "`tests.samples.held:bag`, which each process has for itself"),
+]
+
+
+@pytest.mark.parametrize(("function", "reason"), STAYS)
+def test_method_of_an_object_with_state_of_this_process_stays(function: Callable[..., Any], reason: str) -> None:
+    assert reason in Functions().describe(function).inline_reason
+
+
+def test_object_that_a_module_does_not_hold_any_more_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions, method = Functions(), held.mailer.send
+    functions.describe(method)
+    monkeypatch.setattr(held, "mailer", held.Mailer("other"))
+    with pytest.raises(NotStorable, match="that no module of the project holds"):
+        functions.describe(method)
+
+
+def test_object_is_found_where_another_module_still_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions, method = Held(), held.mailer.send
+    first = functions.path_to(held.mailer)
+    monkeypatch.setattr(named, "from_held", held.mailer, raising=False)
+    monkeypatch.setattr(held, "mailer", held.Mailer("other"))
+    assert (first, path_of(method, functions)) == ("tests.samples.held:mailer", "tests.samples.named:from_held.send")
+
+
+class Proxy:
+    """As of the current request: outside of one it can be asked nothing."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> NoReturn:  # type: ignore[override]
+        raise RuntimeError("working outside of a request")
+
+
+def test_what_a_module_holds_that_can_be_asked_nothing_stops_no_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "current_request", Proxy(), raising=False)
+    monkeypatch.setattr(state, "current_request", Proxy(), raising=False)
+    assert Functions().describe(held.mailer.send).path == "tests.samples.held:mailer.send"
+    assert "reads `progress`" in shares_state(state.shares_what_an_endpoint_changes)
+
+
+def test_object_that_cannot_be_looked_through_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held.settings, "__dict__", {"host": Proxy()})
+    reason = Functions().describe(held.settings.send).inline_reason
+    assert "what cannot be looked at (RuntimeError: working outside of a request)" in reason
+
+
+@pytest.mark.parametrize("name", ["n" * 1_001, "sp\u202eeaking"])
+def test_method_with_a_name_that_cannot_be_stored_is_refused(name: str) -> None:
+    def send(self: object) -> None: ...
+
+    send.__name__ = name
+    setattr(held.Mailer, name, send)
+    with pytest.raises(NotStorable, match="has a name that cannot be stored") as refused:
+        Functions().describe(getattr(held.mailer, name))
+    delattr(held.Mailer, name)
+    assert len(str(refused.value)) < 500 and str(refused.value).isprintable()
+
+
+async def stream(number: int) -> AsyncIterator[int]:
+    yield number
+
+
+@pytest.mark.parametrize("function", [held.rows, stream])
+def test_generator_function_is_refused(function: Callable[..., Any]) -> None:
+    with pytest.raises(
+        NotStorable, match=r"generator function: .* with FastAPI alone neither: .* take its `yield` out"
+    ):
+        Functions().describe(function)
+
+
+LEFT_UNDONE: list[tuple[Callable[..., Any], str]] = [
+    (named.decorated_coroutine, r"its wrapper `logged.<locals>.wrapper` \(named.py:\d+\) .* or take the wrapper off"),
+    (named.gives_a_coroutine, r"`gives_a_coroutine` \(named.py:\d+\) is a plain `def` .* `async def` that awaits that"),
+    (named.gives_a_generator, r"`gives_a_generator` .* a generator, .*: pass a function that iterates over it"),
+]
+
+
+@pytest.mark.parametrize(("function", "sentence"), LEFT_UNDONE)
+def test_who_left_it_undone_is_named(function: Callable[..., Any], sentence: str) -> None:
+    result = function(1)
+    assert re.search(sentence, left_undone(function, result))
+    result.close()
+
+
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The functions that were looked at anew."""
     looked_at: list[Any] = []
 
-    def counting(function: Callable[..., Any]) -> str:
+    def counting(function: Callable[..., Any], held: Held) -> str:
         looked_at.append(function)
-        return path_of(function)
+        return path_of(function, held)
 
     monkeypatch.setattr(outlast.functions, "path_of", counting)
     return looked_at
@@ -301,7 +435,7 @@ def test_functions_that_are_gone_are_forgotten() -> None:
     inner = named.nested()
     with pytest.raises(NotStorable):
         functions.describe(inner)
-    before = len(functions._known)
+    gone = weakref.ref(inner)
     del inner
     gc.collect()
-    assert (before, len(functions._known)) == (1, 0)
+    assert gone() is None

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ from outlast.module_state import handed_over, shares_state
 from outlast.reading import Reading
 from outlast.sources import Sources
 from outlast.tasks import Lane
-from tests.samples import named, state
+from tests.samples import held, named, state
 from tests.support.servers import eventually
 
 SHARES, FREE = state.shares_item, state.free_plain
@@ -66,6 +67,78 @@ def test_the_loop_goes_on_while_somebody_looks(gate: Gate) -> None:
     asyncio.run(main())
     assert {thread for _, thread in gate.looked_at} & {threading.main_thread()} == set()
     assert [function for function, _ in gate.looked_at] == [SHARES, FREE]
+
+
+@dataclass
+class Unhashable:
+    """What a decorator may make, held by this module."""
+
+    def __call__(self) -> None: ...
+
+
+unhashable = Unhashable()
+
+
+@pytest.mark.parametrize(
+    "bind", [lambda: held.mailer.send, lambda: held.Mailer, lambda: held.mailer, lambda: unhashable]
+)
+def test_what_is_no_function_is_looked_into_once_and_never_on_the_loop(gate: Gate, bind: Callable[[], Any]) -> None:
+    """A method is bound anew each time, and an object may have no hash."""
+    known = Functions()
+
+    async def main() -> None:
+        assert not known.knows(bind())
+        assert known.describe_now(bind()).inline_reason == ""
+        gate.opened.set()
+        await within(known.look_into([bind()]))
+        assert known.knows(bind())
+        assert known.describe_now(bind()) is known.describe_now(bind())
+
+    asyncio.run(main())
+    assert [thread is threading.main_thread() for _, thread in gate.looked_at] == [False]
+
+
+def test_the_look_at_an_object_is_taken_off_the_loop_too(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, threads = Functions(), []
+
+    def keeps_state(*_: object) -> str:
+        threads.append(threading.current_thread())
+        return "it keeps what only this process has"
+
+    monkeypatch.setattr(module, "keeps_state", keeps_state)
+    gate.opened.set()
+
+    async def main() -> None:
+        assert known.describe_now(held.locked.send).inline_reason == ""
+        await within(known.look_into([held.locked.send]))
+        assert "only this process" in known.describe_now(held.locked.send).inline_reason
+
+    asyncio.run(main())
+    assert threads and threading.main_thread() not in threads
+
+
+def test_a_function_that_is_passed_is_not_looked_into_on_the_loop(gate: Gate) -> None:
+    known = Functions()
+
+    async def main() -> None:
+        codec = known.describe_now(held.safely, SHARES).codec
+        assert "shares_item" in codec.encode((SHARES, "a"), {})
+        gate.opened.set()
+        await within(known.look_into([held.safely, SHARES]))
+        with pytest.raises(outlast.NotStorable, match="changes `jobs`"):
+            known.describe_now(held.safely, SHARES).codec.encode((SHARES, "a"), {})
+
+    asyncio.run(main())
+    assert {thread for _, thread in gate.looked_at} & {threading.main_thread()} == set()
+
+
+def test_where_reading_is_allowed_what_is_passed_is_looked_into_as_well() -> None:
+    async def main() -> None:
+        described = Functions().describe(held.safely, SHARES)
+        with pytest.raises(outlast.NotStorable, match="changes `jobs`"):
+            described.codec.encode((SHARES, "a"), {})
+
+    asyncio.run(main())
 
 
 def test_what_has_to_be_known_at_once_on_a_loop_is_said_to_travel_until_it_is_known(gate: Gate) -> None:
@@ -182,15 +255,18 @@ def test_a_project_that_cannot_be_read_ahead_is_looked_at_one_by_one(caplog: pyt
 def test_each_function_handed_over_in_a_module_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "handing.py").write_text(
         "import textwrap as helpers\n"
-        "class Mailer:\n    @staticmethod\n    def post(): ...\n"
+        "class Mailer:\n    @staticmethod\n    def post(): ...\n    def send(self): ...\nmailer = Mailer()\n"
         "def one(): ...\ndef two(): ...\ndef three(): ...\n"
         "def endpoint(tasks):\n"
         "    tasks.add_task(one, 1)\n    tasks.add_task(\n        two)\n    enqueue(helpers.dedent, '')\n"
         "    BackgroundTask(nothing)\n    tasks.add_task(Mailer.post)\n    three()\n"
+        "    tasks.add_task(mailer.send)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     handing: ModuleType = __import__("handing")
-    assert [one.__name__ for one in handed_over(handing, Sources())] == ["one", "two", "dedent"]
+    assert [one.__name__ for one in handed_over(handing, Sources())] == ["one", "two", "dedent", "send"]
+    *_, method = handed_over(handing, Sources())
+    assert method == handing.mailer.send
 
 
 FORKS = """

@@ -22,10 +22,10 @@ LAYERS = {
         *("place", "ownership", "peers"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "values", "refusals", "encoding"),
-        "watch",
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),
+        *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
-    "functions": ["syntax", "sources", "meanings", "globals", "module_state", "reading", "functions"],
+    "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

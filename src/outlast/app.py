@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from outlast import events
+from outlast.callables import callables_among
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
@@ -97,7 +98,7 @@ class Outlast:
         Raises NotStorable when it cannot travel, StoreFailed or JournalUnusable when it cannot be stored.
         """
         if mode_here() == REAL:
-            await self.functions.look_into([function])
+            await self.functions.look_into([function, *callables_among(args, kwargs)])
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
             try:
@@ -222,12 +223,13 @@ class Outlast:
         return SqliteJournal(self.settings.url, patience=patience, is_shared=is_shared)
 
     def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
-        is_real = mode_here() == REAL
-        described = self.functions.describe_now(function) if is_real else self.functions.describe(function)
+        describe = self.functions.describe_now if mode_here() == REAL else self.functions.describe
+        passed = callables_among(args, kwargs)
+        described = describe(function, *passed)
         if described.inline_reason:
             raise NotStorable(described.inline_reason)
-        if not self.functions.knows(function):
-            self.functions.presume(function)
+        for one in (function, *passed):
+            self.functions.presume(one)
         return NewTask(
             id=self.ids.next(),
             function=described.path,

@@ -7,15 +7,20 @@ import json
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import partial
 from types import GenericAlias
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import SchemaError
 
-from outlast.errors import NotStorable
-from outlast.refusals import FAILURES, Refusals, kind_of
-from outlast.values import Place, difference
+from outlast.callables import FUNCTION, Callables, Passed, asks_for_function, without_functions
+from outlast.errors import NotStorable, TargetNotFound
+from outlast.kinds import refused_at_sight
+from outlast.marks import FIELD, Marks, marked, marks_of, read_marks, restored
+from outlast.names import shown
+from outlast.refusals import FAILURES, Refusals
+from outlast.values import ATOMS, Place, difference
 
 LARGEST = 1024 * 1024
 """Bytes of JSON that the arguments of one task may have."""
@@ -30,6 +35,7 @@ _CONFIG = ConfigDict(
 )
 
 
+_MARKS = "marks"
 _PLAIN = (str, int, bool)
 _written_plainly = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -39,11 +45,12 @@ class Codec:
 
     Build it once per function: it makes a pydantic model from the signature, which takes about a millisecond.
     Only arguments that were given are stored: defaults are taken when the task runs, from the code that runs.
-    `hints` has the type of what is bound to each parameter of `signature`.
+    `hints` has the type of what is bound to each parameter of `signature`. `callables` names functions that are
+    passed as arguments.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        name = f"{function.__module__}:{function.__qualname__}"
+    def __init__(self, function: Callable[..., Any], callables: Callables | None = None) -> None:
+        name = shown(function)
         self.signature = _signature(function, name)
         hints, required = _hints(function, self.signature), _required(self.signature)
         try:
@@ -51,9 +58,12 @@ class Codec:
         except _UNUSABLE:
             hints = {parameter: _usable(hint) for parameter, hint in hints.items()}
             self._model = _model(hints, required)
-        self._parameters = dict(zip(self._model.model_fields, hints, strict=True))
-        self.refusals = Refusals(name, hints)
+        self._parameters = dict(zip(self._model.model_fields, hints, strict=False))  # the marks come last
+        callables = callables or Callables()
+        self.refusals = Refusals(name, hints, is_own=partial(callables.is_own, function))
         self.hints = hints
+        self._functions = {parameter for parameter, hint in hints.items() if asks_for_function(hint)}
+        self.passed = Passed(self.signature, hints, callables)
         self._plain = {parameter: hint for parameter, hint in hints.items() if hint in _PLAIN}
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
@@ -76,11 +86,24 @@ class Codec:
         Raises NotStorable when `text` does not fit the signature, which then has changed since.
         """
         try:
-            given = self._given(self._model.model_validate_json(text))
+            model = self._model.model_validate_json(text)
         except ValidationError as error:
             raise self.refusals.outdated(error) from None
+        given = self._given(model)
+        if _MARKS in model.model_fields_set:
+            given = self._restored(given, getattr(model, _MARKS))
         bound = inspect.BoundArguments(self.signature, OrderedDict(given))
         return bound.args, bound.kwargs
+
+    def _restored(self, given: dict[str, Any], stored: Any) -> dict[str, Any]:
+        try:
+            marks = read_marks(stored)
+            values = restored(given, {mark: places for mark, places in marks.items() if mark != FUNCTION})
+            return self.passed.found(values, marks.get(FUNCTION, ()))
+        except TargetNotFound as error:
+            raise self.refusals.unnamed(error) from error
+        except (ValueError, LookupError, OSError) as error:  # OSError: of ZoneInfo, for the name of a folder
+            raise self.refusals.unknown_mark(error) from None
 
     def _plainly(self, given: Mapping[str, Any]) -> str:
         """The text of arguments that are exactly what their annotations say and that JSON has itself; else empty.
@@ -96,8 +119,10 @@ class Codec:
         return text if text.isascii() else ""
 
     def _carefully(self, given: Mapping[str, Any]) -> str:
-        self._refuse_iterators(given)
-        return self._proven(given, self._validated(given), only_set=True)
+        self._refuse_at_sight(given)
+        named, places = self._named(given)
+        text, marks = self._proven(named, self._validated(named))
+        return marked(text, {**marks, FUNCTION: places} if places else marks)
 
     def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         try:
@@ -105,11 +130,29 @@ class Codec:
         except TypeError as error:
             raise self.refusals.unbindable(self.signature, error) from None
 
-    def _refuse_iterators(self, given: Mapping[str, Any]) -> None:
-        """Before anything reads one: it has to be whole still when the task runs inline instead."""
+    def _refuse_at_sight(self, given: Mapping[str, Any]) -> None:
+        """Before anything reads it: an iterator has to be whole still when the task runs inline instead."""
         for name, value in given.items():
-            if hasattr(value, "__next__") and (kind := kind_of(value)) is not None:
-                raise self.refusals.of_kind(name, (), kind)
+            found = refused_at_sight(value) if type(value) not in ATOMS else None
+            if found is not None:
+                raise self.refusals.of_kind(name, *found)
+
+    def refused_function(self, name: str, function: Callable[..., Any]) -> NotStorable | None:
+        """Why `function` cannot be passed as parameter `name`, to which functions can be passed."""
+        try:
+            self.passed.named({name: function})
+        except NotStorable as error:
+            return self.refusals.unnamed(error)
+        return None
+
+    def _named(self, given: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Place]]:
+        for name in self._functions & given.keys():
+            if not callable(given[name]):
+                raise self.refusals.no_function(name, given[name])
+        try:
+            return self.passed.named(given)
+        except NotStorable as error:
+            raise self.refusals.unnamed(error) from error
 
     def _validated(self, given: Mapping[str, Any]) -> BaseModel:
         try:
@@ -119,20 +162,32 @@ class Codec:
         except FAILURES as error:
             raise self.refusals.uncheckable(error) from error
 
-    def _proven(self, given: Mapping[str, Any], model: BaseModel, *, only_set: bool) -> str:
+    def _proven(self, given: Mapping[str, Any], model: BaseModel) -> tuple[str, Marks]:
         """The JSON text of `model`, which was seen to give back what was given.
 
         The fields that were set on a user's model stay the only ones set, as an update by PATCH needs it.
-        Where that loses something, such as what a default factory made, all fields are written.
+        Where that loses something, such as what a default factory made or the tag of a union, all are written.
         """
-        text = self._written(model, only_set=only_set)
+        text = self._written(model, only_set=True)
+        try:
+            return self._proof(given, text)
+        except NotStorable:
+            whole = self._written(model, only_set=False)
+            if whole == text:
+                raise
+        return self._proof(given, whole)
+
+    def _proof(self, given: Mapping[str, Any], text: str) -> tuple[str, Marks]:
+        """`text`, and the marks that it needs to give back what was given."""
         back = self._read_back(given, text)
+        if self._difference(given, back) is None:
+            return text, {}
+        marks = marks_of(given, back)
+        back = restored(back, marks)
         place = self._difference(given, back)
-        if place is None:
-            return text
-        if only_set:
-            return self._proven(given, model, only_set=False)
-        raise self.refusals.changed(given, back, place)
+        if place is not None:
+            raise self.refusals.changed(given, back, place)
+        return text, marks
 
     def _written(self, model: BaseModel, *, only_set: bool) -> str:
         try:
@@ -163,7 +218,8 @@ class Codec:
             raise self.refusals.uncheckable(error) from error
 
     def _given(self, model: BaseModel) -> dict[str, Any]:
-        return {self._parameters[field]: getattr(model, field) for field in model.model_fields_set}
+        names = self._parameters
+        return {names[field]: getattr(model, field) for field in model.model_fields_set if field in names}
 
 
 def _json(model: BaseModel, fields: set[str], *, only_set: bool) -> str:
@@ -184,6 +240,8 @@ def _signature(function: Callable[..., Any], name: str) -> inspect.Signature:
 def _hints(function: Callable[..., Any], signature: inspect.Signature) -> dict[str, Any]:
     """The type of what `signature.bind` puts into each parameter; Any where no annotation resolves."""
     code = inspect.getattr_static(function, "__init__") if isinstance(function, type) else inspect.unwrap(function)
+    if not hasattr(code, "__globals__"):
+        code = inspect.getattr_static(type(function), "__call__", None)
     namespace = getattr(code, "__globals__", {})
     return {name: _hint(parameter, namespace) for name, parameter in signature.parameters.items()}
 
@@ -225,11 +283,15 @@ def _usable(hint: Any) -> Any:
 def _model(hints: Mapping[str, Any], required: Set[str]) -> type[BaseModel]:
     """A model with a field for each parameter, of another name, since a parameter may be called `schema`."""
     fields: dict[str, Any] = {
-        f"p{index}": (hint, Field(alias=name) if name in required else Field(default=None, alias=name))
+        f"p{index}": (
+            without_functions(hint),
+            Field(alias=name) if name in required else Field(default=None, alias=name),
+        )
         for index, (name, hint) in enumerate(hints.items())
     }
+    fields[_MARKS] = (Any, Field(default=None, alias=FIELD))  # few rows have any: read_marks looks at them
     model: type[BaseModel] = create_model("Arguments", __config__=_CONFIG, **fields)
-    if len(model.model_fields) != len(hints) or not model.__pydantic_complete__:
+    if len(model.model_fields) != len(fields) or not model.__pydantic_complete__:
         raise TypeError("an annotation has no meaning for a parameter, or names something not defined yet")
     return model
 

@@ -1,42 +1,38 @@
-"""Function to `module:qualname` and back, and what outlast knows of a function before it becomes a task."""
+"""What outlast knows of a function before it becomes a task."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import logging
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from importlib.util import find_spec
-from types import CodeType, ModuleType
-from typing import Any, ParamSpec, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from types import CodeType, FunctionType
+from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from outlast import events
+from outlast.callables import Callables
 from outlast.encoding import Codec
-from outlast.errors import NotStorable, TargetNotFound
+from outlast.errors import NotStorable
 from outlast.module_state import handed_over, shares_state
+from outlast.names import Held, path_of, runs, runs_nothing
 from outlast.reading import Courtesy, Reading
+from outlast.receivers import keeps_state
 from outlast.sources import Sources
 from outlast.tasks import NO_TERMS, Lane, Terms
 from outlast.terms import terms
-from outlast.text import LONGEST_PATH, MOST_NAME, one_line, said_by
 
 log = logging.getLogger("outlast")
 P = ParamSpec("P")
 R = TypeVar("R")
+Found = TypeVar("Found")
 Function = Callable[..., Any]
 
 OPTIONS = "__outlast_options__"
-_MODULE_LEVEL = "move it to the top level of a module"
-IS_PARTIAL = "cannot be stored: pass the function itself, and the arguments beside it"
-IS_LAMBDA = "has no name that other processes could find: write it as a function of a module"
-IS_LOCAL = f"is inside another function, where other processes cannot find it: {_MODULE_LEVEL}"
 
 
 def task(
@@ -75,58 +71,8 @@ def options_of(function: Function) -> Mapping[str, Any]:
 
 def code_hash(function: Function) -> str:
     """A hash of what a function does, the same in every process of one interpreter; empty when it has no code."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(inspect.unwrap(runs(function)), "__code__", None)
     return sha256(_code_bytes(code)).hexdigest()[:16] if code is not None else ""
-
-
-def path_of(function: Function) -> str:
-    """The `module:qualname` under which other processes find `function`.
-
-    Raises NotStorable, with what to do instead, when there is no such name or it leads to something else.
-    """
-    reason = _unnamed(function)
-    if reason:
-        raise NotStorable(f"{_shown(function)} {reason}")
-    path = f"{_module_name(function)}:{function.__qualname__}"
-    if not path.isprintable() or len(path) > LONGEST_PATH:
-        raise NotStorable(f"{one_line(path, MOST_NAME)} has a name that cannot be stored: {_MODULE_LEVEL}")
-    try:
-        found = resolve(path)
-    except TargetNotFound as error:
-        raise NotStorable(f"{path} cannot be found by other processes ({error}): {_MODULE_LEVEL}") from error
-    if found != function:
-        raise NotStorable(
-            f"{path} leads to {_shown(found)}, not to the function that was given, which was decorated or "
-            "replaced: pass what that name leads to, or give the function a name of its own"
-        )
-    return path
-
-
-def resolve(path: str) -> Function:
-    """The function that `path`, `module:qualname`, names. Its module is imported; nothing is evaluated.
-
-    Raises TargetNotFound when there is no such module, no such name in it, or it cannot be called. What the
-    module itself raises while it is imported passes through, if it is not an ImportError.
-    """
-    module_name, _, qualname = path.partition(":")
-    if not module_name or not qualname:
-        raise TargetNotFound(f"{path!r} is not the path of a function: it has to be `module:name`")
-    if "<" in qualname:
-        raise TargetNotFound(f"{path} cannot be imported, since it is a lambda or inside a function")
-    found: Any = _imported(module_name, path)
-    for name in qualname.split("."):
-        if not hasattr(found, name):
-            raise TargetNotFound(f"{path} does not exist: {_shown(found)} has no {name!r}; was it renamed or moved?")
-        found = getattr(found, name)
-    if not callable(found):
-        raise TargetNotFound(f"{path} is {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]
-
-
-def is_bound_to(cls: str) -> str:
-    """Why a method of an instance of the class with this name cannot be stored."""
-    remedy = "pass a function of a module, and what it needs to make that object"
-    return f"belongs to an instance of {cls}, which cannot be stored: {remedy}"
 
 
 def is_async(function: Function) -> bool:
@@ -149,57 +95,93 @@ class TaskFunction:
     code: str
 
 
+class _Findings(Generic[Found]):
+    """What was found out about functions: about each as long as it lives, about other callables by their path.
+
+    A method is bound anew each time it is named, and an object that can be called may have no hash, or a false one.
+    """
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._functions: WeakKeyDictionary[Function, Found] = WeakKeyDictionary()
+        self._others: dict[str, Found] = {}
+
+    def of(self, function: Function) -> Found | None:
+        """None when nothing was found out yet. Raises NotStorable for what is no function and has no path."""
+        if type(function) is FunctionType:
+            return self._functions.get(function)
+        return self._others.get(path_of(function, self._held))
+
+    def keep(self, function: Function, found: Found) -> Found:
+        """Remember what was found."""
+        if type(function) is FunctionType:
+            self._functions[function] = found
+        else:
+            self._others[path_of(function, self._held)] = found
+        return found
+
+
 class Functions:
-    """Describes functions and remembers what it found, for as long as they live.
+    """Describes functions and remembers what it found.
 
     That takes a look into the project's source. Where an event loop runs it is taken in another thread.
     """
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Function, TaskFunction | str] = WeakKeyDictionary()
-        self._presumed: WeakSet[Function] = WeakSet()
         self._sources = Sources(rest=Courtesy())
+        self.held = Held(self._sources)
+        self._known: _Findings[TaskFunction | str] = _Findings(self.held)
+        self._reasons: _Findings[str] = _Findings(self.held)
+        self._presumed: set[str] = set()
+        self._callables = Callables(self._sources, self.held, self._reason_of_passed)
         self._reading = Reading(self._look, self._read_ahead)
 
     def begin(self) -> None:
         """The server has started: look at what its modules hand over as tasks, before they do."""
         self._reading.begin()
 
-    def describe(self, function: Function) -> TaskFunction:
-        """What a task of `function` needs. Raises NotStorable when other processes cannot find it by name."""
-        try:
-            known = self._known.get(function)
-        except TypeError:  # it cannot be hashed or weakly referenced
-            return self._described(function)
+    def describe(self, function: Function, *passed: Function) -> TaskFunction:
+        """What a task of `function` needs, to which those in `passed` are given.
+
+        Raises NotStorable when other processes cannot find it by name.
+        """
+        for one in passed:
+            with suppress(Exception):  # who writes the arguments meets that, too
+                self._reason_of(one, path_of(one, self.held))
+        known = self._known.of(function)
         if known is None:
-            known = self._known[function] = self._described_or_refused(function)
+            known = self._known.keep(function, self._described_or_refused(function))
         if isinstance(known, str):
             raise NotStorable(known)
         return known
 
-    def describe_now(self, function: Function) -> TaskFunction:
+    def describe_now(self, function: Function, *passed: Function) -> TaskFunction:
         """The same without a look into any file where that would stop an event loop.
 
         What nobody has looked into yet is said to travel, and is looked into from now on.
         """
-        if self.knows(function) or not _is_on_event_loop():
-            return self.describe(function)
-        self._reading.ask(function)
-        return self._named(function, path_of(function), "")
+        if not _is_on_event_loop():
+            return self.describe(function, *passed)
+        unknown = [one for one in (function, *passed) if not self.knows(one)]
+        for one in unknown:
+            self._reading.ask(one)
+        if any(one is function for one in unknown):
+            return self._named(function, path_of(function, self.held), "")
+        return self.describe(function)
 
     def presume(self, function: Function) -> None:
-        """A task of `function` is stored without a look: if it should not have travelled, that is said."""
-        self._presumed.add(function)
-        self._reading.ask(function)
+        """A task that calls it is stored, with a look or without: if it should not have travelled, that is said."""
+        if not self.knows(function):
+            self._presumed.add(path_of(function, self.held))
+            self._reading.ask(function)
 
     def knows(self, function: Function) -> bool:
-        """Whether `describe` needs no look into a file, or what that finds could not be remembered."""
+        """Whether no look into a file is needed, since there was one or since it would change nothing."""
         try:
-            if function in self._known:
-                return True
-        except TypeError:
+            is_decided = options_of(function).get("travels") is not None
+            return is_decided or self._reasons.of(function) is not None or not path_of(function, self.held)
+        except Exception:  # noqa: BLE001 - NotStorable, or what an object of the user's raises: so will `describe`
             return True
-        return options_of(function).get("travels") is not None or bool(_unnamed(function))
 
     async def look_into(self, functions: Iterable[Function]) -> None:
         """Wait until these are known."""
@@ -208,13 +190,17 @@ class Functions:
             await asyncio.gather(*asked)
 
     def _look(self, function: Function) -> None:
-        with suppress(NotStorable):  # it is remembered
-            reason = self.describe(function).inline_reason
-            if reason and function in self._presumed:
+        with suppress(NotStorable):  # it is remembered, or needs no look
+            path = path_of(function, self.held)
+            reason = self._reason_of(function, path)
+            if reason and path in self._presumed:
                 log.warning("%s", events.presumed_to_travel(reason))
-        self._presumed.discard(function)
+            self._presumed.discard(path)
+            self.describe(function)
 
     def _read_ahead(self) -> Iterator[None]:
+        self.held.look()
+        yield
         for module in self._sources.own_modules():
             for function in handed_over(module, self._sources):
                 with suppress(Exception):  # who adds it meets that, too
@@ -223,21 +209,36 @@ class Functions:
 
     def _described_or_refused(self, function: Function) -> TaskFunction | str:
         try:
-            return self._described(function)
+            path = path_of(function, self.held)
+            return self._named(function, path, self._reason_of(function, path))
         except NotStorable as error:
             return str(error)
 
-    def _described(self, function: Function) -> TaskFunction:
-        path = path_of(function)
-        travels = options_of(function).get("travels")
-        return self._named(function, path, shares_state(function, self._sources) if travels is None else "")
-
     def _named(self, function: Function, path: str, reason: str) -> TaskFunction:
+        nothing = runs_nothing(function)
+        if nothing:
+            raise NotStorable(f"{path} {nothing}")
         lane = Lane.LOOP if is_async(function) else Lane.THREAD
-        options = options_of(function)
-        if options.get("travels") is False:
-            reason = f"{path} is decorated with @outlast.task(travels=False)"
-        return TaskFunction(path, lane, Codec(function), reason, options.get("terms", NO_TERMS), code_hash(function))
+        asked = options_of(function).get("terms", NO_TERMS)
+        return TaskFunction(path, lane, Codec(function, self._callables), reason, asked, code_hash(function))
+
+    def _reason_of(self, function: Function, path: str) -> str:
+        """Why a function has to stay in this process; found out once, by a look into files."""
+        known = self._reasons.of(function)
+        return self._reasons.keep(function, self._found_reason(function, path)) if known is None else known
+
+    def _reason_of_passed(self, function: Function, path: str) -> str:
+        """The same for one that is an argument; on an event loop as far as it is known."""
+        known = self._reasons.of(function)
+        if known is None and not _is_on_event_loop():
+            return self._reason_of(function, path)
+        return known or ""
+
+    def _found_reason(self, function: Function, path: str) -> str:
+        travels = options_of(function).get("travels")
+        if travels is None:
+            return shares_state(runs(function), self._sources) or keeps_state(function, path, self._sources)
+        return "" if travels else f"{path} is decorated with @outlast.task(travels=False)"
 
 
 def _is_on_event_loop() -> bool:
@@ -252,51 +253,3 @@ def _code_bytes(code: CodeType) -> bytes:
     """Instructions, names and constants, also of the functions inside; not line numbers."""
     constants = [_code_bytes(one) if isinstance(one, CodeType) else repr(one).encode() for one in code.co_consts]
     return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
-
-
-def _unnamed(function: Function) -> str:
-    """Why `function` cannot have a name that leads to it; empty when it may have one."""
-    if isinstance(function, partial):
-        return IS_PARTIAL
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, (type, ModuleType)):
-        return is_bound_to(type(owner).__qualname__)
-    qualname = getattr(function, "__qualname__", None)
-    if qualname is None or getattr(function, "__module__", None) is None:
-        return "is an object that can be called, and has no name: pass a function of a module that calls it"
-    if "<lambda>" in qualname:
-        return IS_LAMBDA
-    return IS_LOCAL if "<locals>" in qualname else ""
-
-
-def _module_name(function: Function) -> str:
-    return (_importable_main() or "__main__") if function.__module__ == "__main__" else function.__module__
-
-
-def _importable_main() -> str:
-    """The name under which `python -m package.module` can be imported; empty for a plain script."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is None or spec.name == "__main__" or find_spec(spec.name) is None:
-        return ""
-    return str(spec.name)
-
-
-def _imported(name: str, path: str) -> ModuleType:
-    main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if main is not None and main.name == name and name == _importable_main():
-        return sys.modules["__main__"]  # importing it again would run the program's module a second time
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise TargetNotFound(f"{path} does not exist: there is no module {error.name!r}") from error
-        raise TargetNotFound(f"{path} cannot be imported: {said_by(error)}") from error
-    except (ImportError, TypeError) as error:  # TypeError: a relative name
-        raise TargetNotFound(f"{path} cannot be imported: {said_by(error)}") from error
-
-
-def _shown(thing: object) -> str:
-    if isinstance(thing, ModuleType):
-        return f"module {thing.__name__}"
-    named: Any = thing if hasattr(thing, "__qualname__") and hasattr(thing, "__module__") else type(thing)
-    return f"{named.__module__}:{named.__qualname__}"

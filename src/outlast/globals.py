@@ -12,6 +12,7 @@ from starlette.datastructures import State
 
 from outlast.meanings import is_container
 from outlast.sources import Sources
+from outlast.text import is_a
 
 MOST_OBJECTS = 20_000  # that are looked into for names
 _ITS_OWN = (NoneType, GetSetDescriptorType, MemberDescriptorType)  # what Python itself has as a `__dict__`
@@ -47,7 +48,7 @@ class Globals:
         for place, module in enumerate(self._modules):
             self._sources.rest()
             for _, value in _members(module):
-                if not isinstance(value, _PLAIN):
+                if not is_a(value, _PLAIN):
                     places[id(value)] = places.get(id(value), 0) | 1 << place
         return places
 
@@ -73,16 +74,16 @@ class Globals:
 
     def _is_looked_into(self, value: object, holder: object) -> bool:
         """Objects of the project wherever they are, those of libraries where a module has them."""
-        if isinstance(value, (*_PLAIN, FunctionType, ModuleType)):
+        if is_a(value, (*_PLAIN, FunctionType, ModuleType)):
             return False
-        if isinstance(holder, ModuleType):
-            return not isinstance(value, type) or self._sources.is_own_class(value)
-        return isinstance(value, State) or self._sources.is_own_class(value if isinstance(value, type) else type(value))
+        if is_a(holder, ModuleType):
+            return not is_a(value, type) or self._sources.is_own_class(value)
+        return is_a(value, State) or self._sources.is_own_class(value if is_a(value, type) else type(value))
 
 
 def _members(thing: object) -> Iterable[tuple[str, object]]:
     """What it has of its own, without running any code to get it."""
-    if isinstance(thing, State):
+    if is_a(thing, State):
         return list(vars(thing)["_state"].items())
     if any(not isinstance(vars(one).get("__dict__"), _ITS_OWN) for one in type(thing).__mro__):
         return []

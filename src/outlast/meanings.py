@@ -20,6 +20,7 @@ from starlette.datastructures import State
 
 from outlast.sources import Source, Sources
 from outlast.syntax import CHANGING, FunctionNode, bound
+from outlast.text import is_a
 
 _CONTAINERS = (list, dict, set, bytearray, deque, queue.Queue, queue.SimpleQueue, asyncio.Queue)
 _SIGNALS = (asyncio.Event, threading.Event)
@@ -28,7 +29,7 @@ _UNKNOWN = object()
 
 def is_container(value: object) -> bool:
     """Whether `value` is of a standard kind that holds or hands over data inside one process."""
-    return isinstance(value, (*_CONTAINERS, *_SIGNALS))
+    return is_a(value, (*_CONTAINERS, *_SIGNALS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Meaning:
         found = _member(self.value, name) if self.exact else _UNKNOWN
         if found is _UNKNOWN:
             return Meaning(text, self.value, self.root, self.owner, exact=False)
-        return Meaning(text, found, found if isinstance(self.value, ModuleType) else self.root, self.value)
+        return Meaning(text, found, found if is_a(self.value, ModuleType) else self.root, self.value)
 
     def item(self) -> Meaning:
         """The meaning of `[...]` behind this one."""
@@ -60,13 +61,13 @@ class Meaning:
 
 def _member(value: object, name: str) -> Any:
     """An attribute, without running any code to get it."""
-    if isinstance(value, State):
+    if is_a(value, State):
         return vars(value)["_state"].get(name, _UNKNOWN)
     found = inspect.getattr_static(value, name, _UNKNOWN)
     if isinstance(found, (staticmethod, classmethod)):
         return found.__func__
     computed = hasattr(type(found), "__get__") and not isinstance(found, FunctionType)
-    return _UNKNOWN if computed and not isinstance(value, ModuleType) else found
+    return _UNKNOWN if computed and not is_a(value, ModuleType) else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +159,12 @@ class Body:
         return Change(f"`{meaning.text}`", node.lineno, meaning.value)
 
     def _is_state(self, value: object) -> bool:
-        return is_container(value) or isinstance(value, State) or self._is_own(value)
+        return is_container(value) or is_a(value, State) or self._is_own(value)
 
     def _is_own(self, value: object) -> bool:
-        if isinstance(value, ModuleType):
+        if is_a(value, ModuleType):
             return self._sources.is_own_module(value)
-        return self._sources.is_own_class(value if isinstance(value, type) else type(value))
+        return self._sources.is_own_class(value if is_a(value, type) else type(value))
 
     def _is_first_use(self, node: ast.expr) -> bool:
         """Whether the function assigns what it found to be missing: `if _client is None: _client = ...`."""
@@ -245,7 +246,7 @@ def _imported_names(node: ast.ImportFrom, names: Mapping[str, Any]) -> Iterator[
 def _first_parameter(node: FunctionNode, receiver: object) -> dict[str, Any]:
     decorators = {_text(decorator) for decorator in node.decorator_list}
     parameters = [*node.args.posonlyargs, *node.args.args]
-    bound_to_class = isinstance(receiver, type)
+    bound_to_class = is_a(receiver, type)
     if receiver is None or not parameters or "staticmethod" in decorators:
         return {}
     return {parameters[0].arg: receiver} if bound_to_class == ("classmethod" in decorators) else {}

@@ -19,6 +19,7 @@ from typing import Any
 from outlast.globals import Globals
 from outlast.meanings import Body, Change, Meaning, Use, is_container
 from outlast.sources import Sources
+from outlast.text import is_a
 
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
@@ -61,16 +62,17 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
     return None
 
 
-def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType]:
-    """The functions that a module of the project names where it adds or enqueues tasks."""
+def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType | MethodType]:
+    """The functions and methods that a module of the project names where it adds or enqueues tasks."""
     source = sources.module(module)
     for path in dict.fromkeys(_HANDED_OVER.findall(source.text if source else "")):
         first, *names = path.split(".")
+        owner: object = module
         found: object = vars(module).get(first)
         for name in names:
-            found = inspect.getattr_static(found, name, None)
+            owner, found = found, inspect.getattr_static(found, name, None)
         if isinstance(found, FunctionType):
-            yield found
+            yield found if is_a(owner, (type, ModuleType)) else MethodType(found, owner)
 
 
 class _Search:
@@ -150,14 +152,14 @@ class _Search:
 def _calls_of(value: object, owner: object) -> Iterator[_Call]:
     """What a call of `value` would run: a function and what it wraps, or the making of an object."""
     function: object = value
-    if isinstance(value, MethodType):
+    if is_a(value, MethodType):
         function, owner = value.__func__, value.__self__
-    if isinstance(value, type):
+    if is_a(value, type):
         function, owner = vars(value).get("__init__"), None
     for _ in range(_WRAPPERS):
         if not callable(function):
             return
-        yield function, None if isinstance(owner, ModuleType) else owner
+        yield function, None if is_a(owner, ModuleType) else owner
         function = inspect.getattr_static(function, "__wrapped__", None)
 
 
@@ -167,7 +169,7 @@ def _concerns(change: Change, meaning: Meaning) -> bool:
 
 
 def _methods(owner: object) -> Iterator[tuple[str, object]]:
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls = owner if is_a(owner, type) else type(owner)
     return ((name, member) for base in cls.__mro__ for name, member in list(vars(base).items()))
 
 

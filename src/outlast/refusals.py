@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from outlast.errors import NotStorable
+from outlast.kinds import Kind, an, kind_of
 from outlast.text import in_brief
 from outlast.values import Place, follow, parts, shown_place, walk
 
@@ -21,116 +23,10 @@ FAILURES = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError,
 """What the user's own validators, serializers and comparisons may raise on the way to JSON and back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of value that cannot travel: what it is called, and what to do instead of passing it."""
-
-    what: str
-    remedy: str
-
-
-_LIVE_SESSION = "open one inside the function and pass primary keys"
-_MAKE_INSIDE = "make it inside the function"
-_IMPORT_INSIDE = "import it inside the function"
-_LOCK = Kind("a lock or event of this process", "guard what is shared where it is stored, for example in the database")
-_FUTURE = Kind("work under way in this process", "wait for it before and pass its result")
-_QUEUE = Kind("a queue of this process", "pass what the function needs from it, or use a queue that processes share")
-_SESSION = Kind("a SQLAlchemy session", _LIVE_SESSION)
-_CONNECTION = Kind("a SQLAlchemy connection", _LIVE_SESSION)
-_ENGINE = Kind("a SQLAlchemy engine", _IMPORT_INSIDE)
-_UPLOAD = Kind("an uploaded file", "read it and pass the bytes, or save it first and pass its path")
-
-# By name, so that nothing is imported to look at a value.
-_KINDS: Mapping[str, Kind] = {
-    "starlette.requests.HTTPConnection": Kind("a connection", "pass the fields of it that the function needs"),
-    "starlette.requests.Request": Kind("a request", "pass the fields of it that the function needs"),
-    "starlette.websockets.WebSocket": Kind("a WebSocket", "pass the fields of it that the function needs"),
-    "starlette.responses.Response": Kind("a response", "pass the data that it was made from"),
-    "starlette.applications.Starlette": Kind("an application", _IMPORT_INSIDE),
-    "starlette.background.BackgroundTask": Kind("a background task", "add its function and arguments as a task"),
-    "starlette.datastructures.UploadFile": _UPLOAD,
-    "starlette.datastructures.State": Kind("the state of an application", "pass the values that the function needs"),
-    "sqlalchemy.orm.session.Session": _SESSION,
-    "sqlalchemy.orm.scoping.scoped_session": _SESSION,
-    "sqlalchemy.ext.asyncio.session.AsyncSession": _SESSION,
-    "sqlalchemy.ext.asyncio.scoping.async_scoped_session": _SESSION,
-    "sqlalchemy.engine.base.Connection": _CONNECTION,
-    "sqlalchemy.ext.asyncio.engine.AsyncConnection": _CONNECTION,
-    "sqlalchemy.engine.base.Engine": _ENGINE,
-    "sqlalchemy.ext.asyncio.engine.AsyncEngine": _ENGINE,
-    "sqlalchemy.orm.session.sessionmaker": Kind("a SQLAlchemy session factory", _IMPORT_INSIDE),
-    "sqlalchemy.ext.asyncio.session.async_sessionmaker": Kind("a SQLAlchemy session factory", _IMPORT_INSIDE),
-    "sqlalchemy.engine.row.Row": Kind("a SQLAlchemy result row", "pass the values that the function needs"),
-    "_io.BytesIO": Kind("a file in memory", "pass its content, `getvalue()`"),
-    "_io.StringIO": Kind("a file in memory", "pass its content, `getvalue()`"),
-    "_io._IOBase": Kind("an open file", "pass its path and open it inside the function, or pass its content"),
-    "tempfile._TemporaryFileWrapper": Kind("a temporary file", "pass its content: the file goes when it is closed"),
-    "tempfile.SpooledTemporaryFile": Kind("a temporary file", "pass its content: the file goes when it is closed"),
-    "_socket.socket": Kind("a socket", "pass the address and connect inside the function"),
-    "_thread.lock": _LOCK,
-    "_thread.RLock": _LOCK,
-    "threading.Condition": _LOCK,
-    "threading.Event": _LOCK,
-    "threading.Semaphore": _LOCK,
-    "asyncio.locks.Lock": _LOCK,
-    "asyncio.locks.Event": _LOCK,
-    "asyncio.locks.Condition": _LOCK,
-    "asyncio.locks.Semaphore": _LOCK,
-    "queue.Queue": _QUEUE,
-    "_queue.SimpleQueue": _QUEUE,
-    "asyncio.queues.Queue": _QUEUE,
-    "threading.Thread": Kind("a thread", "start it inside the function"),
-    "multiprocessing.process.BaseProcess": Kind("a process", "start it inside the function"),
-    "subprocess.Popen": Kind("a process", "start it inside the function"),
-    "concurrent.futures._base.Executor": Kind("an executor", _MAKE_INSIDE),
-    "concurrent.futures._base.Future": _FUTURE,
-    "_asyncio.Future": _FUTURE,
-    "asyncio.events.AbstractEventLoop": Kind("an event loop", "ask for the running loop inside the function"),
-    "logging.Logger": Kind("a logger", "call logging.getLogger inside the function"),
-    "logging.LoggerAdapter": Kind("a logger", "call logging.getLogger inside the function"),
-    "pydantic.types._SecretBase": Kind("a secret", "pass what tells the function where to find it"),
-    "builtins.BaseException": Kind("an exception", "pass its text, `str(error)`"),
-}
-GENERATOR = Kind("a generator or iterator", "pass a list of what it gives")
-AWAITABLE = Kind("a coroutine or awaitable", "await it before and pass its result")
-CALLABLE = Kind("a function or other callable", "pass what tells the function which one to call")
-_CLASS = Kind("a class", "pass what tells the function which one to use")
-_MODULE = Kind("a module", _IMPORT_INSIDE)
-_ORM_ROW = Kind("a SQLAlchemy object", "pass its primary key and load it inside the function")
 _BYTES = Kind(
     "bytes that are not UTF-8 text",
     "pass them as a `bytes` parameter, or give the model ser_json_bytes='base64' and val_json_bytes='base64'",
 )
-
-
-def kind_of(value: object) -> Kind | None:
-    """The kind of things that cannot travel which `value` belongs to, if any."""
-    if isinstance(value, type):
-        return _CLASS
-    if inspect.isroutine(value) or isinstance(value, partial):
-        return CALLABLE
-    return kind_of_class(type(value))
-
-
-def kind_of_class(cls: type) -> Kind | None:
-    """The kind of things that cannot travel which the instances of `cls` belong to, if any."""
-    kind = kind_named(f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
-    if kind is not None:
-        return kind
-    return _ORM_ROW if hasattr(cls, "_sa_class_manager") else _kind_by_ability(cls)
-
-
-def kind_named(names: Iterable[str]) -> Kind | None:
-    """The kind of the first of these classes, by their full names, whose instances cannot travel."""
-    return next((_KINDS[name] for name in names if name in _KINDS), None)
-
-
-def _kind_by_ability(cls: type) -> Kind | None:
-    if issubclass(cls, (Iterator, AsyncIterator)):
-        return GENERATOR
-    if issubclass(cls, Awaitable):
-        return AWAITABLE
-    return _MODULE if issubclass(cls, ModuleType) else None
 
 
 def _culprit(value: object) -> tuple[Place, Kind] | None:
@@ -161,9 +57,11 @@ def _instance(value: object) -> Kind:
 class Refusals:
     """The refusals of one function. Each method returns the error to raise. No argument's value is shown."""
 
-    def __init__(self, function: str, hints: Mapping[str, Any]) -> None:
+    def __init__(self, function: str, hints: Mapping[str, Any], is_own: Callable[[], bool]) -> None:
+        """`is_own`: whether the project has written the function, so that it can be told to annotate it."""
         self._function = function
         self._hints = hints
+        self._is_own = is_own
 
     def unbindable(self, signature: inspect.Signature, error: TypeError) -> NotStorable:
         """The call has an argument too many or too few."""
@@ -190,6 +88,14 @@ class Refusals:
         where = f", has {_a(value)} at `{shown_place((name, *place))}`" if place else f" but was given {_a(value)}"
         return self._about(name, f"is annotated `{self._hint(name)}`{where}: {message}; pass what the annotation says")
 
+    def no_function(self, name: str, value: object) -> NotStorable:
+        """Something else is passed where a function is wanted."""
+        return self._about(name, f"is annotated `{self._hint(name)}` but was given {_a(value)}: pass a function")
+
+    def unnamed(self, error: Exception) -> NotStorable:
+        """A function that is passed has no name which a row may have, or its name leads nowhere now."""
+        return self._because(f"is passed a function that cannot be stored: {error}")
+
     def unwritable(self, name: str, value: object, error: Exception) -> NotStorable:
         """Parameter `name` cannot be written as JSON."""
         found = _culprit(value)
@@ -203,6 +109,9 @@ class Refusals:
         found = _culprit(value)
         if found is not None:
             return self.of_kind(name, (*place, *found[0]), found[1])
+        fault = _fault_inside(given[name])
+        if fault:
+            return self._about(name, f"is or holds a model that JSON does not bring back ({fault[0]}): {fault[1]}")
         where = f" at `{shown_place((name, *place))}`" if place else ""
         return self._about(name, f"is {_a(given[name])} that does not read its own JSON{where} ({message}): {_SIMPLER}")
 
@@ -217,7 +126,8 @@ class Refusals:
         kind = kind_of(value)
         if kind is not None:
             return self.of_kind(name, way, kind)
-        return self._about(name, self._change(name, way, value, follow(back[name], way)[1]))
+        loss = _loss(follow(sent[name], way[:-1])[1], way[-1] if way else None, value)
+        return self._about(name, self._change(name, way, (value, follow(back[name], way)[1]), loss))
 
     def outdated(self, error: ValidationError) -> NotStorable:
         """Stored arguments are not those that the function takes now."""
@@ -228,11 +138,21 @@ class Refusals:
             "they were stored for another version of it, so add the task anew"
         )
 
-    def _change(self, name: str, way: Place, sent: object, back: object) -> str:
+    def unknown_mark(self, error: Exception) -> NotStorable:
+        """What is stored beside the arguments about their types and time zones means nothing here."""
+        return self._because(
+            f"its stored arguments need what is not known here ({in_brief(error)}): "
+            "install tzdata if it is a time zone; else they were stored by another version, so add the task anew"
+        )
+
+    def _change(self, name: str, way: Place, both: tuple[object, object], loss: str) -> str:
+        sent, back = both
         where = f"has {_a(sent)} at `{shown_place((name, *way))}`" if way else f"is {_a(sent)}"
         if type(sent) is type(back):
-            return f"{where} that comes back with another value ({_LOSSES}): {_SIMPLER}"
+            return f"{where} that comes back with another value ({loss})"
         loss = f"{where}, which would come back as {_a(back)}"
+        if not self._is_own():
+            return f"{loss}: pass {_a(back)}, or call it from a function of your own, whose parameters are annotated"
         if self._hints.get(name) is Any and not way:
             return f"{loss}: annotate it, `{name}: {_name(sent)}`"
         if isinstance(sent, type(back)) or not way:
@@ -256,14 +176,65 @@ class Refusals:
 
 
 _SIMPLER = "pass plain values instead"
-_LOSSES = "a field is excluded, private or changed by a validator, or a key is not a str"
+
+
+def _loss(holder: object, key: object, value: object) -> str:
+    """Why `value`, at `key` of `holder`, does not come back as it was, in brackets, and what to do about it."""
+    zone = next((moment.tzinfo for _, moment in walk(value) if _is_in_a_moving_zone(moment)), None)
+    if isinstance(zone, ZoneInfo) and zone.key is not None:
+        return "its time zone is lost inside a set or behind such a key): pass it in a list, or in UTC"
+    if zone is not None:
+        return f"its time zone, {_a(zone)}, becomes a fixed offset): use zoneinfo.ZoneInfo, which is kept, or UTC"
+    field = type(holder).model_fields.get(str(key)) if isinstance(holder, BaseModel) else None
+    fault = _fault(holder, str(key), field) if isinstance(holder, BaseModel) and field else None
+    cause, remedy = fault or (_lost_by(holder, value), _SIMPLER)
+    return f"{cause}): {remedy}"
+
+
+def _lost_by(holder: object, value: object) -> str:
+    if isinstance(value, (deque, defaultdict)):
+        return "its maxlen or default_factory is lost"
+    if isinstance(value, dict):
+        return "a key is not a str, or a validator or serializer changes it"
+    of_model = " it is private, or" if isinstance(holder, BaseModel) else ""
+    return f"{of_model} a validator or serializer changes it".strip()
+
+
+def _is_in_a_moving_zone(value: object) -> bool:
+    zone = value.tzinfo if isinstance(value, (datetime, time)) else None
+    return zone is not None and zone.utcoffset(None) is None
+
+
+def _fault_inside(value: object) -> tuple[str, str] | None:
+    """What is wrong with the first field of a model that JSON does not have under the name it is read by."""
+    models = (inner for _, inner in walk(value) if isinstance(inner, BaseModel))
+    faults = (_fault(model, name, field) for model in models for name, field in type(model).model_fields.items())
+    return next(filter(None, faults), None)
+
+
+def _fault(model: BaseModel, name: str, field: FieldInfo) -> tuple[str, str] | None:
+    """Why JSON does not bring a field back, as its declaration says, and the remedy."""
+    of_model = f"field `{name}` of {type(model).__qualname__}"
+    if field.exclude:
+        return f"{of_model} is excluded from JSON", _SIMPLER
+    written, read = field.serialization_alias or name, _names_read(model, name, field)
+    if written in read:
+        return None
+    by = f"`{read[0]}`" if read else "a path of names"
+    return f"{of_model} is written as `{written}` and read as {by}", "give it one `alias` for both"
+
+
+def _names_read(model: BaseModel, name: str, field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias or name]
+    by_name = any(model.model_config.get(one) for one in ("populate_by_name", "validate_by_name"))
+    return [*(one for one in choices if isinstance(one, str)), *([name] if by_name else [])]
 
 
 def _a(value: object) -> str:
     if value is None:
         return "None"
-    name = _name(value)
-    return f"an {name}" if name[0] in "aeiouAEIO" else f"a {name}"
+    return an(_name(value))
 
 
 def _name(value: object) -> str:

@@ -23,6 +23,7 @@ from outlast.syntax import (
     cuts,
     functions_by_line,
 )
+from outlast.text import is_a, module_of_class
 
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError)
 """What the parser raises; the second for a NUL, the third for what is nested too deeply."""
@@ -154,12 +155,12 @@ class Sources:
 
     def is_own_module(self, module: object) -> bool:
         """Whether `module` is of the project: not in the standard library, not installed, not outlast's."""
-        file = vars(module).get("__file__") if isinstance(module, ModuleType) else None
+        file = vars(module).get("__file__") if is_a(module, ModuleType) else None
         return isinstance(file, str) and self.is_own_file(file)
 
     def is_own_class(self, cls: type) -> bool:
         """Whether `cls` was written in the project."""
-        return self.is_own_module(sys.modules.get(cls.__module__))
+        return self.is_own_module(sys.modules.get(module_of_class(cls)))
 
     def is_own_file(self, file: str) -> bool:
         """Whether `file` is of the project."""

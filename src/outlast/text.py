@@ -15,7 +15,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import cast
+from typing import TypeGuard, TypeVar, cast
+
+T = TypeVar("T")
 
 MOST_NAME = 300  # characters of what is named: a function, a path, a process
 LONGEST_PATH = 1_000  # of a function that other processes find by it: it is never cut
@@ -64,9 +66,15 @@ def name_of_class(kind: type) -> str:
     return str(type.__dict__["__name__"].__get__(kind))
 
 
-def is_a(error: BaseException, kind: type[BaseException]) -> bool:
-    """As isinstance, which also asks the object, whose answer may be a lie or an exception."""
-    return issubclass(type(error), kind)
+def module_of_class(kind: type) -> str:
+    """The name of the module that a class says it is of, whatever its metaclass makes of `__module__`."""
+    found = type.__getattribute__(kind, "__module__")
+    return found if type(found) is str else ""
+
+
+def is_a(thing: object, kind: type[T] | tuple[type[T], ...]) -> TypeGuard[T]:
+    """As isinstance, which also asks the object, whose answer may be a lie or an exception, as of a proxy's."""
+    return issubclass(type(thing), kind)
 
 
 def in_one_line(error: BaseException, most: int = MOST_REASON) -> str:

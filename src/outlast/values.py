@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, time, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 Place = tuple[Any, ...]
 """The keys, indexes and field names that lead from a value to something inside it."""
 
-_ATOMS = frozenset({str, int, bool, float, type(None), bytes})
+ATOMS = frozenset({str, int, bool, float, type(None), bytes})
 
 
 def parts(value: object) -> Mapping[Any, Any] | None:
     """What is directly inside `value`, by key, index or field name; None when it is not a container."""
     if isinstance(value, dict):
         return value
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, deque)):
         return dict(enumerate(value))
     if isinstance(value, (set, frozenset)):
         return {element: element for element in value}
@@ -42,16 +44,17 @@ def difference(sent: object, back: object) -> Place | None:
     """The way to the first place where `back` differs in type or value from `sent`; None when there is none.
 
     An int that came back as an equal float is the same, since an annotation `float` allows it. NaN is the
-    same as NaN. Moments are the same when their offset from UTC is: the name of a time zone may be lost.
+    same as NaN. Moments are the same when their offset from UTC is, and where that changes with the date, their
+    zone too: the name of a fixed offset may be lost.
     """
     if type(sent) is not type(back):
         return None if type(sent) is int and type(back) is float and sent == back else ()
-    if type(sent) in _ATOMS:
+    if type(sent) in ATOMS:
         return None if sent == back or _both_nan(sent, back) else ()
     inside, inside_back = parts(sent), parts(back)
     if inside is None or inside_back is None:
         return None if _equal(sent, back) else ()
-    return _difference_inside(inside, inside_back)
+    return _difference_inside(inside, inside_back) if _fill_alike(sent, back) else ()
 
 
 def _difference_inside(sent: Mapping[Any, Any], back: Mapping[Any, Any]) -> Place | None:
@@ -74,14 +77,96 @@ def _both_nan(sent: object, back: object) -> bool:
     return isinstance(sent, float) and isinstance(back, float) and math.isnan(sent) and math.isnan(back)
 
 
+def _fill_alike(sent: object, back: object) -> bool:
+    """Whether containers treat alike what comes to them next, which no comparison looks at."""
+    if isinstance(sent, deque) and isinstance(back, deque):
+        return sent.maxlen == back.maxlen
+    if isinstance(sent, defaultdict) and isinstance(back, defaultdict):
+        return sent.default_factory is back.default_factory
+    return True
+
+
 def _equal(sent: object, back: object) -> bool:
-    if isinstance(sent, datetime) and isinstance(back, datetime):
-        return sent == back and sent.utcoffset() == back.utcoffset()
+    if isinstance(sent, (datetime, time)) and isinstance(back, (datetime, time)):
+        return sent == back and _offset(sent) == _offset(back) and _zone(sent.tzinfo) == _zone(back.tzinfo)
     return bool(sent == back)
 
 
-def walk(value: object) -> Iterator[tuple[Place, Any]]:
-    """Everything inside `value`, itself first, each with the way to it. A value may hold itself."""
+def _offset(moment: datetime | time) -> object:
+    """From UTC; of a naive moment, which of the two it is where the clock is set back."""
+    offset = moment.utcoffset()
+    return moment.fold if offset is None else offset
+
+
+def _zone(zone: tzinfo | None) -> object:
+    """What tells a zone from others: its key, or its offset where it has one only."""
+    if isinstance(zone, ZoneInfo) and zone.key is not None:
+        return zone.key
+    fixed = zone.utcoffset(None) if zone is not None else None
+    return zone if fixed is None else fixed
+
+
+def leaves(sent: object, back: object, place: Place = ()) -> Iterator[tuple[Place, Any, Any]]:
+    """What is inside both values at the same place and has nothing inside itself in both, with the way to it."""
+    inside, inside_back = parts(sent), parts(back)
+    if inside is None or inside_back is None:
+        yield place, sent, back
+        return
+    for key, part in inside.items():
+        if key in inside_back:
+            yield from leaves(part, inside_back[key], (*place, key))
+
+
+def replaced(value: Any, place: Sequence[Any], change: Callable[[Any], Any]) -> Any:
+    """`value` with `change` made to what is at `place` inside it, if there is anything."""
+    if not place:
+        return change(value)
+    key, *rest = place
+    try:
+        made = replaced(_part(value, key), rest, change)
+    except _NoSuchPlace:
+        return value
+    if isinstance(value, tuple):
+        items = [*value[:key], made, *value[key + 1 :]]
+        return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
+    if isinstance(value, (dict, list, deque)):
+        value[key] = made
+    else:
+        _set_field(value, key, made)
+    return value
+
+
+class _NoSuchPlace(Exception):
+    """A place leads nowhere, such as into what older code had."""
+
+
+def _part(value: Any, key: Any) -> Any:
+    try:
+        if isinstance(value, (dict, list, tuple, deque)):
+            return value[key]
+        return _fields(value)[key]
+    except (LookupError, TypeError):
+        raise _NoSuchPlace from None
+
+
+def _fields(value: object) -> Mapping[Any, Any]:
+    return {} if isinstance(value, (set, frozenset)) else parts(value) or {}
+
+
+def _set_field(value: Any, name: str, made: object) -> None:
+    """Of a model or dataclass, without its validators, and although it may be frozen."""
+    for holder in (value.__pydantic_extra__, value.__pydantic_private__) if isinstance(value, BaseModel) else ():
+        if holder is not None and name in holder:
+            holder[name] = made
+            return
+    object.__setattr__(value, name, made)
+
+
+def walk(value: object, *, atoms: bool = True) -> Iterator[tuple[Place, Any]]:
+    """Everything inside `value`, itself first, each with the way to it. A value may hold itself.
+
+    atoms: whether numbers, texts, bytes and None inside it are given, too.
+    """
     waiting: list[tuple[Place, Any]] = [((), value)]
     seen: set[int] = set()
     while waiting:
@@ -90,8 +175,8 @@ def walk(value: object) -> Iterator[tuple[Place, Any]]:
             continue
         seen.add(id(inner))
         yield place, inner
-        inside = parts(inner) or {}
-        waiting.extend(((*place, key), part) for key, part in reversed(list(inside.items())))
+        inside = [(key, part) for key, part in (parts(inner) or {}).items() if atoms or type(part) not in ATOMS]
+        waiting.extend(((*place, key), part) for key, part in reversed(inside))
 
 
 def follow(value: object, place: Sequence[Any]) -> tuple[Place, Any]:

@@ -11,6 +11,8 @@ Project = Mapping[str, str]
 TASKS: Project = {
     "main.py": """
 import asyncio
+import os
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -21,7 +23,7 @@ from starlette.responses import JSONResponse
 
 import later
 from mail import Mailer, mailer, send, send_all
-from storage import Session, get_session
+from storage import Group, Session, get_session, load
 
 app = FastAPI()
 outlast.install(app)
@@ -50,6 +52,16 @@ def heavy(key: str) -> None: ...
 def describe(request: object, key: str = "") -> None: ...
 
 
+def rows(key: str):
+    yield key
+
+
+def safely(function, key: str = "") -> None: ...
+
+
+def count(numbers: list[Group], *more: Callable[[], None]) -> None: ...
+
+
 @app.get("/names")
 def names(tasks: BackgroundTasks, mine: outlast.BackgroundTasks, key: str) -> None:
     def inner() -> None: ...
@@ -57,7 +69,9 @@ def names(tasks: BackgroundTasks, mine: outlast.BackgroundTasks, key: str) -> No
     tasks.add_task(lambda: None)  # finds: no-name
     tasks.add_task(inner)  # finds: no-name
     tasks.add_task(partial(send, key))  # finds: no-name
-    tasks.add_task(mailer.send, key)  # finds: no-name
+    tasks.add_task(mailer.send, key)
+    tasks.add_task(send_all(key))  # finds: no-name
+    tasks.add_task(rows, key)  # finds: no-name
     tasks.add_task(Mailer.build, key)
     tasks.add_task(Mailer.check, key)
     own = Mailer()
@@ -77,6 +91,13 @@ async def arguments(
     tasks.add_task(describe, request=asyncio.sleep(1))  # finds: cannot-travel
     tasks.add_task(describe, app)  # finds: cannot-travel
     tasks.add_task(describe, mailer.send)  # finds: cannot-travel
+    tasks.add_task(describe, [request])  # finds: cannot-travel
+    tasks.add_task(safely, mailer.send)
+    tasks.add_task(safely, send, "a")
+    tasks.add_task(safely, os.unlink, "a")  # finds: cannot-travel
+    tasks.add_task(safely, remember, "a")  # finds: cannot-travel
+    tasks.add_task(count, [], send)
+    tasks.add_task(count, load())  # finds: cannot-travel
     tasks.add_task(describe, (one for one in "ab"))  # finds: cannot-travel
     tasks.add_task(store, session, "a")  # finds: cannot-travel
     tasks.add_task(store, get_session(), "a")  # finds: cannot-travel
@@ -107,11 +128,18 @@ async def lazily(tasks: BackgroundTasks) -> None:
     tasks.add_task(later.choose())
 """,
     "mail.py": """
-class Mailer:
+class Sender:
     def send(self, to: str) -> None: ...
 
     def later(self, tasks) -> None:
         tasks.add_task(self.send, "a")  # finds: no-name
+
+
+class Mailer:
+    def send(self, to: str) -> None: ...
+
+    def later(self, tasks) -> None:
+        tasks.add_task(self.send, "a")
         tasks.add_task(self.check, "a")
 
     @classmethod
@@ -135,11 +163,23 @@ def show(progress) -> None:
     progress.add_task(description="the same")
 """,
     "storage.py": """
+from typing import ClassVar
+
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 
 def get_session() -> Session:
     return Session()
+
+
+class Group(BaseModel):
+    id: int
+    _sa_class_manager: ClassVar[object] = None
+
+
+def load() -> list[Group]:
+    return []
 """,
     "later.py": """
 def choose():

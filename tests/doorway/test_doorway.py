@@ -24,6 +24,7 @@ import outlast
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.functions import task as declared
 from outlast.request import hook
+from outlast.request.site import MOST
 from tests.doorway.calling import Served
 from tests.doorway.work import homeless, work
 
@@ -179,6 +180,30 @@ def test_warns_once_for_each_call_site(caplog: pytest.LogCaptureFixture) -> None
     ]
     assert all("runs inline" in line for line in warnings)
     assert "move it to the top level" in warnings[0]
+
+
+def test_warns_of_each_function_that_one_line_adds(caplog: pytest.LogCaptureFixture) -> None:
+    def later(tasks: BackgroundTasks, function: Callable[..., Any]) -> None:
+        tasks.add_task(function)
+
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        later(tasks, homeless("first"))
+        later(tasks, homeless("second"))
+
+    app = served(endpoint)
+    app.get("/")
+    app.get("/")
+    assert [("first" in line, "second" in line) for line in caplog.messages] == [(True, False), (False, True)]
+
+
+def test_one_line_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def endpoint(tasks: BackgroundTasks) -> None:
+        for number in range(MOST + 5):
+            tasks.add_task(homeless(f"number{number}"))
+
+    served(endpoint).get("/")
+    assert len(caplog.messages) == MOST
+    assert [line.endswith("nothing more is said about this line") for line in caplog.messages[-2:]] == [False, True]
 
 
 def test_warns_that_the_order_does_not_hold_between_lanes(caplog: pytest.LogCaptureFixture) -> None:

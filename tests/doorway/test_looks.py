@@ -28,6 +28,23 @@ def shares(name: str) -> None:
 def free(name: str) -> None: ...
 
 
+def safely(function: Callable[..., Any], name: str) -> None:
+    function(name)
+
+
+class Book:
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def write(self, name: str) -> None:
+        self.names.append(name)
+
+    def show(self, name: str) -> None: ...
+
+
+book = Book()
+
+
 @pytest.fixture(autouse=True)
 def looks_wait(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No look ends before `opened` is set, and none is taken on the event loop that may set it."""
@@ -69,6 +86,35 @@ def served() -> Served:
         tasks.add_task(shares, "a")
         tasks.options(timeout=5).add_task(free, "b")
 
+    @app.get("/stock/methods")
+    async def stock_methods(tasks: BackgroundTasks) -> None:
+        later()
+        tasks.add_task(book.write, "a")
+        tasks.add_task(book.show, "b")
+
+    @app.get("/ours/methods")
+    async def our_methods(tasks: outlast.BackgroundTasks) -> None:
+        later()
+        tasks.add_task(book.write, "a")
+        tasks.add_task(book.show, "b")
+
+    @app.get("/stock/passed")
+    async def stock_passed(tasks: BackgroundTasks) -> None:
+        later()
+        tasks.add_task(safely, shares, "a")
+        tasks.add_task(safely, free, "b")
+
+    @app.get("/ours/passed")
+    async def ours_passed(tasks: outlast.BackgroundTasks) -> None:
+        later()
+        tasks.add_task(safely, shares, "a")
+        tasks.add_task(safely, name="b", function=free)
+
+    @app.websocket("/socket/passed")
+    async def socket_passed(websocket: WebSocket, tasks: outlast.BackgroundTasks) -> None:
+        await websocket.accept()
+        tasks.add_task(safely, shares, "a")
+
     @app.websocket("/socket")
     async def socket(websocket: WebSocket, tasks: outlast.BackgroundTasks) -> None:
         await websocket.accept()
@@ -91,11 +137,29 @@ def test_a_response_waits_until_it_is_known_how_its_tasks_run(served: Served, pa
     assert jobs.pop("a") == 1
 
 
-def test_what_cannot_wait_is_stored_to_travel_and_that_is_said(
-    served: Served, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("path", ["/stock/methods", "/ours/methods"])
+def test_it_waits_for_methods_too(served: Served, path: str) -> None:
+    assert served.get(path).status == 200
+    assert [lane for _, lane in lanes_of(served)] == ["inline", "thread"]
+    assert book.names.pop() == "a"
+
+
+@pytest.mark.parametrize("path", ["/stock/passed", "/ours/passed"])
+def test_it_waits_for_functions_that_are_passed_too(
+    served: Served, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    served.websocket("/socket")
-    assert lanes_of(served) == [("shares", "thread")]
+    assert served.get(path).status == 200
+    assert [lane for _, lane in lanes_of(served)] == ["inline", "thread"]
+    assert "is passed a function that cannot be stored: tests.doorway.test_looks:shares changes `jobs" in caplog.text
+    assert jobs.pop("a") == 1
+
+
+@pytest.mark.parametrize(("path", "stored"), [("/socket", "shares"), ("/socket/passed", "safely")])
+def test_what_cannot_wait_is_stored_to_travel_and_that_is_said(
+    served: Served, caplog: pytest.LogCaptureFixture, path: str, stored: str
+) -> None:
+    served.websocket(path)
+    assert lanes_of(served) == [(stored, "thread")]
     opened.set()
     asyncio.run(served.store.functions.look_into([shares]))
     assert "before its source had been looked into" in caplog.text

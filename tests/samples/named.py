@@ -51,6 +51,19 @@ async def async_decorated(number: int) -> int:
     return number
 
 
+@logged
+async def decorated_coroutine(number: int) -> int:
+    return number
+
+
+def gives_a_coroutine(number: int) -> Any:
+    return coroutine(number)
+
+
+def gives_a_generator(number: int) -> Any:
+    return (one for one in range(number))
+
+
 @unnamed
 def hidden(number: int) -> int:
     return number

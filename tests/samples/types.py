@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, Field, PrivateAttr, computed_field, field_serializer, field_validator
@@ -96,6 +96,47 @@ class Options:
 class Point(NamedTuple):
     x: int
     y: int
+
+
+class Cash(BaseModel):
+    kind: Literal["cash"] = "cash"
+    euros: int = 0
+
+
+class Card(BaseModel):
+    kind: Literal["card"] = "card"
+    number: str = ""
+
+
+Payment = Annotated[Cash | Card, Field(discriminator="kind")]
+
+
+class ReadByAlias(BaseModel):
+    first: str = Field(validation_alias="firstName")
+
+
+class WrittenByAlias(BaseModel):
+    first: str = Field(default="", serialization_alias="firstName")
+
+
+class Secretive(BaseModel):
+    password: str = Field(exclude=True)
+
+
+class Meeting(BaseModel, frozen=True, extra="allow"):
+    at: datetime
+    _noted: datetime | None = PrivateAttr(default=None)
+
+
+@dataclass(frozen=True)
+class Span:
+    begin: datetime
+    end: datetime
+
+
+class Stop(NamedTuple):
+    name: str
+    at: datetime
 
 
 class Plain:

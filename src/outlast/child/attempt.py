@@ -16,6 +16,7 @@ from outlast.child import sentences
 from outlast.child.code import FoundFunctions
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
+from outlast.names import left_undone
 from outlast.orders import Token
 from outlast.text import is_a, said_by, traceback_of, with_type
 
@@ -136,18 +137,19 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
     try:
         function, args, kwargs = _prepared(given, functions)
         with LimitedMemory(given.memory, InThread(given, outbox)):
-            _refuse_awaitable(function(*args, **kwargs))
+            _refuse_undone(function(*args, **kwargs), function)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         outbox.ended(given.id, *_told(error, given.memory))
     else:
         outbox.ended(given.id)
 
 
-def _refuse_awaitable(result: object) -> None:
-    """A `def` that only made a coroutine has done nothing of what was asked."""
+def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
+    """A `def` that only made a coroutine or a generator has done nothing of what was asked."""
     if inspect.iscoroutine(result):
         result.close()
-        raise TypeError("it is a plain function that returned a coroutine, which nobody awaits: make it `async def`")
+    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise TypeError(left_undone(function, result))
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:

@@ -14,8 +14,9 @@ from typing import Any
 
 from outlast.encoding import Codec
 from outlast.errors import TargetNotFound
-from outlast.functions import code_hash, resolve
+from outlast.functions import code_hash
 from outlast.hello import Environment
+from outlast.names import resolve
 
 MAIN_NAME = "__outlast_main__"
 
@@ -62,7 +63,7 @@ class FoundFunctions:
         """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""
         function = resolve(path)
         known = self._codecs.get(path)
-        if known is None or known[0] is not function:
+        if known is None or known[0] != function:  # a method is bound anew each time, and equal
             known = self._codecs[path] = (function, Codec(function))
         return known
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from outlast.errors import OutlastError
-from outlast.functions import resolve
+from outlast.names import resolve
 from outlast.text import MOST_REASON, clean, in_one_line
 
 Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]

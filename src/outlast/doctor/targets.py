@@ -12,8 +12,8 @@ from typing import Any
 from outlast.doctor.inference import assigned_to, is_receiver, kind_of, parameter
 from outlast.doctor.project import Project, ProjectFile
 from outlast.doctor.scopes import UNKNOWN, Scope, object_named
-from outlast.functions import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, is_bound_to
-from outlast.meanings import Meaning
+from outlast.functions import is_async
+from outlast.names import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, Held, is_bound_to, was_called
 from outlast.syntax import FunctionNode
 
 _STEPS = 4  # names that stand for other names
@@ -36,8 +36,9 @@ class Target:
 class Targets:
     """Finds functions in the scopes of a project."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, held: Held) -> None:
         self._project = project
+        self._held = held
 
     def of(self, node: ast.expr, scope: Scope, steps: int = _STEPS) -> list[Target]:
         """The functions that an expression may give; none if that shows only when it runs."""
@@ -48,22 +49,21 @@ class Targets:
         if isinstance(node, ast.IfExp):
             return [*self.of(node.body, scope, steps), *self.of(node.orelse, scope, steps)]
         if isinstance(node, ast.Call):
-            is_partial = scope.full_name(node.func) == "functools.partial"
-            return [_refused("functools:partial", IS_PARTIAL)] if is_partial else []
+            return _called(node, scope)
         if isinstance(node, ast.Subscript):
             return list(_in_container(node, scope))
         return self._named(node, scope, steps)
 
     def _named(self, node: ast.expr, scope: Scope, steps: int) -> list[Target]:
         if isinstance(node, ast.Attribute) and is_receiver(node.value, scope):
-            return _own_method(node.attr, scope)
-        value = _bound_value(node, scope.meaning(node), scope.value(node))
+            return self._own_method(node.attr, scope)
+        value = bound_value(node, scope)
         if value is not UNKNOWN:
             return [_of_object(value)] if callable(value) else []
         if isinstance(node, ast.Name):
             return self._local(node.id, scope, steps)
         if isinstance(node, ast.Attribute):
-            return _method_of(node, scope) or self._defined(scope.full_name(node))
+            return self._method_of(node, scope) or self._defined(scope.full_name(node))
         return []
 
     def _local(self, name: str, scope: Scope, steps: int) -> list[Target]:
@@ -76,6 +76,32 @@ class Targets:
         if defined or parameter(name, owner) is not None:
             return defined
         return [target for value in assigned_to(name, owner) for target in self.of(value, owner, steps - 1)]
+
+    def _own_method(self, name: str, scope: Scope) -> list[Target]:
+        """Of `self.send`, in a method; the class itself knows more than its source, where it is imported."""
+        cls = scope.cls.name if scope.cls else ""
+        is_top = scope.outer is not None and scope.outer.outer is None
+        found = object_named(f"{scope.file.name}.{cls}") if is_top else UNKNOWN
+        if isinstance(found, type):
+            return self._of_held(found, name) or _member_of(found, name)
+        if scope.method(name) is None:
+            return []
+        return [_refused(f"{scope.file.name}:{cls}.{name}", is_bound_to(cls))]
+
+    def _method_of(self, node: ast.Attribute, scope: Scope) -> list[Target]:
+        """Of `mailer.send`, where the class of `mailer` is known."""
+        cls = kind_of(node.value, scope).cls
+        if cls is None:
+            return []
+        held = [] if _is_made_here(node.value, scope) else self._of_held(cls, node.attr)
+        return held or _member_of(cls, node.attr)
+
+    def _of_held(self, cls: type, name: str) -> list[Target]:
+        """The method of those objects of the class that modules hold: it may be that of one of these."""
+        member = inspect.getattr_static(cls, name, UNKNOWN)
+        if not isinstance(member, FunctionType):
+            return []
+        return [_of_object(MethodType(member, one)) for one in self._held.instances_of(cls)][:_MOST]
 
     def _defined(self, full_name: str) -> list[Target]:
         found = self._project.definition(full_name)
@@ -95,26 +121,18 @@ def _in_container(node: ast.Subscript, scope: Scope) -> Iterator[Target]:
         yield from [_of_object(value) for value in values if callable(value)][:_MOST]
 
 
-def _own_method(name: str, scope: Scope) -> list[Target]:
-    """Of `self.send`, in a method; the class itself knows more than its source, where it is imported."""
-    cls = scope.cls.name if scope.cls else ""
-    is_top = scope.outer is not None and scope.outer.outer is None
-    found = object_named(f"{scope.file.name}.{cls}") if is_top else UNKNOWN
-    if isinstance(found, type):
-        return _member_of(found, name)
-    if scope.method(name) is None:
+def _called(node: ast.Call, scope: Scope) -> list[Target]:
+    """Of `partial(send, 1)` and of `send(1)`, which gives a coroutine; what another call gives is not known."""
+    if scope.full_name(node.func) == "functools.partial":
+        return [_refused("functools:partial", IS_PARTIAL)]
+    function = scope.value(node.func)
+    if not is_async(function):
         return []
-    return [_refused(f"{scope.file.name}:{cls}.{name}", is_bound_to(cls))]
-
-
-def _method_of(node: ast.Attribute, scope: Scope) -> list[Target]:
-    """Of `mailer.send`, where the class of `mailer` is known."""
-    cls = kind_of(node.value, scope).cls
-    return _member_of(cls, node.attr) if cls else []
+    return [_refused(_of_object(function).name, was_called(ast.unparse(node.func)))]
 
 
 def _member_of(cls: type, name: str) -> list[Target]:
-    """What an instance of `cls` has under that name, if that is a function."""
+    """What an instance of `cls` that no module holds has under that name, if that is a function."""
     member = inspect.getattr_static(cls, name, UNKNOWN)
     if isinstance(member, staticmethod):
         return [_of_object(member.__func__)]
@@ -125,8 +143,17 @@ def _member_of(cls: type, name: str) -> list[Target]:
     return [_refused(f"{member.__module__}:{member.__qualname__}", is_bound_to(cls.__qualname__))]
 
 
-def _bound_value(node: ast.expr, meaning: Meaning | None, value: Any) -> Any:
-    """What the expression gives, where `value` is what its owner's class has: a method is bound to the owner."""
+def _is_made_here(node: ast.expr, scope: Scope) -> bool:
+    """Whether it is an object that the scope makes, which no module holds."""
+    owner = scope.owner_of(node.id) if isinstance(node, ast.Name) else None
+    values = assigned_to(node.id, owner) if isinstance(node, ast.Name) and owner else [node]
+    made = (isinstance(value, ast.Call) and isinstance(scope.value(value.func), type) for value in values)
+    return bool(values) and all(made)
+
+
+def bound_value(node: ast.expr, scope: Scope) -> Any:
+    """The object that an expression gives, a method bound to its owner; UNKNOWN if that shows only when it runs."""
+    meaning, value = scope.meaning(node), scope.value(node)
     owner = meaning.owner if meaning is not None and meaning.exact else None
     if owner is None or isinstance(owner, ModuleType) or not isinstance(node, ast.Attribute):
         return value

@@ -57,8 +57,8 @@ class Lister:
     """Lists the tasks of a project. `blockers`: seconds by the functions that have blocked a loop, from the journal."""
 
     def __init__(self, project: Project, sources: Sources, blockers: Mapping[str, float]) -> None:
-        self._targets = Targets(project)
         self._functions = Functions()
+        self._targets = Targets(project, self._functions.held)
         self._sources = sources
         self._blockers = blockers
         self._listing = Listing()
@@ -123,6 +123,8 @@ class Lister:
         if site.promised:
             remedy = "add it with FastAPI's BackgroundTasks, or let it travel"
             return self._kept(site, task, finding(Code.NO_NAME, site.place, known.inline_reason, remedy))
+        if options_of(function).get("travels") is None:
+            return self._kept(site, task, refusal(Code.MODULE_STATE, site.place, known.inline_reason))
         return replace(task, lane=Lane.INLINE, reason=known.inline_reason)
 
     def _kept(self, site: Site, task: ListedTask, why: Finding) -> ListedTask:

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
-from outlast import refusals
+from outlast import kinds
 from outlast.doctor.findings import Code, Finding, finding, refusal
 from outlast.doctor.inference import Kind, kind_of, kind_of_hint
 from outlast.doctor.scopes import UNKNOWN, Scope
 from outlast.doctor.sites import Site
+from outlast.doctor.targets import bound_value
 from outlast.encoding import Codec
+from outlast.errors import NotStorable
 from outlast.functions import is_async
 
 
@@ -31,37 +33,53 @@ def refused_argument(site: Site, codec: Codec) -> Finding | None:
         sentence = f"{str(codec.refusals.unbindable(codec.signature, error)).partition(';')[0]}, and fails when it runs"
         return finding(Code.WRONG_ARGUMENTS, site.place, sentence, f"call it as its signature says: {codec.signature}")
     for name, node in given:
-        kind = kind_passed(node, site.scope) or _kind_wanted(node, codec.hints[name], site.scope)
-        if kind is not None:
-            return refusal(Code.CANNOT_TRAVEL, site.place, str(codec.refusals.of_kind(name, (), kind)))
+        refused = _refused(codec, name, node, site.scope)
+        if refused is not None:
+            return refusal(Code.CANNOT_TRAVEL, site.place, str(refused))
     return None
 
 
-def kind_passed(node: ast.expr, scope: Scope) -> refusals.Kind | None:
-    """The kind of things that cannot travel which the value of an expression belongs to."""
+def _refused(codec: Codec, name: str, node: ast.expr, scope: Scope) -> NotStorable | None:
+    """What run time says of one argument, as far as it is known what that is."""
+    value = bound_value(node, scope)
+    if value is not UNKNOWN and codec.passed.is_function(name, value):
+        return codec.refused_function(name, value)
+    kind = kind_passed(node, scope) or _kind_wanted(node, codec.hints[name], scope)
+    return codec.refusals.of_kind(name, (), kind) if kind is not None else None
+
+
+def kind_passed(node: ast.expr, scope: Scope) -> kinds.Kind | None:
+    """The kind of things that cannot travel which the value of an expression belongs to, or something inside it."""
+    inside = node.values if isinstance(node, ast.Dict) else getattr(node, "elts", ())
+    found = (kind_passed(one, scope) for one in inside)
+    return next(filter(None, found), None) or _kind_of_expression(node, scope)
+
+
+def _kind_of_expression(node: ast.expr, scope: Scope) -> kinds.Kind | None:
     if isinstance(node, ast.Lambda) or (isinstance(node, ast.Name) and _is_local_function(node.id, scope)):
-        return refusals.CALLABLE
+        return kinds.CALLABLE
     if isinstance(node, ast.GeneratorExp):
-        return refusals.GENERATOR
+        return kinds.GENERATOR
     if isinstance(node, ast.Call) and is_async(scope.value(node.func)):
-        return refusals.AWAITABLE
+        return kinds.AWAITABLE
     value = scope.value(node)
     if value is not UNKNOWN and value is not None:
-        return refusals.kind_of(value)
+        return kinds.kind_of(value)
     if isinstance(node, ast.Attribute) and _is_method(node, scope):
-        return refusals.CALLABLE
+        return kinds.CALLABLE
     return _that_stays(kind_of(node, scope))
 
 
-def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> refusals.Kind | None:
+def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> kinds.Kind | None:
     """The kind that the function's annotation asks for, where nothing says that another one is passed."""
-    if isinstance(node, ast.Constant) or kind_of(node, scope).names:
+    is_literal = isinstance(node, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict))
+    if is_literal or kind_of(node, scope).names:
         return None
-    return _that_stays(kind_of_hint(hint))
+    return _that_stays(kind_of_hint(hint)) or kinds.row_wanted(hint)
 
 
-def _that_stays(kind: Kind) -> refusals.Kind | None:
-    return refusals.kind_of_class(kind.cls) if kind.cls else refusals.kind_named(kind.names)
+def _that_stays(kind: Kind) -> kinds.Kind | None:
+    return kinds.kind_of_class(kind.cls) if kind.cls else kinds.kind_named(kind.names)
 
 
 def _bound(

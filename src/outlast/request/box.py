@@ -103,21 +103,23 @@ class Box:
 
     def knows(self, entry: Entry) -> bool:
         """Whether it is known how an entry will run, or can be said without a look into a file."""
-        return self.mode != REAL or entry.task.original is not None or self.outlast.functions.knows(entry.task.func)
+        if self.mode != REAL or entry.task.original is not None:
+            return True
+        return all(map(self.outlast.functions.knows, entry.task.functions))
 
     async def look_into(self, entries: Sequence[Entry]) -> None:
         """Wait until it is known how each will run; one that was planned before that may have to run here."""
         unknown = [entry for entry in entries if not self.knows(entry)]
-        await self.outlast.functions.look_into([entry.task.func for entry in unknown])
+        await self.outlast.functions.look_into([one for entry in unknown for one in entry.task.functions])
         for entry in unknown:
-            if entry.plan is not None and (reason := self.describe(entry.task.func).inline_reason):
-                self.set_plan(entry, entry.plan.inline(reason))
+            if entry.plan is not None and (anew := plan_or_inline(entry.task, self.describe)).is_inline:
+                self.set_plan(entry, entry.plan.inline(anew.reason))
 
     def offer(self, entries: Sequence[Entry]) -> list[Add]:
         """The changes that store `entries`."""
         warning = order_warning([self.plan_of(entry) for entry in entries])
         if warning and self.mode == REAL:
-            self.warnings.say(entries[0].site, "order", warning)
+            self.warnings.say(entries[0].site, warning)
         for entry in entries:
             entry.step = Step.OFFERED
         return [Add(self._new_task(entry, self._place(entry), self._state(entry))) for entry in entries]
@@ -151,7 +153,7 @@ class Box:
         if fresh and not self.refused:
             for entry in fresh:
                 if not self.knows(entry):
-                    self.outlast.functions.presume(entry.task.func)
+                    self._presume(entry)
             self.journal.store_soon(self.offer(fresh))
             self.hold(fresh, recorded=True)
             self.unconfirmed = True
@@ -170,7 +172,7 @@ class Box:
     def set_plan(self, entry: Entry, plan: Plan) -> Plan:
         """That is how an entry will run, but for test modes."""
         if plan.is_inline:
-            self.warnings.say(entry.site, "inline", inline_warning(plan))
+            self.warnings.say(entry.site, inline_warning(plan))
         entry.plan = in_mode(plan, self.mode)
         return entry.plan
 
@@ -178,12 +180,16 @@ class Box:
         """How an entry will run; found out when it is first asked for."""
         return entry.plan or self.set_plan(entry, plan_or_inline(entry.task, self.describe))
 
-    def describe(self, function: Callable[..., Any]) -> TaskFunction:
+    def describe(self, function: Callable[..., Any], *passed: Callable[..., Any]) -> TaskFunction:
         """What a task of `function` needs. On a server's event loop no file is read for that."""
         functions = self.outlast.functions
-        return functions.describe_now(function) if self.mode == REAL else functions.describe(function)
+        return (functions.describe_now if self.mode == REAL else functions.describe)(function, *passed)
 
     # Steps
+
+    def _presume(self, entry: Entry) -> None:
+        for function in entry.task.functions:
+            self.outlast.functions.presume(function)
 
     async def _sent(self, entry: Entry) -> None:
         entry.called = True
@@ -258,7 +264,7 @@ class Box:
 
     def _recorded_as_dropped(self, entry: Entry, reason: str) -> list[Change]:
         if reason == OWN_BACKGROUND:
-            self.warnings.say(entry.site, "outdone", f"a background task is not run: {reason}")
+            self.warnings.say(entry.site, f"a background task is not run: {reason}")
         return [Add(self._new_task(entry, None, State.HELD)), Drop(entry.id, reason)]
 
     async def _run(self, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.background import BackgroundTask, BackgroundTasks
 
+from outlast.callables import callables_among
 from outlast.request.current import open_box
 
 _HOME = ("starlette.background", "fastapi.background")
@@ -33,6 +34,16 @@ class BoxedTask(BackgroundTask):
         boxed = cls(background)
         boxed.original = background
         return boxed
+
+    @property
+    def passed(self) -> list[Callable[..., Any]]:
+        """Those arguments that can be called: functions, as far as is known here."""
+        return callables_among(self.args, self.kwargs)
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """What the task calls, and what is passed to it that it may call."""
+        return [self.func, *self.passed]
 
     async def __call__(self) -> None:
         box = open_box()

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 
 from outlast.engines.contract import Begin, Change, Settle
+from outlast.names import runs_nothing
+from outlast.request.boxed import BoxedTask
 from outlast.request.entry import Entry, Step
 from outlast.tasks import End, Settlement, State, shown
 from outlast.text import in_brief, log_exception, traceback_of
@@ -29,6 +31,7 @@ async def run_inline(
     entry.step = Step.OVER
     record(Begin(entry.id))
     try:
+        _refuse_generator(entry.task)
         await entry.task.run()
     except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
         record(Settle(_failed(entry, error)))
@@ -47,6 +50,13 @@ def surface(errors: Sequence[Exception]) -> None:
         raise errors[0]
     if errors:
         raise ExceptionGroup("background tasks failed", errors)
+
+
+def _refuse_generator(task: BoxedTask) -> None:
+    """One that would run nothing is not done; with FastAPI alone nobody hears of it."""
+    nothing = runs_nothing(task.func) if task.original is None else ""
+    if nothing:
+        raise TypeError(f"it {nothing}")
 
 
 def _failed(entry: Entry, error: Exception) -> Settlement:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from outlast.errors import NotStorable
+from outlast.names import shown
 from outlast.request.boxed import BoxedTask
 from outlast.request.store import TaskFunction
 from outlast.tasks import NO_TERMS, Lane, Terms
-from outlast.text import MOST_NAME, MOST_REASON, in_one_line, name_of_class, one_line
+from outlast.text import MOST_REASON, in_one_line, one_line
 
-Describe = Callable[[Callable[..., Any]], TaskFunction]
+Describe = Callable[..., TaskFunction]
+"""Called with the function of a task, and behind it those that are passed to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,10 @@ def plan(task: BoxedTask, describe: Describe) -> Plan:
     """Raises NotStorable for what cannot travel to another process."""
     if task.original is not None:
         raise NotStorable(
-            f"{_name_of(task.original)} says itself what calling it means, so it cannot be stored: "
+            f"{shown(task.original)} says itself what calling it means, so it cannot be stored: "
             "pass a function and its arguments to add_task instead"
         )
-    known = describe(task.func)
+    known = describe(task.func, *task.passed)
     if known.inline_reason:
         return Plan(known.path, None, Lane.INLINE, known.inline_reason)
     arguments = known.codec.encode(task.args, task.kwargs)
@@ -55,9 +56,9 @@ def plan_or_inline(task: BoxedTask, describe: Describe) -> Plan:
     try:
         return plan(task, describe)
     except NotStorable as error:
-        return Plan(_name_of(task.func), None, Lane.INLINE, one_line(str(error), MOST_REASON))
+        return Plan(shown(task.func), None, Lane.INLINE, one_line(str(error), MOST_REASON))
     except Exception as error:  # noqa: BLE001 - an object of the user's, which may raise anything when it is looked at
-        return Plan(_name_of(task.func), None, Lane.INLINE, f"looking at it raised {in_one_line(error)}")
+        return Plan(shown(task.func), None, Lane.INLINE, f"looking at it raised {in_one_line(error)}")
 
 
 def inline_warning(planned: Plan) -> str:
@@ -75,12 +76,3 @@ def order_warning(plans: Sequence[Plan]) -> str:
         f"among the tasks of this response, these run inline, in the web worker: {', '.join(inline)}; "
         "the order they were added in holds among those and among the others, not between the two"
     )
-
-
-def _name_of(function: object) -> str:
-    """For people: it cannot be looked up by that."""
-    try:
-        named = function if hasattr(function, "__qualname__") else type(function)
-        return one_line(f"{named.__module__}:{named.__qualname__}", MOST_NAME)
-    except Exception:  # noqa: BLE001 - the user's object, which may raise anything when it is looked at
-        return one_line(f":{name_of_class(type(function))}", MOST_NAME)

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from typing import NamedTuple
 
 from outlast.text import MOST_NAME, MOST_REASON, one_line
@@ -33,6 +34,10 @@ class Site(NamedTuple):
 
 
 UNKNOWN = Site("", 0)
+MOST = 50
+"""Warnings about one line, at most: what names a value that differs each time must not fill the log."""
+
+_LAST = "; nothing more is said about this line"
 
 
 def call_site() -> Site:
@@ -51,7 +56,8 @@ class Warnings:
     """Says each thing once per call site. One per doorway."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[Site, str]] = set()
+        self._said: Counter[Site] = Counter()
+        self._known: set[tuple[Site, str]] = set()
         self._complaints = 0
         self._next_complaint = 0.0
 
@@ -70,8 +76,14 @@ class Warnings:
             log.warning("tasks are stored again; meanwhile the same went wrong %d times more", self._complaints)
             self._complaints = 0
 
-    def say(self, site: Site, topic: str, sentence: str) -> None:
-        """Log `sentence` unless something on `topic` was said about `site` before."""
-        if (site, topic) not in self._said:
-            self._said.add((site, topic))
-            log.warning("%s: %s", site, one_line(sentence, MOST_REASON))
+    def say(self, site: Site, sentence: str) -> None:
+        """Log `sentence` unless it was said about `site` before, or that has had its share.
+
+        One line may add many functions, such as a project's own `later(tasks, f, *args)`.
+        """
+        line = one_line(sentence, MOST_REASON)
+        if (site, line) in self._known or self._said[site] == MOST:
+            return
+        self._known.add((site, line))
+        self._said[site] += 1
+        log.warning("%s: %s%s", site, line, _LAST if self._said[site] == MOST else "")

@@ -58,16 +58,16 @@ class TaskFunction(Protocol):
 class Functions(Protocol):
     """Looks functions up, once each."""
 
-    def describe(self, function: Callable[..., Any], /) -> TaskFunction:
-        """Raises NotStorable for a function that cannot be reached by name. May read files."""
+    def describe(self, function: Callable[..., Any], /, *passed: Callable[..., Any]) -> TaskFunction:
+        """Of a function to which others are `passed`. Raises NotStorable for one without a name. May read files."""
         ...
 
-    def describe_now(self, function: Callable[..., Any], /) -> TaskFunction:
+    def describe_now(self, function: Callable[..., Any], /, *passed: Callable[..., Any]) -> TaskFunction:
         """The same, but on an event loop from what is known: no file is read there."""
         ...
 
     def presume(self, function: Callable[..., Any], /) -> None:
-        """A task of it is stored without a look into files: say so if that was wrong."""
+        """A task that calls it is stored, maybe without a look into files: say so if that was wrong."""
         ...
 
     def knows(self, function: Callable[..., Any], /) -> bool:
