@@ -254,7 +254,9 @@ def beside_stopped(task: int, pid: int) -> str:
 
 def hung_up_on(fault: str) -> str:
     """Why a process was ended that can be told nothing any more."""
-    return f"what it sent is no message ({fault})" if fault else "it had closed its connection to the runner"
+    return (
+        f"what it sent is no message ({fault})" if fault else "it had closed its connection to the runner and lived on"
+    )
 
 
 def silent(seconds: float, *, stopped: bool = False) -> str:

@@ -24,6 +24,7 @@ LONGEST_PATH = 1_000  # of a function that other processes find by it: it is nev
 MOST_REASON = 2_000  # of one sentence, such as an exception in one line
 MOST_TRACEBACK = 16_384
 NO_TEXT = "(it gives no text)"
+NO_NAME = "(a class without a name)"
 _BREAKS = "\n\t"
 
 
@@ -62,8 +63,8 @@ def said_by(error: BaseException) -> str:
 
 
 def name_of_class(kind: type) -> str:
-    """The name of a class, whatever its metaclass makes of `__name__`."""
-    return str(type.__dict__["__name__"].__get__(kind))
+    """The name of a class, whatever its metaclass makes of `__name__`; it may have been made without one."""
+    return str(type.__dict__["__name__"].__get__(kind)) or NO_NAME
 
 
 def module_of_class(kind: type) -> str:

@@ -57,13 +57,13 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
         eventually(lambda: said not in status(folder), "who has gone has nothing")
 
 
-def test_a_process_that_outlast_hangs_up_on_is_said_to_be_ended_by_outlast(folder: Path) -> None:
+def test_a_process_that_hangs_up_on_the_runner_is_not_said_to_be_killed_from_outside(folder: Path) -> None:
     with serving("uvicorn", folder) as server:
         assert server.get("/run/hangs_up")[0] == 200
         eventually(lambda: of(server, "hangs_up").state == "failed", server.output, within=40)
         deaths = [one.sentence for one in History(server.journal).incidents() if one.kind == Kind.DEATH]
         assert len(deaths) == 2
-        assert all("was ended by outlast: it had closed its connection to the runner" in one for one in deaths), deaths
+        assert all("ended itself, since its connection to the runner was closed" in one for one in deaths), deaths
 
 
 def status(folder: Path, *more: str) -> str:

@@ -9,6 +9,7 @@ from tests.fuzz.odd import FORGED
 
 TASKS = {"keep": 2, "fail": 2, "inline": 1}
 """How many tasks an accepted request of a door has."""
+LANE_INLINE = "lane inline"  # what cannot travel ends with its request, and says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _of_a_task(task: Recorded, door: str, status: int) -> Iterator[str]:
         yield f"has a task that is left {task.state}"
     if task.state in ("failed", "dropped") and not task.reason:
         yield f"has a task that {task.state} without a word"
-    if status == 200 and task.state != {"keep": "done"}.get(door, "failed"):
+    if status == 200 and task.state != {"keep": "done"}.get(door, "failed") and LANE_INLINE not in task.reason:
         yield f"has a task that ended {task.state}: {task.reason!a:.200}"
     yield from (f"has {text!a:.200} in the journal" for text in task.texts if any(_unsafe(text)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,20 +75,17 @@ def members(group: Path) -> list[int]:
     return [int(pid) for pid in (group / PROCESSES).read_text().split()]
 
 
-@contextmanager
-def pids_group(place: Path, name: str, *pids: int) -> Iterator[Path]:
-    """One with these processes, and what they will start, in it; without a limit until `no_more` says so."""
-    with new_group(place, "pids", name) as group:
-        for pid in pids:
-            (group / PROCESSES).write_text(str(pid))
-        yield group
+def enclose(group: Path, pids: Iterable[int]) -> None:
+    """From now on these processes, and what they start, are in a group."""
+    for pid in pids:
+        (group / PROCESSES).write_text(str(pid))
 
 
 @contextmanager
 def no_more(group: Path) -> Iterator[None]:
     """The kernel starts neither a process nor a thread in a group meanwhile."""
     limit = group / "pids.max"
-    limit.write_text((group / "pids.current").read_text())
+    limit.write_text("1")  # fewer than there are: those stay
     try:
         yield
     finally:

@@ -89,7 +89,7 @@ def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Serve
 
 
 def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would_end_it(server: Server) -> None:
-    child = innocent_in(server)
+    child = innocent_in(server, seconds=8.0)
     server.get("/task?way=in_c_without_handlers")
     assert reached(server, "culprit") == child, server.output
     eventually(server.all_settled, server.output)
@@ -99,6 +99,7 @@ def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would
     }
 
 
+@pytest.mark.parametrize("stall_limit", ["6"])
 def test_a_stopped_task_process_is_said_to_be_stopped(server: Server) -> None:
     child = innocent_in(server)
     os.kill(child, signal.SIGSTOP)

@@ -216,7 +216,7 @@ class Journal(Protocol):
         ...
 
     def surplus(self, count: int) -> int:
-        """The newest done task that is not among the newest `count` of them, by when they ended; 0 for none.
+        """The newest done task that is not among the newest `count` of them, by their ids; 0 for none.
 
         Also outside of a transaction, where it belongs: it may take long.
         """

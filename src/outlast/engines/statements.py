@@ -86,13 +86,12 @@ SELECT value FROM json_each(?)
 WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, CAST(lane AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
-SURPLUS = f"SELECT id FROM task WHERE {DONE} ORDER BY ended_at DESC, id DESC LIMIT 1 OFFSET ?"  # noqa: S608
+SURPLUS = "SELECT id FROM task WHERE state = 3 ORDER BY id DESC LIMIT 1 OFFSET ?"
 PRUNE = f"""
 DELETE FROM task WHERE id IN (
-    SELECT id FROM task
-    WHERE {DONE} AND ended_at < max(?1, coalesce((SELECT ended_at FROM task WHERE id = ?3), ?1))
+    SELECT id FROM task WHERE {DONE} AND ended_at < ?1
     UNION ALL
-    SELECT id FROM task WHERE {DONE} AND ended_at = (SELECT ended_at FROM task WHERE id = ?3) AND id <= ?3
+    SELECT id FROM task WHERE state = 3 AND id <= ?3
     UNION ALL
     SELECT id FROM task WHERE state > 2 AND state IN (4, 5, 6) AND ended_at < ?2
     LIMIT ?4)
