@@ -21,6 +21,7 @@ def measure(size: Size) -> list[Figure]:
             Series(f"`prune`: longest slice under the write lock, {kept}", "ms", _of(rounds, "slice")),
             aims=(Aim("value", at_most=5),),
         ),
+        Figure(Series("`prune`: the most that one was on a processor", "ms", _of(rounds, "at_work"))),
         Figure(
             Series(f"`prune`: a look in vain under the write lock, {kept}", "ms", _of(rounds, "vain")),
             aims=(Aim("value", at_most=5),),

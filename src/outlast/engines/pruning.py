@@ -11,7 +11,7 @@ from outlast.engines import statements as sql
 from outlast.engines.contract import Retention
 
 SLICE = 0.003  # seconds of deleting in one transaction, which has other things to write, too
-STEP = 32  # tasks deleted between two looks at the clock
+STEP = 16  # tasks deleted between two looks at the clock
 FUNCTIONS_KEPT = 90 * 86_400.0  # seconds from the last task of a function, or its last stall, on
 
 
