@@ -43,9 +43,10 @@ class Report:
 class Killer:
     """SIGKILL to one process at a time, until told to stop."""
 
-    def __init__(self, server: Server, seed: int) -> None:
+    def __init__(self, server: Server, seed: int, every: float) -> None:
         self.kills: Counter[str] = Counter()
         self._server = server
+        self._every = every
         self._chance = random.Random(seed)  # noqa: S311 - nothing is secret here
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -56,7 +57,7 @@ class Killer:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(EVERY):
+        while not self._stop.wait(self._every):
             kind = self._chance.choice(KINDS)
             with suppress(JournalUnusable, ProcessLookupError, OSError):
                 living = self._server.living(kind)
@@ -65,15 +66,15 @@ class Killer:
                     self.kills[kind] += 1
 
 
-def soak(folder: Path, count: int, seed: int) -> Report:
-    """Run `count` tasks in `folder` and check what came of them."""
+def soak(folder: Path, count: int, seed: int, every: float = EVERY) -> Report:
+    """Run `count` tasks in `folder`, kill a process `every` so many seconds, and check what came of them."""
     shutil.copy(Path(__file__).with_name("app.py"), folder / "main.py")
     plan = planned(count, seed)
     more = ("-w", "2", "-t", "60", "--log-level", "warning")
     settings = {"OUTLAST_KEEP_DONE_COUNT": str(10 * count)}
     began = time.monotonic()
     with serving("gunicorn uvicorn_worker", folder, *more, **settings) as server:
-        clients, killer = Clients(server.port, plan), Killer(server, seed)
+        clients, killer = Clients(server.port, plan), Killer(server, seed, every)
         clients.start()
         eventually(lambda: not clients.are_busy, "everything was asked for", within=count * 0.1 + 60)
         killer.stop()
