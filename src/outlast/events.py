@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from outlast.tasks import shown
+from outlast.text import MOST_NAME, MOST_REASON, one_line
 
 
 def unfinished_found(path: object, count: int) -> str:
@@ -181,6 +182,13 @@ def child_broken(why: str, wait: float) -> str:
 def child_blocked(sentence: str, tasks: Sequence[int]) -> str:
     """The event loop of a child is blocked, as `sentence` says."""
     return f"{sentence}; new tasks go to another process; running in this one: {_names(tasks)}"
+
+
+def ended(task: int, function: str, state: str, reason: str) -> str:
+    """A task has ended for good."""
+    return (
+        f"task {shown(task)} {one_line(function, MOST_NAME)} {state}{reason and f': {one_line(reason, MOST_REASON)}'}"
+    )
 
 
 def crashed(pid: int, how: str, crashes: int, most: int) -> str:

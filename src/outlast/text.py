@@ -23,6 +23,7 @@ MOST_NAME = 300  # characters of what is named: a function, a path, a process
 LONGEST_PATH = 1_000  # of a function that other processes find by it: it is never cut
 MOST_REASON = 2_000  # of one sentence, such as an exception in one line
 MOST_TRACEBACK = 16_384
+MOST_CAUSES = 50  # exceptions that one has come from
 NO_TEXT = "(it gives no text)"
 NO_NAME = "(a class without a name)"
 _BREAKS = "\n\t"
@@ -113,14 +114,34 @@ def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int 
     return in_one_line(error, most)
 
 
-def log_exception(log: logging.Logger, sentence: str, error: BaseException) -> None:
-    """As `log.exception`, for handlers that want the exception itself; what is printed of it is clean."""
+def log_exception(log: logging.Logger, sentence: str, error: BaseException, **fields: object) -> None:
+    """As `log.exception`, for handlers that want the exception itself; what is printed of it is clean.
+
+    `fields` are attributes of the record. A text of several lines could look like lines of the log: where there is
+    one, the traceback is indented.
+    """
     if log.isEnabledFor(logging.ERROR):
         file, line, function, _ = log.findCaller(stacklevel=2)
         info = (type(error), error, _frames_of(error))
-        record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function)
-        record.exc_text = f"    {indented(traceback_of(error).rstrip())}"
+        record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function, fields)
+        text = traceback_of(error).rstrip()
+        record.exc_text = text if _says_one_line(error) else f"    {indented(text)}"
         log.handle(record)
+
+
+def _says_one_line(error: BaseException) -> bool:
+    """Whether neither an exception nor those it has come from say more; False, too, where they let nobody look."""
+    with suppress(BaseException):
+        seen: set[int] = set()
+        following: BaseException | None = error
+        while following is not None and id(following) not in seen and len(seen) < MOST_CAUSES:
+            seen.add(id(following))
+            plain = not getattr(following, "__notes__", ()) and not is_a(following, BaseExceptionGroup)
+            if not plain or len(said_by(following).splitlines()) > 1:
+                return False
+            following = following.__cause__ or following.__context__
+        return following is None
+    return False
 
 
 def _plain(text: object) -> str:

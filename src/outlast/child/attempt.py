@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from outlast import events
-from outlast.attempt import Attempt, running_attempt
+from outlast.attempt import Attempt, Stopped, running_attempt
 from outlast.child import sentences
 from outlast.child.code import FoundFunctions
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
 from outlast.names import left_undone
 from outlast.orders import Token
-from outlast.text import is_a, said_by, traceback_of, with_type
+from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
 
+log = logging.getLogger("outlast")
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
@@ -128,7 +131,7 @@ def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outb
     elif seen.cut and is_a(error, asyncio.CancelledError):
         outbox.cut(given.id, seen.cut)
     else:
-        outbox.ended(given.id, *_told(error, given.memory))
+        _fail(given, error, outbox)
 
 
 def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
@@ -139,9 +142,23 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
         with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_undone(function(*args, **kwargs), function)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
-        outbox.ended(given.id, *_told(error, given.memory))
+        _fail(given, error, outbox)
     else:
         outbox.ended(given.id)
+
+
+def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
+    """Report it, then let the handlers hear of it that the app has put up: Sentry, JSON lines, alerts.
+
+    What an attempt raises because it was told to stop is said by the runner, which knows why.
+    """
+    outbox.ended(given.id, *_told(error, given.memory))
+    if is_a(error, asyncio.CancelledError) or is_a(error, Stopped):
+        return
+    attempt = given.attempt
+    about = {"task_id": attempt.id, "function": attempt.function, "attempt": attempt.number, "lane": given.lane}
+    with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
+        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **about)
 
 
 def _refuse_undone(result: object, function: Callable[..., Any]) -> None:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from outlast import events
 from outlast.tasks import shown
+from outlast.text import MOST_NAME, one_line
+
+
+def failed(task: str, function: str, attempt: int) -> str:
+    """An attempt has raised; `task` is its id as people see it."""
+    return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
 
 
 def loop_is_shared(what: str) -> str:

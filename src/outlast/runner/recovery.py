@@ -17,6 +17,7 @@ from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.liveness import Liveness
 from outlast.outcome import WentDown, inline_cut, outcome
 from outlast.place import DEFAULT_JOURNAL, Place
+from outlast.runner import ends
 from outlast.runner.children import kill_group
 from outlast.tasks import Claimed, Lane
 from outlast.watch.remains import of_the_dead
@@ -100,7 +101,10 @@ def _hand_back(journal: Journal, runner: int, pid: int) -> int:
     now = time.time()
     down = WentDown(events.runner_died(pid))
     attempts = journal.running_of(runner)
-    journal.settle([outcome(down, attempt, max_crashes=1) for attempt in attempts], now)
+    settlements = [outcome(down, attempt, max_crashes=1) for attempt in attempts]
+    journal.settle(settlements, now)
+    for attempt, settlement in zip(attempts, settlements, strict=True):
+        ends.tell(attempt, settlement, down)
     if attempts:
         journal.note([_incident(pid, attempts, now)], now)
     journal.leave(runner, "died", now)

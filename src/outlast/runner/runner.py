@@ -17,7 +17,7 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
-from outlast.runner import ledger, recovery
+from outlast.runner import ends, ledger, recovery
 from outlast.runner.channel import close
 from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
@@ -301,6 +301,7 @@ class Runner:
     def _ended(self, attempt: Claimed, happening: Happening) -> None:
         settlement = outcome(happening, attempt, self._settings.max_crashes)
         self._ledger.add(Ended(settlement, attempt))
+        ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
         self._claims.expect()
