@@ -14,7 +14,7 @@ from tests.soak.run import EVERY, soak
 SEED = 7
 
 
-@pytest.mark.parametrize(("tasks", "every"), [(2_000, 0.1), pytest.param(5_000, EVERY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("tasks", "every"), [(2_500, 1.0), pytest.param(5_000, EVERY, marks=pytest.mark.slow)])
 def test_nothing_is_lost_or_settled_twice(tmp_path: Path, tasks: int, every: float) -> None:
     report = soak(tmp_path, tasks, SEED, every)
     assert not report.violations, "\n".join(report.violations[:20])
