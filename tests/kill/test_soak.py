@@ -9,14 +9,15 @@ import pytest
 
 from tests.soak.check import Recorded, Seen, violations
 from tests.soak.plan import Asked, planned
-from tests.soak.run import EVERY, soak
+from tests.soak.run import soak
+from tests.support.marks import slow
 
 SEED = 7
 
 
-@pytest.mark.parametrize(("tasks", "every"), [(2_000, 0.1), pytest.param(5_000, EVERY, marks=pytest.mark.slow)])
-def test_nothing_is_lost_or_settled_twice(tmp_path: Path, tasks: int, every: float) -> None:
-    report = soak(tmp_path, tasks, SEED, every)
+@pytest.mark.parametrize("tasks", [1_000, *slow(5_000)])
+def test_nothing_is_lost_or_settled_twice(tmp_path: Path, tasks: int) -> None:
+    report = soak(tmp_path, tasks, SEED)
     assert not report.violations, "\n".join(report.violations[:20])
     assert report.answered > 0.9 * tasks
     assert report.kills.total() > 0, "nobody was killed: this proves nothing"

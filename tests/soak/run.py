@@ -24,6 +24,7 @@ from tests.soak.plan import planned
 from tests.support.servers import Server, eventually, serving
 
 EVERY = 2.0  # seconds between two kills
+SOON = 0.05  # seconds, where there was nobody to kill
 KINDS = ("child", "runner", "web")
 SETTLING_TIME = 120.0  # seconds from the last answer until nothing is left to do, and for each task
 SLOWEST = 0.003  # more: those that run alone run two at a time, and many of them end their process
@@ -43,10 +44,9 @@ class Report:
 class Killer:
     """SIGKILL to one process at a time, until told to stop."""
 
-    def __init__(self, server: Server, seed: int, every: float) -> None:
+    def __init__(self, server: Server, seed: int) -> None:
         self.kills: Counter[str] = Counter()
         self._server = server
-        self._every = every
         self._chance = random.Random(seed)  # noqa: S311 - nothing is secret here
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -57,24 +57,30 @@ class Killer:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._every):
-            kind = self._chance.choice(KINDS)
-            with suppress(JournalUnusable, ProcessLookupError, OSError):
-                living = self._server.living(kind)
-                if living:
-                    os.kill(self._chance.choice(living), signal.SIGKILL)
-                    self.kills[kind] += 1
+        while not self._stop.wait(EVERY if self._has_killed() else SOON):
+            continue
+
+    def _has_killed(self) -> bool:
+        """Whether there was a process of the kind that its turn has come for; the first dies as soon as there is."""
+        kind = self._chance.choice(KINDS)
+        with suppress(JournalUnusable, ProcessLookupError, OSError):
+            living = self._server.living(kind)
+            if living:
+                os.kill(self._chance.choice(living), signal.SIGKILL)
+                self.kills[kind] += 1
+                return True
+        return False
 
 
-def soak(folder: Path, count: int, seed: int, every: float = EVERY) -> Report:
-    """Run `count` tasks in `folder`, kill a process `every` so many seconds, and check what came of them."""
+def soak(folder: Path, count: int, seed: int) -> Report:
+    """Run `count` tasks in `folder` and check what came of them."""
     shutil.copy(Path(__file__).with_name("app.py"), folder / "main.py")
     plan = planned(count, seed)
     more = ("-w", "2", "-t", "60", "--log-level", "warning")
     settings = {"OUTLAST_KEEP_DONE_COUNT": str(10 * count)}
     began = time.monotonic()
     with serving("gunicorn uvicorn_worker", folder, *more, **settings) as server:
-        clients, killer = Clients(server.port, plan), Killer(server, seed, every)
+        clients, killer = Clients(server.port, plan), Killer(server, seed)
         clients.start()
         eventually(lambda: not clients.are_busy, "everything was asked for", within=count * 0.1 + 60)
         killer.stop()

@@ -79,7 +79,7 @@ def run_web(tmp_path: Path, kind: str, loop: str) -> Iterator[Server]:
     more = list(MORE[kind, loop])
     if kind == UVICORN_WORKER:
         more += ["-k", WORKERS[loop]]
-    with serving(kind, tmp_path, *more) as server:
+    with serving(kind, tmp_path, *more, OUTLAST_LINGER="600") as server:  # while the next web worker starts
         server.get("/innocent?seconds=0")  # so that there is a runner
         eventually(lambda: server.living("runner"), f"a runner; {server.output}")
         yield server
