@@ -149,7 +149,7 @@ class Runner:
         if self._stay is Stay.SERVE:
             self._keep_staff(now)
         if now >= self._next_try and self._has_something_to_write(now):
-            self._linger(now)
+            self._linger()
             self._write(time.monotonic())
         if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._ledger.has_ends)):
             self._webs.let_go()
@@ -234,12 +234,14 @@ class Runner:
             self._refused(error)
         self._pool.keep(now, self._claims.open_lanes(now))
 
-    def _linger(self, now: float) -> None:
+    def _linger(self) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
-        pause = self._last_write + LINGER - now
-        if pause > 0 and self._pool.running:
-            time.sleep(pause)
-            self._attend(0)
+        until = self._last_write + LINGER
+        while self._pool.running and (pause := until - time.monotonic()) > 0:
+            if not self._pool.queue.is_lined:  # to hear each end at once is of use only to those behind
+                time.sleep(pause)
+                pause = 0
+            self._attend(pause)
 
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
@@ -298,12 +300,14 @@ class Runner:
         """The journal does not take it: keep everything in memory and try again."""
         self._next_try = self._refusal.next_try(error, self._ledger.counted())
 
-    def _ended(self, attempt: Claimed, happening: Happening) -> None:
+    def _ended(self, attempt: Claimed, happening: Happening) -> bool:
+        """Whether its task has ended for good."""
         settlement = outcome(happening, attempt, self._settings.max_crashes)
         self._ledger.add(Ended(settlement, attempt))
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
         self._claims.expect()
+        return settlement.state is not State.WAITING
 
     def _woken(self) -> None:
         self._claims.expect()
@@ -314,7 +318,7 @@ class Runner:
 
     def _counted(self) -> Message:
         """What has not been written, and what has come back from a process and waits for another one."""
-        return {"runner": self._ledger.counted(), "put_back": self._pool.put_back}
+        return {"runner": self._ledger.counted(), "put_back": len(self._pool.queue.ready)}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
