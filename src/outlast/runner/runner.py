@@ -35,6 +35,8 @@ from outlast.tasks import Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
+LINGER_IN_LINE = 5  # times as long as one took, while tasks are behind others: none of those begins during one
+LONGEST_LINGER = 0.03  # seconds
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
@@ -63,6 +65,7 @@ class Runner:
         self._pokes = Pokes(place, self._send_signal)
         self._next_look = self._last_write = self._next_try = 0.0
         self._next_prune = self._next_count = 0.0
+        self._line_pause = LINGER
         self._surplus = 0  # the newest of the done tasks that are too many
         self._refusal = Refusal()
         self._stop_signals = StopSignals(self._selector)
@@ -236,12 +239,15 @@ class Runner:
 
     def _linger(self) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
-        until = self._last_write + LINGER
-        while self._pool.running and (pause := until - time.monotonic()) > 0:
-            if not self._pool.queue.is_lined:  # to hear each end at once is of use only to those behind
-                time.sleep(pause)
-                pause = 0
+        while self._pool.queue.is_lined and (pause := self._until_next_write(self._line_pause)) > 0:
             self._attend(pause)
+        pause = self._until_next_write(LINGER)
+        if pause > 0 and self._pool.running:
+            time.sleep(pause)
+            self._attend(0)
+
+    def _until_next_write(self, pause: float) -> float:
+        return self._last_write + pause - time.monotonic()
 
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
@@ -262,6 +268,7 @@ class Runner:
             return
         self._ledger.strike(page)
         self._last_write, self._file = now, self._journal.file
+        self._line_pause = min(LONGEST_LINGER, max(LINGER, LINGER_IN_LINE * (time.monotonic() - now)))
         self._refusal.end()
         if taken_along:
             log.warning("%s", events.taken_along(taken_along))
