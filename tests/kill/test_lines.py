@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History, Record
+from outlast.engines.history import Event, History, Record
 from tests.kill.test_kills import kill, name_of
 from tests.support.servers import Server, eventually, serving
 
@@ -72,8 +73,8 @@ def test_after_the_death_of_the_runner_the_order_holds_and_who_had_not_begun_is_
         assert "had not begun" in reasons[BEHIND[0]]
 
 
-def events_of(server: Server, record: Record) -> list[object]:
-    return list(History(server.journal).task(record.id).events)
+def events_of(server: Server, record: Record) -> Sequence[Event]:
+    return History(server.journal).task(record.id).events
 
 
 def test_a_cancelled_one_is_left_out_and_nobody_overtakes(tmp_path: Path) -> None:

@@ -437,8 +437,8 @@ async def add(task: str, name: str, background_tasks: BackgroundTasks, seconds: 
 async def line(count: int, odd: str, background_tasks: BackgroundTasks) -> None:
     """Add tasks that run one after another, named by their number: plain ones, and one `odd` in the middle."""
     for number in range(count):
-        plain = ok if number % 2 else ok_async
-        background_tasks.add_task(TASKS[odd] if number == count // 2 else plain, f"{number:03}")
+        function: Any = TASKS[odd] if number == count // 2 else ok if number % 2 else ok_async
+        background_tasks.add_task(function, f"{number:03}")
 
 
 @app.get("/hold/{name}")

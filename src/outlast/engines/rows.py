@@ -16,6 +16,7 @@ from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskId
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
 
 MOST_AT_ONCE = 64 << 20  # characters of arguments in one statement; SQLite takes 1e9 bytes
+ROWS_AT_ONCE = 500  # while they are written as JSON, no other thread runs
 Row = tuple[Any, ...]
 
 
@@ -24,7 +25,7 @@ def new_rows(tasks: Iterable[NewTask], owner: int) -> Iterator[list[Row]]:
     rows: list[Row] = []
     size = 0
     for task in tasks:
-        if size > MOST_AT_ONCE:
+        if size > MOST_AT_ONCE or len(rows) == ROWS_AT_ONCE:
             yield rows
             rows, size = [], 0
         rows.append(_new_row(task, owner))
