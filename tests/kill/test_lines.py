@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,31 @@ def test_what_had_not_begun_when_the_server_ended_runs_at_the_next_start_in_its_
         records = wait_until_settled(server)
         assert ran(server) == NAMES
         assert {record.crashes for record in records.values()} == {0}
+
+
+def test_the_order_of_many_lines_holds_while_processes_are_killed(tmp_path: Path) -> None:
+    lines, length, kinds = 8, 25, ["child", "runner", "child", "runner", "child"]
+    with serving("uvicorn", tmp_path, OUTLAST_MAX_CRASHES="20") as server:
+        for line in range(lines):
+            assert server.get(f"/steps/{line}/{length}")[0] == 200
+        for kills, kind in enumerate(kinds, 1):
+            enough = lines * length * kills // (len(kinds) + 1)
+            eventually(lambda enough=enough: len(set(ran(server))) >= enough, f"it goes on; {server.output}")  # type: ignore[misc]
+            for pid in server.living(kind)[:1]:
+                with suppress(ProcessLookupError):
+                    kill(pid)
+        records = wait_until_settled(server)
+        assert {record.state for record in records.values()} == {"done"}
+        assert len(records) == lines * length
+        assert_nobody_overtakes(server)
+
+
+def assert_nobody_overtakes(server: Server) -> None:
+    """Whoever begins, and whoever begins again, does so after the one before it has run to its end."""
+    last: dict[str, str] = {}
+    for word, name, *_ in [one for one in server.witnessed() if one[0] in ("began", "ran")]:
+        line, _, number = name.partition("-")
+        if word == "began" and int(number):
+            assert last.get(f"{line}-{int(number) - 1:03}") == "ran", name
+        last[name] = word
+    assert set(last.values()) == {"ran"}
