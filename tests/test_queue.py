@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from outlast.runner.queue import MOST_BEHIND, Queue
 from outlast.tasks import Claimed, Lane
 
@@ -34,8 +36,20 @@ def test_each_has_its_turn_when_the_one_before_has_ended() -> None:
     assert ids(queue.take_ready()) == [2]
     queue.move_up(2)
     assert ids(queue.take_ready()) == [3]
-    assert not queue.is_lined
+    assert not queue.is_moving(time.monotonic())
     assert queue.room == MOST_BEHIND
+
+
+def test_a_line_moves_as_long_as_its_tasks_are_short() -> None:
+    queue = queue_of(1, 2)
+    assert queue.is_moving(time.monotonic())
+    assert not queue.is_moving(time.monotonic() + 1.0)
+
+
+def test_whose_turn_it_is_follows_nobody() -> None:
+    queue = queue_of(1, 2)
+    queue.move_up(1)
+    assert [(one.id, one.follows, one.begun) for one in queue.ready] == [(2, None, False)]
 
 
 def test_whoever_waits_for_one_that_runs_again_is_taken_in_order() -> None:

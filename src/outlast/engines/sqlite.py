@@ -227,8 +227,8 @@ class SqliteJournal:
 
     def _behind(self, heads: Sequence[Claimed], runner: int, most: int, now: float) -> list[Claimed]:
         """Take what follows these along. None of it has begun, so no event tells of it."""
-        ids = json.dumps([one.id for one in heads])
-        line = (runner, ids, len(heads) + most, LONGEST_LINE, SMALL)
+        harmless = [one.id for one in heads if not one.cuts]
+        line = (runner, json.dumps(harmless), len(harmless) + most, LONGEST_LINE, SMALL)
         return self._readable(self._opened().execute(sql.CLAIM_FOLLOWERS, line).fetchall(), now)
 
     def began(self, attempts: Iterable[tuple[int, int, float]]) -> None:

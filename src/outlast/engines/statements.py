@@ -56,7 +56,7 @@ RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 # breadth first, so that whoever is among them has the one before it there, too
 CLAIM_FOLLOWERS = f"""
 WITH RECURSIVE line (id, place) AS (
-    SELECT id, 0 FROM task WHERE id IN (SELECT value FROM json_each(?2)) AND cuts = 0
+    SELECT id, 0 FROM task WHERE id IN (SELECT value FROM json_each(?2))
     UNION ALL
     SELECT task.id, place + 1 FROM line JOIN task ON task.follows = line.id
     WHERE place < ?4 AND state = 1 AND lane IN ('loop', 'thread') AND crashes = 0 AND cuts = 0

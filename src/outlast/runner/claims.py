@@ -41,6 +41,9 @@ class Claims:
     def expect_again(self, attempt: Claimed) -> None:
         """The task of an attempt waits again. Before a suspect nobody else begins, also who was claimed already."""
         self._quarantine.returned(attempt)
+        self._clear_lines()
+
+    def _clear_lines(self) -> None:
         if not self._quarantine.is_empty:
             self._pool.send_back(events.SUSPECT_RUNS)
 
@@ -61,6 +64,7 @@ class Claims:
         if now >= self._next_search:
             self._quarantine.may_be_due = self._quarantine.may_be_due or self._journal.has_suspect(time.time())
             self._next_search = now + SEARCH_EVERY
+            self._clear_lines()
 
     def make_sure_of_alone(self) -> None:
         """No process is started for lane `alone` because a task may wait in it, only because one does. As `look`."""

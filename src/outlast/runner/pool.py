@@ -250,7 +250,7 @@ class Pool:
             child.end(why)
             self._over(child)
         for attempt in self.queue.take_ready():
-            self._end(attempt, Cut(why))
+            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
 
     def _start(self, generation: Generation, now: float) -> None:
         try:

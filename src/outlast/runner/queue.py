@@ -7,6 +7,7 @@ what has begun there, and what waits here can be given back to the journal at an
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -15,6 +16,7 @@ from outlast.runner.children import Child
 from outlast.tasks import Claimed, Lane
 
 LANES = (Lane.LOOP, Lane.THREAD)
+MOMENT = 0.1  # seconds
 MOST_BEHIND = 512  # attempts behind others, all together
 
 
@@ -24,6 +26,7 @@ class Queue:
     def __init__(self) -> None:
         self.ready: list[Claimed] = []
         self._behind: dict[int, list[Claimed]] = {}
+        self._moved_at = 0.0
 
     @property
     def all(self) -> list[Claimed]:
@@ -34,10 +37,9 @@ class Queue:
     def _all_behind(self) -> list[Claimed]:
         return [one for line in self._behind.values() for one in line]
 
-    @property
-    def is_lined(self) -> bool:
-        """Whether anyone is behind another."""
-        return bool(self._behind)
+    def is_moving(self, now: float) -> bool:
+        """Whether it may be somebody's turn any moment, as somebody's was a moment ago."""
+        return bool(self._behind) and now - self._moved_at < MOMENT
 
     @property
     def room(self) -> int:
@@ -56,11 +58,14 @@ class Queue:
         for one in claims:
             if not one.begun and one.follows in known:
                 self._put_behind(one.follows, one)
+                self._moved_at = time.monotonic()
         return [one for one in claims if not one.begun and one.follows not in known]
 
     def move_up(self, ended: int) -> None:
         """It is the turn of what follows a task that has ended for good."""
-        self.ready += self._behind.pop(ended, ())
+        if next_ones := self._behind.pop(ended, None):
+            self.ready += [replace(one, follows=None) for one in next_ones]
+            self._moved_at = time.monotonic()
 
     def take_all_behind(self, task: int) -> list[Claimed]:
         """Whatever waits for a task, directly or not, in order."""

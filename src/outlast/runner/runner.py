@@ -35,7 +35,7 @@ from outlast.tasks import Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
-LINGER_IN_LINE = 5  # times as long as one took, while tasks are behind others: none of those begins during one
+LINGER_IN_LINE = 5  # times as long as one took, while short tasks are behind others: during one none of them begins
 LONGEST_LINGER = 0.03  # seconds
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
@@ -239,15 +239,12 @@ class Runner:
 
     def _linger(self) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
-        while self._pool.queue.is_lined and (pause := self._until_next_write(self._line_pause)) > 0:
-            self._attend(pause)
-        pause = self._until_next_write(LINGER)
+        while (now := time.monotonic()) < self._last_write + self._line_pause and self._pool.queue.is_moving(now):
+            self._attend(self._last_write + self._line_pause - now)
+        pause = self._last_write + LINGER - time.monotonic()
         if pause > 0 and self._pool.running:
             time.sleep(pause)
             self._attend(0)
-
-    def _until_next_write(self, pause: float) -> float:
-        return self._last_write + pause - time.monotonic()
 
     def _write(self, now: float) -> None:
         """One transaction: what has ended, who has died, and the next attempts."""
