@@ -19,7 +19,7 @@ from outlast.engines.place import file_system_of
 
 NAMES = (
     *("accept", "submit", "throughput", "pickup", "quiet", "rerun", "idle", "status", "doorway"),
-    *("startup", "watch", "alarms", "first_use", "prune"),
+    *("startup", "watch", "alarms", "first_use", "prune", "followers"),
 )
 RESULTS = Path(__file__).with_name("results.json")
 

@@ -50,6 +50,14 @@ async def add(background_tasks: BackgroundTasks) -> str:
     return "added"
 
 
+@app.get("/line/{count}")
+async def add_line(count: int, tasks: outlast.BackgroundTasks, parallel: bool = False) -> int:  # noqa: FBT001
+    """Many tasks that do nothing, each behind the one before."""
+    for number in range(count):
+        tasks.options(parallel=parallel).add_task(noop, "x" * 100, number)
+    return count
+
+
 @app.get("/stay")
 async def add_stay(background_tasks: BackgroundTasks, file: str, seconds: float) -> str:
     """One task that stays for a while."""

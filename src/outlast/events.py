@@ -223,6 +223,19 @@ def interrupted(why: str) -> str:
     return f"cut since {why}; it runs again, unpaid"
 
 
+def not_begun(why: str) -> str:
+    """A task that waited in the runner for the one before it, and goes back to where it was."""
+    return f"it was next and had not begun: {why}; it waits again, unpaid"
+
+
+def before_runs_again(task: int) -> str:
+    """Why what follows that task does not begin."""
+    return f"task {shown(task)}, which it follows, runs again"
+
+
+BLOCKS_THE_LOOP = "its function, or that of one before it, was seen to block an event loop"
+SUSPECT_RUNS = "a task that was there each time when everything went down runs first, with nothing beside it"
+BEFORE_IS_GONE = "what it followed has ended unseen"
 CANCELLED_BEFORE = "cancelled before it ran"
 
 

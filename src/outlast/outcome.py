@@ -58,6 +58,13 @@ class Cut:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unbegun:
+    """The attempt was claimed and has not begun, and now it will not."""
+
+    why: str
+
+
 class Why(Enum):
     """Why an attempt has to stop."""
 
@@ -99,7 +106,7 @@ class WentDown:
     why: str
 
 
-Happening = Returned | Raised | Died | Suspected | Beside | Cut | Stopped | Stuck | WentDown
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unbegun | Stopped | Stuck | WentDown
 ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
 MOST_CUTS = 5  # and that many times are enough
 
@@ -120,6 +127,8 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _again(attempt, events.beside(pid, how))
         case Cut(why):
             settled = _again(attempt, events.interrupted(why))
+        case Unbegun(why):
+            settled = _again(attempt, events.not_begun(why))
         case Stopped():
             settled = _after_stopping(attempt, happened)
         case Stuck(pid, seconds, among, stopped):
@@ -149,7 +158,7 @@ def _after_stopping(attempt: Claimed, stopped: Stopped) -> Settlement:
             reason = events.timed_out(attempt.timeout or seconds, pid)
             return Settlement(attempt.id, attempt.attempt, End.TIMEOUT, State.FAILED, reason, traceback)
         case Why.CANCEL:
-            reason = events.cancelled(seconds, pid)
+            reason = events.cancelled(seconds, pid) if attempt.begun else events.CANCELLED_BEFORE
             return Settlement(attempt.id, attempt.attempt, End.CANCELLED, State.CANCELLED, reason, traceback)
         case Why.STALL:
             again = _again(attempt, events.stalled(seconds, pid), company=1)

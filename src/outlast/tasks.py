@@ -122,7 +122,8 @@ class Claimed:
     """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token.
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
-    down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms.
+    down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was claimed behind another
+    has not `begun`: it `follows` that task, which has to end for good before.
     """
 
     id: int
@@ -134,6 +135,8 @@ class Claimed:
     lane: Lane
     timeout: float | None = None
     memory: int | None = None
+    follows: int | None = None
+    begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)

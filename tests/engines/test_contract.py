@@ -13,7 +13,7 @@ from outlast.engines.contract import Drop, Journal, ProcessEntry, Retention
 from outlast.engines.history import History, Record
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import TaskNotFound, TaskRefused
-from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, shown
+from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds, Terms, shown
 
 ENGINES: dict[str, Callable[[Path], SqliteJournal]] = {
     "sqlite": lambda folder: SqliteJournal(f"sqlite:///{folder}/journal.db"),
@@ -161,6 +161,96 @@ def test_a_task_waits_for_the_one_it_follows(journal: SqliteJournal, web: int, r
     assert attempt.id == first.id, "the one behind must wait while the first runs again"
     settle(journal, Settlement(attempt.id, attempt.attempt, End.ERROR, State.FAILED, "boom"))
     assert [one.id for one in claim(journal, runner)] == [second.id], "a failure does not drop the rest"
+
+
+def line_of(count: int, lane: Lane = Lane.LOOP) -> list[NewTask]:
+    """Tasks of one response, each behind the one before."""
+    line = [new_task(State.WAITING, lane)]
+    while len(line) < count:
+        line.append(new_task(State.WAITING, lane, follows=line[-1].id))
+    return line
+
+
+def claim_line(journal: Journal, runner: int, behind: int = 99) -> list[Claimed]:
+    with journal.transaction():
+        claimed = journal.claim(runner, Lane.LOOP, 10, 3.0, behind)
+    return sorted(claimed, key=lambda one: one.id)
+
+
+def test_what_follows_is_claimed_along_and_waits_to_people_until_it_begins(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, *line_of(4))
+    claimed = claim_line(journal, runner, behind=2)
+    assert [(one.id, one.follows, one.begun) for one in claimed] == [
+        (ids[0], None, True),
+        (ids[1], ids[0], False),
+        (ids[2], ids[1], False),
+    ]
+    assert [record(journal, one).state for one in ids] == ["running", "waiting", "waiting", "waiting"]
+    assert record(journal, ids[1]).attempt == 0
+    with journal.transaction():
+        journal.began([(ids[1], 1, 3.5)])
+        journal.settle([done(claimed[0])], 4.0)
+    second = record(journal, ids[1])
+    assert (second.state, second.attempt, second.started_at, second.follows) == ("running", 1, 3.5, "")
+    assert [(event.kind, event.at) for event in second.events] == [("started", 3.5)]
+    assert settle(journal, done(claimed[1]), done(claimed[2])) == ids[1:3]
+    assert [one.id for one in claim_line(journal, runner)] == ids[3:]
+
+
+def test_what_is_given_back_without_having_begun_waits_behind_the_one_before(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, *line_of(3))
+    claimed = claim_line(journal, runner)
+    settle(journal, *map(again, reversed(claimed)))
+    for task in ids:
+        (attempt,) = claim(journal, runner)
+        assert (attempt.id, attempt.attempt) == (task, 2), "the first that was claimed is the first to run again"
+        settle(journal, done(attempt))
+
+
+@pytest.mark.parametrize("state", ["waiting", "claimed along"])
+def test_a_cancelled_task_lets_nobody_overtake_the_one_before_it(
+    journal: SqliteJournal, web: int, runner: int, state: str
+) -> None:
+    ids = add(journal, web, *line_of(3))
+    claimed = claim_line(journal, runner, behind=0 if state == "waiting" else 1)
+    with journal.transaction():
+        assert journal.cancel([ids[1]], 3.5) == {ids[1]: True}
+    if state != "waiting":
+        settle(journal, Settlement(ids[1], 1, End.CANCELLED, State.CANCELLED))
+    assert record(journal, ids[1]).state == "cancelled"
+    assert claim(journal, runner) == [], "the first one has not ended"
+    settle(journal, done(claimed[0]))
+    assert [one.id for one in claim(journal, runner)] == [ids[2]]
+
+
+@pytest.mark.parametrize("odd", ["harm", "large", "alone", "held"])
+def test_a_line_that_is_claimed_ends_before_what_is_not_plain(
+    journal: SqliteJournal, web: int, runner: int, odd: str
+) -> None:
+    line = line_of(5)
+    changed = {
+        "harm": line[2],
+        "large": replace(line[2], arguments='"' + "x" * 20_000 + '"'),
+        "alone": replace(line[2], terms=Terms(company=1)),
+        "held": replace(line[2], state=State.HELD),
+    }
+    ids = add(journal, web, *line[:2], changed[odd], *line[3:])
+    if odd == "harm":
+        with journal.transaction():
+            journal._opened().execute("UPDATE task SET crashes = 1 WHERE id = ?", (ids[2],))
+    assert [one.id for one in claim_line(journal, runner)] == ids[:2]
+
+
+def test_nothing_is_claimed_along_with_what_was_there_when_everything_went_down(
+    journal: SqliteJournal, web: int, runner: int
+) -> None:
+    ids = add(journal, web, *line_of(2))
+    settle(journal, *(replace(again(one), cuts=int(one.begun)) for one in claim_line(journal, runner)))
+    assert [one.id for one in claim_line(journal, runner)] == ids[:1]
 
 
 @pytest.mark.parametrize("released_first", [True, False])

@@ -433,6 +433,21 @@ async def add(task: str, name: str, background_tasks: BackgroundTasks, seconds: 
     return os.getpid()
 
 
+@app.get("/line/{count}/{odd}")
+async def line(count: int, odd: str, background_tasks: BackgroundTasks) -> None:
+    """Add tasks that run one after another, named by their number: plain ones, and one `odd` in the middle."""
+    for number in range(count):
+        function: Any = TASKS[odd] if number == count // 2 else ok if number % 2 else ok_async
+        background_tasks.add_task(function, f"{number:03}")
+
+
+@app.get("/steps/{line}/{count}")
+async def steps(line: str, count: int, background_tasks: BackgroundTasks) -> None:
+    """Add tasks that run one after another and take a moment each, named by their line and their number."""
+    for number in range(count):
+        background_tasks.add_task(sleep if number % 2 else sleep_async, f"{line}-{number:03}", 0.01)
+
+
 @app.get("/hold/{name}")
 async def hold(name: str) -> StreamingResponse:
     """A response that starts and never ends, so that its task stays held."""

@@ -142,11 +142,17 @@ class Journal(Protocol):
         """Move held inline tasks to `running`, owned by their web worker."""
         ...
 
-    def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
+    def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
         """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first.
 
-        Fewer when their arguments have come to CLAIM_BYTES.
+        Fewer when their arguments have come to CLAIM_BYTES. Up to `behind` more are those that follow them, one behind
+        the other, of lanes `loop` and `thread`, where none has done harm and none is large. They have not begun, and
+        are no more than reserved until `began` is said of them: settled as waiting, each waits for the one before.
         """
+        ...
+
+    def began(self, attempts: Iterable[tuple[int, int, float]]) -> None:
+        """Of attempts that were claimed behind others, as (task, attempt, when): those have ended, these run now."""
         ...
 
     def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:

@@ -23,8 +23,12 @@ from outlast.text import LONGEST_PATH, MOST_NAME, MOST_REASON, MOST_TRACEBACK, c
 NAMES = (
     "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"
 )
+RESERVED = "(state = 2 AND started_at IS NULL)"
+"""What a runner has claimed behind another task, which has not ended: to people it waits as any other."""
+
+STATE = f"state - {RESERVED}"
 COLUMNS = (
-    "id, state, CAST(lane AS BLOB), attempt, crashes, follows, created_at, started_at, ended_at, "
+    f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, ended_at, "
     "substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
     "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1)"
 )
@@ -137,7 +141,7 @@ class History:
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
         wanted = json.dumps([int(state) for state in states or State])
-        which = "state IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"
+        which = f"{STATE} IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"  # noqa: S608
         query = f"SELECT {COLUMNS} FROM task WHERE {which}"  # noqa: S608
         return [_record(row) for row in self._rows(query, (MOST_IN_LIST, wanted, name, limit))]
 
@@ -163,9 +167,9 @@ class History:
 
     def summary(self, now: float) -> Summary:
         """Counts, age of the oldest waiting task, processes."""
-        found = dict(self._rows("SELECT state, count(*) FROM task GROUP BY state"))
+        found = dict(self._rows(f"SELECT {STATE} AS shown, count(*) FROM task GROUP BY shown"))  # noqa: S608
         counts = {state.label: found.get(int(state), 0) for state in State}
-        oldest = self._rows("SELECT min(created_at) FROM task WHERE state = 1 AND state <= 2")[0][0]
+        oldest = self._rows(f"SELECT min(created_at) FROM task WHERE state <= 2 AND {STATE} = 1")[0][0]  # noqa: S608
         present = self._rows(
             "SELECT id, CAST(kind AS BLOB), pid, started_at FROM process WHERE left_at IS NULL ORDER BY id"
         )

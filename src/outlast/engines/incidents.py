@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import apsw
+
+from outlast.engines import statements as sql
 from outlast.incidents import Flight, Incident
 from outlast.tasks import LARGEST_ID, shown
 from outlast.text import MOST_NAME, MOST_REASON, clean, one_line
@@ -75,6 +78,18 @@ def to_row(incident: Incident, now: float) -> Mapping[str, Any]:
         "stack": clean(incident.stack, MOST_STACK),
         "flights": json.dumps([_flight(one) for one in incident.flights[:MOST_FLIGHTS]]),
     }
+
+
+def record(connection: apsw.Connection, incidents: Iterable[Incident], now: float) -> None:
+    """Store them; a stall of a culprit of the last day is counted. In a transaction.
+
+    Where no task was ever stored there is no runner to prune, so this keeps no more than the newest by itself.
+    """
+    for incident in incidents:
+        values = {**to_row(incident, now), "day_ago": now - DAY}
+        if not connection.execute(sql.JOIN_INCIDENT, values).fetchall():
+            connection.execute(sql.ADD_INCIDENT, values)
+    connection.execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
 
 
 def _flight(one: Flight) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +131,10 @@ def _patient(patience: float) -> Any:
         return now - began < patience
 
     return wait
+
+
+def write_back(connection: apsw.Connection) -> None:
+    """Let the file alone be the whole journal, unless somebody still reads: nobody waits for that."""
+    connection.set_busy_handler(None)
+    with suppress(apsw.Error):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)

@@ -16,6 +16,7 @@ from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskId
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
 
 MOST_AT_ONCE = 64 << 20  # characters of arguments in one statement; SQLite takes 1e9 bytes
+ROWS_AT_ONCE = 500  # while they are written as JSON, no other thread runs
 Row = tuple[Any, ...]
 
 
@@ -24,7 +25,7 @@ def new_rows(tasks: Iterable[NewTask], owner: int) -> Iterator[list[Row]]:
     rows: list[Row] = []
     size = 0
     for task in tasks:
-        if size > MOST_AT_ONCE:
+        if size > MOST_AT_ONCE or len(rows) == ROWS_AT_ONCE:
             yield rows
             rows, size = [], 0
         rows.append(_new_row(task, owner))
@@ -53,7 +54,8 @@ def _new_row(task: NewTask, owner: int) -> Row:
 def adopted_row(one: Claimed, owner: int, now: float) -> Row:
     """Of an attempt whose task the journal does not know."""
     what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
-    return (*what, TaskIds.made_at(one.id), now, as_it_is(one.function), as_it_is(one.arguments))
+    times = (TaskIds.made_at(one.id), now if one.begun else None)
+    return (*what, one.follows, *times, as_it_is(one.function), as_it_is(one.arguments))
 
 
 def settle_row(one: Settlement, now: float) -> Row:
@@ -72,10 +74,11 @@ def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -
 
 def claimed(row: Sequence[Any]) -> Claimed:
     """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory = row
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun = row
     lane = Lane(calling.decode())
     text = "" if arguments is None else arguments.decode()
-    return Claimed(task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory)
+    known = (task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory, follows)
+    return Claimed(*known, begun=bool(begun))
 
 
 def sentence(text: str | None) -> str | None:

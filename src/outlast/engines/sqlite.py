@@ -7,17 +7,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import apsw
 
 from outlast import events, hindrances
-from outlast.engines import pruning
+from outlast.engines import opening, pruning
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
-from outlast.engines.incidents import DAY, MOST_INCIDENTS, to_row
+from outlast.engines.incidents import record
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, room_after, sentence, settle_row
@@ -31,6 +31,8 @@ from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
 
 log = logging.getLogger("outlast")
 _LANES = json.dumps(list(Lane))
+LONGEST_LINE = 64  # tasks that are claimed behind one: they are reserved as long as it takes
+SMALL = 16_384  # bytes of arguments that one of them may have, since they wait in memory
 FIRST_CLAIM = 32  # tasks; how large they are tells how many more there may be at once
 PAGES_IN_LOG = 1000  # 4 MiB; then the runner writes them back into the file
 TRIES = 5  # times that another file may come to the path while one is opened
@@ -96,7 +98,7 @@ class SqliteJournal:
         presence, self._presence = self._presence, None
         if connection is not None:
             if self._checkpoints and self._identity == Identity.at(self.path):
-                _write_back(connection)
+                opening.write_back(connection)
             connection.close()
         if presence is not None:
             presence.close()
@@ -213,7 +215,7 @@ class SqliteJournal:
         self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
-    def claim(self, runner: int, lane: Lane, limit: int, now: float) -> list[Claimed]:
+    def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
         """Take up to `limit` due tasks of `lane`, oldest first, in few statements: large ones a few at a time."""
         taken: list[Claimed] = []
         wanted = min(limit, FIRST_CLAIM)
@@ -221,7 +223,19 @@ class SqliteJournal:
             rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, wanted)).fetchall()
             taken += self._started(rows, now)
             wanted = 0 if len(rows) < wanted else room_after(taken, limit)
-        return taken
+        return taken + self._behind(taken, runner, behind, now) if taken and behind else taken
+
+    def _behind(self, heads: Sequence[Claimed], runner: int, most: int, now: float) -> list[Claimed]:
+        """Take what follows these along. None of it has begun, so no event tells of it."""
+        harmless = [one.id for one in heads if not one.cuts]
+        line = (runner, json.dumps(harmless), len(harmless) + most, LONGEST_LINE, SMALL)
+        return self._readable(self._opened().execute(sql.CLAIM_FOLLOWERS, line).fetchall(), now)
+
+    def began(self, attempts: Iterable[tuple[int, int, float]]) -> None:
+        """What was taken along behind others runs now."""
+        told = ((at, task_id, attempt) for task_id, attempt, at in attempts)
+        begun: list[Any] = self._opened().executemany(sql.BEGAN, told).fetchall()
+        self._opened().executemany(sql.NOTE, (event_row(at, (one, "started", n, None, None)) for one, n, at in begun))
 
     def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
@@ -315,14 +329,14 @@ class SqliteJournal:
         by_id = {one.id: one for one in attempts}
         adopted = [by_id[one] for one in self.unknown(by_id)]
         self._opened().executemany(sql.ADOPT, (adopted_row(one, owner, now) for one in adopted))
-        self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in adopted), now)
+        begun = [one for one in adopted if one.begun]
+        self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
         """Record a process; returns its id, which is `known` when it has one.
 
-        A new one is drawn, not counted: a count is rolled back with its transaction, and then begins anew for another
-        process, while the first may have taken the lock by which it is known to be alive.
+        A new one is drawn, not counted: a count is rolled back with its transaction, while its process may be alive.
         """
         kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
         number = known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
@@ -338,15 +352,8 @@ class SqliteJournal:
         return [(int(process), int(pid)) for process, pid in self._read(sql.PRESENT, (kind,))]
 
     def note(self, incidents: Iterable[Incident], now: float) -> None:
-        """Record what happened to processes; a stall of a culprit of the last day is counted.
-
-        Where no task was ever stored there is no runner to prune, so this keeps no more than the newest by itself.
-        """
-        for incident in incidents:
-            values = {**to_row(incident, now), "day_ago": now - DAY}
-            if not self._opened().execute(sql.JOIN_INCIDENT, values).fetchall():
-                self._opened().execute(sql.ADD_INCIDENT, values)
-        self._opened().execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))
+        """Record what happened to processes; a stall of a culprit of the last day is counted."""
+        record(self._opened(), incidents, now)
 
     def surplus(self, count: int) -> int:
         """The newest done task beyond the newest `count`. Also outside of a transaction, where it belongs."""
@@ -383,15 +390,10 @@ class SqliteJournal:
         self._opened().executemany(sql.NOTE, (event_row(now, event) for event in happened))
 
     def _free_followers(self, ended: Sequence[int]) -> None:
+        """Whoever followed one of these follows whom that one did, as long as that has not ended; then nobody."""
         if ended:
-            self._opened().execute(sql.FREE_FOLLOWERS, (json.dumps(ended),))
-
-
-def _write_back(connection: apsw.Connection) -> None:
-    """Let the file alone be the whole journal, unless somebody still reads: nobody waits for that."""
-    connection.set_busy_handler(None)
-    with suppress(apsw.Error):
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            followed = self._opened().execute(sql.FOLLOWED, (json.dumps(ended),)).fetchall()
+            self._opened().executemany(sql.FREE_FOLLOWERS, followed)
 
 
 def _number(answer: apsw.Cursor) -> int:

@@ -15,7 +15,7 @@ def _from(target: State) -> str:
 
 # text as bytes, so that one row whose text is none does not hide the others
 CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
-    timeout, memory"""
+    timeout, memory, follows, started_at IS NOT NULL"""
 ADD = """
 INSERT INTO task
     (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
@@ -53,6 +53,21 @@ CLAIM = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
     SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
+# breadth first, so that whoever is among them has the one before it there, too
+CLAIM_FOLLOWERS = f"""
+WITH RECURSIVE line (id, place) AS (
+    SELECT id, 0 FROM task WHERE id IN (SELECT value FROM json_each(?2))
+    UNION ALL
+    SELECT task.id, place + 1 FROM line JOIN task ON task.follows = line.id
+    WHERE place < ?4 AND state = 1 AND lane IN ('loop', 'thread') AND crashes = 0 AND cuts = 0
+        AND octet_length(arguments) <= ?5
+    LIMIT ?3)
+UPDATE task SET state = 2, attempt = attempt + 1, owner = ?1, started_at = NULL, run_at = NULL
+WHERE id IN (SELECT id FROM line WHERE place > 0)
+RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
+BEGAN = """
+UPDATE task SET started_at = ? WHERE id = ? AND attempt = ? AND state = 2 AND started_at IS NULL
+RETURNING id, attempt, started_at"""
 FIRST_ALONE = f"""
 SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?1 AND (cuts >= ?2) = ?3
 ORDER BY run_at, id LIMIT 1"""  # noqa: S608
@@ -70,16 +85,17 @@ SET_APART = f"""
 UPDATE task SET lane = 'alone', company = 1
 WHERE {LIVE} AND state < 2 AND function = ? AND lane IN ('loop', 'thread')"""  # noqa: S608
 SETTLE = """
-UPDATE task SET state = ?1, ended_at = max(?2, started_at), crashes = crashes + ?3, reason = ?4, owner = NULL,
-    run_at = CASE WHEN ?1 = 1 THEN 0 END, cuts = cuts + ?8,
+UPDATE task SET state = ?1, ended_at = max(?2, coalesce(started_at, ?2)), crashes = crashes + ?3, reason = ?4,
+    owner = NULL, run_at = CASE WHEN ?1 = 1 AND follows IS NULL THEN 0 END, cuts = cuts + ?8,
     company = coalesce(?7, company), lane = CASE WHEN ?7 IS NULL THEN lane ELSE 'alone' END
 WHERE id = ?5 AND attempt = ?6 AND state = 2 RETURNING id"""
 SET_ASIDE = """
 UPDATE task SET state = CASE state WHEN 0 THEN 6 ELSE 4 END, owner = NULL, run_at = NULL, ended_at = ?, reason = ?
 WHERE id = ? AND state IN (0, 2) RETURNING state, attempt"""
+FOLLOWED = "SELECT follows FROM task WHERE follows IN (SELECT value FROM json_each(?))"
 FREE_FOLLOWERS = """
-UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
-WHERE follows IN (SELECT value FROM json_each(?))"""
+UPDATE task SET follows = before.follows, run_at = CASE WHEN state = 1 AND before.follows IS NULL THEN 0 END
+FROM (SELECT follows FROM task WHERE id = ?1) AS before WHERE task.follows = ?1"""
 NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
 DUE = f"""
 SELECT value FROM json_each(?)
@@ -121,9 +137,9 @@ DELETE FROM incident WHERE id IN (SELECT id FROM incident WHERE last_at < ? ORDE
 UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task WHERE id = value)"
 ADOPT = """
 INSERT INTO task
-    (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, created_at, started_at,
+    (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, follows, created_at, started_at,
     function, arguments, origin)
-VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
 ENTER = """
 INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL

@@ -16,6 +16,7 @@ from outlast.request.entry import Entry, Step
 from outlast.request.fate import OWN_BACKGROUND, Ending, Fate, Seen, Verdict, fate
 from outlast.request.inline import run_inline
 from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
+from outlast.request.pieces import in_pieces
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store, TaskFunction
@@ -115,14 +116,15 @@ class Box:
             if entry.plan is not None and (anew := plan_or_inline(entry.task, self.describe)).is_inline:
                 self.set_plan(entry, entry.plan.inline(anew.reason))
 
-    def offer(self, entries: Sequence[Entry]) -> list[Add]:
-        """The changes that store `entries`."""
-        warning = order_warning([self.plan_of(entry) for entry in entries])
-        if warning and self.mode == REAL:
-            self.warnings.say(entries[0].site, warning)
-        for entry in entries:
-            entry.step = Step.OFFERED
-        return [Add(self._new_task(entry, self._place(entry), self._state(entry))) for entry in entries]
+    async def offer(self, entries: Sequence[Entry]) -> list[Add]:
+        """The changes that store `entries`. There may be many: the loop does not wait for all of them."""
+        self._say_order(await in_pieces(self.plan_of, entries), entries[0].site)
+        self._take(entries, Step.OFFERED)
+        try:
+            return await in_pieces(self._stored, entries)
+        except BaseException:  # the call was cancelled: the journal has not heard of them
+            self._take(entries, Step.SEEN)
+            raise
 
     def offer_anew(self, entries: Sequence[Entry], changes: Iterable[Add], taken: Set[int]) -> list[Add]:
         """The same changes with new ids for those that other tasks have; none if somebody knows one of them."""
@@ -154,7 +156,8 @@ class Box:
             for entry in fresh:
                 if not self.knows(entry):
                     self._presume(entry)
-            self.journal.store_soon(self.offer(fresh))
+            self._say_order([self.plan_of(entry) for entry in fresh], fresh[0].site)
+            self.journal.store_soon([self._stored(entry) for entry in fresh])
             self.hold(fresh, recorded=True)
             self.unconfirmed = True
 
@@ -163,11 +166,30 @@ class Box:
         self.closed = True
         if not self._entries or self.refused:
             return
-        fates = [(entry, fate(self._seen(entry), ending)) for entry in self._entries.values()]
-        self.journal.store_soon([change for entry, its in fates for change in self._changes(entry, its)])
-        for entry, its in fates:
+        for entry in await self._let_go(ending):
+            await self._run(entry)
+
+    async def _let_go(self, ending: Ending) -> list[Entry]:
+        """Tell the journal what becomes of each task; returns those that run here."""
+        here: list[Entry] = []
+        changes: list[Change] = []
+
+        def decide(entry: Entry) -> None:
+            its = fate(self._seen(entry), ending)
+            changes.extend(self._changes(entry, its))
             if its.verdict is Verdict.RUN_INLINE:
-                await self._run(entry)
+                here.append(entry)
+
+        undecided = iter(list(self._entries.values()))
+        try:
+            await in_pieces(decide, undecided)
+        except BaseException:  # the call is cancelled: what becomes of its tasks is said all the same
+            for entry in undecided:
+                decide(entry)
+            self.journal.store_soon(changes)
+            raise
+        self.journal.store_soon(changes)
+        return here
 
     def set_plan(self, entry: Entry, plan: Plan) -> Plan:
         """That is how an entry will run, but for test modes."""
@@ -190,6 +212,18 @@ class Box:
     def _presume(self, entry: Entry) -> None:
         for function in entry.task.functions:
             self.outlast.functions.presume(function)
+
+    def _say_order(self, plans: Sequence[Plan], site: Site) -> None:
+        warning = order_warning(plans)
+        if warning and self.mode == REAL:
+            self.warnings.say(site, warning)
+
+    def _take(self, entries: Iterable[Entry], step: Step) -> None:
+        for entry in entries:
+            entry.step = step
+
+    def _stored(self, entry: Entry) -> Add:
+        return Add(self._new_task(entry, self._place(entry), self._state(entry)))
 
     async def _sent(self, entry: Entry) -> None:
         entry.called = True

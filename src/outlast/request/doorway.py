@@ -144,7 +144,7 @@ class HttpCall(Call):
     async def _stored(self, entries: Sequence[Entry]) -> bool:
         """Whether the response may be sent."""
         try:
-            await self._store(entries, self.box.offer(entries))
+            await self._store(entries, await self.box.offer(entries))
         except (StoreFailed, JournalUnusable) as error:
             return self._goes_on_without(entries, error)
         self.box.warnings.is_well()

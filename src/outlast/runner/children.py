@@ -20,7 +20,7 @@ from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
 from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
-from outlast.outcome import Why
+from outlast.outcome import Happening, Raised, Returned, Stopped, Why
 from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
@@ -51,6 +51,11 @@ class Generation:
     number: int
     environment: Environment
     outputs: tuple[int, int]  # descriptors for stdout and stderr
+
+    def is_for(self, environment: Environment, outputs: tuple[int, int]) -> bool:
+        """Whether children of these, which may be other descriptors of the same files, would be of this generation."""
+        files = zip(self.outputs, outputs, strict=True)
+        return self.environment == environment and all(os.path.sameopenfile(*both) for both in files)
 
 
 @dataclass(slots=True)
@@ -216,6 +221,13 @@ class Child:
         self.lifeline.close()
         self.orders.close()
         return status
+
+
+def ended_by_itself(reason: str, traceback: str, stop: Stop | None) -> Happening:
+    """How an attempt ended: what it raised after it was told to stop, it raised because of that."""
+    if not reason:
+        return Returned()
+    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
 
 
 def kill_group(pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from outlast import events
 from outlast.engines.contract import CLAIM_BYTES, Journal
 from outlast.runner.pool import Pool
 from outlast.runner.quarantine import Quarantine, Turn
@@ -38,8 +39,13 @@ class Claims:
         self._waiting.update(LANES)
 
     def expect_again(self, attempt: Claimed) -> None:
-        """The task of an attempt waits again."""
+        """The task of an attempt waits again. Before a suspect nobody else begins, also who was claimed already."""
         self._quarantine.returned(attempt)
+        self._clear_lines()
+
+    def _clear_lines(self) -> None:
+        if not self._quarantine.is_empty:
+            self._pool.send_back(events.SUSPECT_RUNS)
 
     def open_lanes(self, now: float) -> set[Lane]:
         """Those from which something may be claimed now, and in which something may wait."""
@@ -58,6 +64,7 @@ class Claims:
         if now >= self._next_search:
             self._quarantine.may_be_due = self._quarantine.may_be_due or self._journal.has_suspect(time.time())
             self._next_search = now + SEARCH_EVERY
+            self._clear_lines()
 
     def make_sure_of_alone(self) -> None:
         """No process is started for lane `alone` because a task may wait in it, only because one does. As `look`."""
@@ -70,10 +77,13 @@ class Claims:
 
     def _shared(self, me: int, now: float) -> list[Claimed]:
         claims: list[Claimed] = []
+        room_behind = self._pool.queue.room if self._quarantine.is_empty else 0
         for lane in sorted(self.open_lanes(now) - {Lane.ALONE}):
             room = min(self._pool.free(lane, now), MOST_AT_ONCE)
-            taken = self._journal.claim(me, lane, room, time.time()) if room else []
-            claims += taken
+            claimed = self._journal.claim(me, lane, room, time.time(), room_behind) if room else []
+            taken = [one for one in claimed if one.begun]
+            room_behind -= len(claimed) - len(taken)
+            claims += claimed
             if len(taken) < room and sum(len(one.arguments) for one in taken) < CLAIM_BYTES:
                 self._waiting.discard(lane)
         return claims

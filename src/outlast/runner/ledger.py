@@ -29,6 +29,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """An attempt that was claimed behind another has begun, at `at` seconds since the epoch."""
+
+    attempt: Claimed
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class WebGone:
     """A web worker is dead."""
 
@@ -59,7 +67,7 @@ class Happened:
     incident: Incident
 
 
-Entry = Ended | WebGone | ChildGone | Learned | Happened
+Entry = Began | Ended | WebGone | ChildGone | Learned | Happened
 
 
 class Ledger:
@@ -121,6 +129,7 @@ class Ledger:
 def write(page: Sequence[Entry], journal: Journal) -> None:
     """Write entries, few statements for many. In a transaction."""
     now = time.time()
+    journal.began([(one.attempt.id, one.attempt.attempt, one.at) for one in page if isinstance(one, Began)])
     journal.settle([one.settlement for one in page if isinstance(one, Ended)], now)
     if webs := [one.process for one in page if isinstance(one, WebGone)]:
         pids = dict(journal.present("web"))

@@ -8,19 +8,21 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 
 from outlast import events, hindrances
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
-from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Why, fate_of
+from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
 from outlast.runner import limits
 from outlast.runner.channel import close
 from outlast.runner.child_deaths import how_it_ended, verdicts
-from outlast.runner.children import Child, Generation, Stop
-from outlast.runner.ledger import ChildGone, Learned, Ledger
+from outlast.runner.children import Child, Generation, ended_by_itself
+from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
+from outlast.runner.queue import Queue
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
@@ -39,7 +41,7 @@ OLD_GENERATIONS = 2  # how many may still be finishing what they have
 
 
 class Pool:
-    """The task processes. `ended(attempt, happening)` is told of each attempt that is over.
+    """The task processes. `ended(attempt, happening)` is told of each attempt that is over, and says whether for good.
 
     `woken()` is called when a child has stored a task of its own, `enter(pid)` to give a new child its id.
     """
@@ -50,13 +52,14 @@ class Pool:
         selector: selectors.BaseSelector,
         ledger: Ledger,
         enter: Callable[[int], int],
-        ended: Callable[[Claimed, Happening], None],
+        ended: Callable[[Claimed, Happening], bool],
         woken: Callable[[], None],
     ) -> None:
         self._ledger = ledger
         self._ended = ended
+        self.children: list[Child] = []
         self._woken = woken
-        handlers = Handlers(enter, self._began, self._received, self._over, self._failed)
+        handlers = Handlers(enter, self.children.append, self._received, self._over, self._complain)
         self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
         self._next_start = 0.0
@@ -64,24 +67,18 @@ class Pool:
         self._complaint = ""
         self._next_enforcement = 0.0
         self._oom = OomKills()
-        self._handed_back: list[Claimed] = []
+        self.queue = Queue()
         self.is_restless = False  # whether there may be more to start or promote at once
-        self.children: list[Child] = []
 
     @property
     def running(self) -> int:
-        """How many attempts are handed over and not settled."""
-        return len(self.in_hand)
+        """How many attempts are in a process, or will be as soon as one takes them."""
+        return sum(len(child.attempts) for child in self.children) + len(self.queue.ready)
 
     @property
     def in_hand(self) -> list[Claimed]:
-        """The attempts that are handed over and not settled."""
-        return [*(one for child in self.children for one in child.attempts.values()), *self._handed_back]
-
-    @property
-    def put_back(self) -> int:
-        """How many of them have come back from a process that did not begin them."""
-        return len(self._handed_back)
+        """The attempts that are claimed and not settled."""
+        return [*(one for child in self.children for one in child.attempts.values()), *self.queue.all]
 
     @property
     def has_environment(self) -> bool:
@@ -91,7 +88,7 @@ class Pool:
     def welcome(self, environment: Environment, outputs: tuple[int, int]) -> None:
         """The newest hello: children of another environment or output finish what they have and are replaced."""
         old = self._generation
-        if old is not None and old.environment == environment and _same_files(old.outputs, outputs):
+        if old is not None and old.is_for(environment, outputs):
             close(outputs)
             self.check_code()
         else:
@@ -125,7 +122,7 @@ class Pool:
         self._next_enforcement = now + STEP
         for child in list(self.children):
             for attempt, happening in limits.enforce(child, child.generation.environment.settings, now):
-                self._ended(attempt, happening)
+                self._end(attempt, happening)
 
     def send_signal(self, pid: int, number: int) -> bool:
         """Send a signal to a child; False if there is none of this pid."""
@@ -138,10 +135,8 @@ class Pool:
         """Stop these, wherever they run."""
         for child in self.children:
             limits.cancel(child, tasks, now)
-        gone = [one for one in self._handed_back if one.id in tasks]
-        self._handed_back = [one for one in self._handed_back if one.id not in tasks]
-        for attempt in gone:
-            self._ended(attempt, Stopped(Why.CANCEL, 0.0))
+        for attempt in self.queue.take_out(tasks):
+            self._end(attempt, Stopped(Why.CANCEL, 0.0))
 
     def watch_memory(self, now: float) -> None:
         """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
@@ -164,21 +159,43 @@ class Pool:
     def free(self, lane: Lane, now: float) -> int:
         """How many attempts of `lane` can be handed over now; in lane `alone`, how many companies."""
         if lane is not Lane.ALONE:
-            return sum(child.free(lane) for child in self._ready(Role.SHARED, now))
+            return max(0, sum(child.free(lane) for child in self._ready(Role.SHARED, now)) - self.queue.lanes[lane])
         settings = self._generation.environment.settings if self._generation else None
         room = settings.max_alone - len(self._in_role(Role.ALONE)) if settings else 0
         return max(0, min(room, len(self._ready(Role.SPARE, now))))
 
-    def hand_over(self, claims: Iterable[Claimed], now: float) -> None:
-        """Give each attempt to the child that has most room for it."""
-        accepting = self._ready(Role.SHARED, now)
-        shares: dict[Child, list[Claimed]] = {child: [] for child in accepting}
-        for claim in claims:
-            chosen = max(accepting, key=lambda child: child.free(claim.lane) - len(shares[child]))
-            shares[chosen].append(claim)
-        for child, share in shares.items():
-            if share and not child.hand_over(share, now):
-                self._handed_back += share
+    def hand_over(self, claims: Collection[Claimed], now: float) -> None:
+        """Give each attempt to the child that has most room for it, those behind others when these have ended."""
+        for attempt in self.queue.line_up(claims):
+            self._end(attempt, Unbegun(events.BEFORE_IS_GONE))
+        self._pass_on(now)
+
+    def _pass_on(self, now: float) -> None:
+        """Let those begin whose turn it is, as far as there is room."""
+        for child, share in self.queue.take_for(self._ready(Role.SHARED, now)).items():
+            begun = [self._begun(one) for one in share]
+            if not child.hand_over(begun, now):
+                self.queue.ready += begun
+
+    def _begun(self, attempt: Claimed) -> Claimed:
+        if attempt.begun:
+            return attempt
+        attempt = replace(attempt, begun=True)
+        self._ledger.add(Began(attempt, time.time()))
+        return attempt
+
+    def send_back(self, why: str) -> None:
+        """Let those wait in the journal that wait here for the end of another."""
+        for attempt in self.queue.take_behind():
+            self._end(attempt, Unbegun(why))
+
+    def _end(self, attempt: Claimed, happening: Happening) -> None:
+        """An attempt is over. What is behind it begins, or waits in the journal until this has run again."""
+        if self._ended(attempt, happening):
+            self.queue.move_up(attempt.id)
+            return
+        for one in self.queue.take_all_behind(attempt.id):
+            self._ended(one, Unbegun(events.before_runs_again(attempt.id)))
 
     def set_apart(self, company: Sequence[Claimed], now: float) -> None:
         """Give attempts a process with nothing else in it."""
@@ -187,7 +204,7 @@ class Pool:
         self.is_restless = True
         if not child.hand_over(company, now):
             for attempt in company:
-                self._ended(attempt, Cut("its process had died before it began"))
+                self._end(attempt, Cut("its process had died before it began"))
 
     def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
         """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
@@ -203,13 +220,11 @@ class Pool:
             self._start(self._generation, now)
         self._starter.keep(now)
         self._dismiss_surplus(now, settings.spares)
-        if self._handed_back and self._ready(Role.SHARED, now):
-            handed_back, self._handed_back = self._handed_back, []
-            self.hand_over(handed_back, now)
+        self._pass_on(now)
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
         usable = self._ready(Role.SHARED, now)
-        lanes = [lane for lane in lanes_waiting if lane is not Lane.ALONE]
+        lanes = {*lanes_waiting, *self.queue.lanes} - {Lane.ALONE}
         return Staff(
             shared=len(self._in_role(Role.SHARED)),
             usable=len(usable),
@@ -231,12 +246,11 @@ class Pool:
         self._starter.end()
         for child in list(self.children):
             for attempt in child.give_up(list(child.attempts), time.monotonic()):
-                self._ended(attempt, Cut(why))
+                self._end(attempt, Cut(why))
             child.end(why)
             self._over(child)
-        handed_back, self._handed_back = self._handed_back, []
-        for attempt in handed_back:
-            self._ended(attempt, Cut(why))
+        for attempt in self.queue.take_ready():
+            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
 
     def _start(self, generation: Generation, now: float) -> None:
         try:
@@ -245,20 +259,14 @@ class Pool:
             self._next_start = now + BUSY_PAUSE
             return
         except (OSError, OutlastError) as error:
-            self._complain(str(error), now)
+            self._complain(str(error))
             return
         self._next_start = now + self._back_off
 
-    def _began(self, child: Child) -> None:
-        self.children.append(child)
-
-    def _failed(self, why: str) -> None:
-        self._complain(why, time.monotonic())
-
-    def _complain(self, why: str, now: float) -> None:
+    def _complain(self, why: str) -> None:
         """A child could not start: say it once, and wait longer each time."""
         self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
-        self._next_start = now + self._back_off
+        self._next_start = time.monotonic() + self._back_off
         if why != self._complaint:
             self._complaint = why
             log.error("%s", events.child_broken(indented(why), self._back_off))
@@ -274,7 +282,7 @@ class Pool:
 
     def _cut(self, child: Child, why: str) -> None:
         for attempt in child.give_up(list(child.attempts), time.monotonic()):
-            self._ended(attempt, Cut(why))
+            self._end(attempt, Cut(why))
         child.end(why)
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
@@ -314,20 +322,21 @@ class Pool:
         """It could not begin an attempt, and may be able to in a while."""
         child.rests_until = child.heard_at + REST
         for attempt in child.give_up([task], child.heard_at):
-            self._ended(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
+            self._end(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
         reports = {int(task_id): (str(reason), str(traceback)) for task_id, reason, traceback in tasks}
         stops = dict(child.stops)
         for attempt in child.give_up(reports, child.heard_at):
-            self._ended(attempt, _happened(*reports[attempt.id], stops.get(attempt.id)))
+            self._end(attempt, ended_by_itself(*reports[attempt.id], stops.get(attempt.id)))
+        self._pass_on(child.heard_at)
 
     def _cut_there(self, child: Child, task: int, why: str) -> None:
         """An attempt was ended in its process by what is neither its own nor was ordered."""
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
-            self._ended(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
+            self._end(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
@@ -344,10 +353,16 @@ class Pool:
             log.warning("%s", events.child_blocked(one_line(message["sentence"], MOST_REASON), busy))
         if message["function"] and seconds >= 2 * child.learned_seconds:
             child.learned_seconds = seconds  # it is reported a few times a second, and to write it each time is no use
-            self._ledger.learn(Learned(str(message["function"]), str(message["code"]), seconds))
+            self._learn(Learned(str(message["function"]), str(message["code"]), seconds))
         child.blocked_since = child.blocked_since or child.heard_at - seconds
         child.blocked_by = int(message["task"])
-        self._handed_back += child.give_up(unstarted, child.heard_at)
+        self.queue.ready += child.give_up(unstarted, child.heard_at)
+
+    def _learn(self, found: Learned) -> None:
+        """From now on that function runs apart, also where it is next in a line."""
+        self._ledger.learn(found)
+        for attempt in self.queue.take_behind(lambda one: one.function == found.function):
+            self._ended(attempt, Unbegun(events.BLOCKS_THE_LOOP))
 
     def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
         if child.role is Role.SHARED:
@@ -374,23 +389,12 @@ class Pool:
         attempts = child.give_up(list(child.attempts), now)
         meanings = verdicts(child, attempts, how, remains.crash)
         if not child.is_ready and not child.is_draining:
-            self._complain(child.broken_because or f"a new task process {how}", now)
+            self._complain(child.broken_because or f"a new task process {how}")
         elif attempts or status:
             fates = {task: fate_of(happening) for task, happening in meanings.items()}
             by_us = child.ended_because if status == -signal.SIGKILL else ""
             seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
-            self._ended(attempt, meanings[attempt.id])
+            self._end(attempt, meanings[attempt.id])
         self._woken()
-
-
-def _happened(reason: str, traceback: str, stop: Stop | None) -> Happening:
-    """How an attempt ended by itself: what it raised after it was told to stop, it raised because of that."""
-    if not reason:
-        return Returned()
-    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
-
-
-def _same_files(some: tuple[int, int], others: tuple[int, int]) -> bool:
-    return all(os.path.samestat(os.fstat(one), os.fstat(other)) for one, other in zip(some, others, strict=True))

@@ -15,7 +15,7 @@ from outlast.engines.opening import reached
 from outlast.errors import JournalUnusable
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.liveness import Liveness
-from outlast.outcome import WentDown, inline_cut, outcome
+from outlast.outcome import Unbegun, WentDown, inline_cut, outcome
 from outlast.place import DEFAULT_JOURNAL, Place
 from outlast.runner import ends
 from outlast.runner.children import kill_group
@@ -99,16 +99,18 @@ def bury_web(journal: Journal, web: int, pid: int) -> None:
 
 def _hand_back(journal: Journal, runner: int, pid: int) -> int:
     now = time.time()
-    down = WentDown(events.runner_died(pid))
+    why = events.runner_died(pid)
     attempts = journal.running_of(runner)
-    settlements = [outcome(down, attempt, max_crashes=1) for attempt in attempts]
-    journal.settle(settlements, now)
-    for attempt, settlement in zip(attempts, settlements, strict=True):
-        ends.tell(attempt, settlement, down)
-    if attempts:
-        journal.note([_incident(pid, attempts, now)], now)
+    for attempt in attempts:
+        happening = WentDown(why) if attempt.begun else Unbegun(why)
+        settlement = outcome(happening, attempt, max_crashes=1)
+        journal.settle([settlement], now)
+        ends.tell(attempt, settlement, happening)
+    begun = [one for one in attempts if one.begun]
+    if begun:
+        journal.note([_incident(pid, begun, now)], now)
     journal.leave(runner, "died", now)
-    return len(attempts)
+    return len(begun)
 
 
 def _incident(pid: int, attempts: Sequence[Claimed], now: float) -> Incident:

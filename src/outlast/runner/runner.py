@@ -35,6 +35,8 @@ from outlast.tasks import Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
+LINGER_IN_LINE = 5  # times as long as one took, while short tasks are behind others: during one none of them begins
+LONGEST_LINGER = 0.03  # seconds
 POLL = 1.0  # seconds between looks at the journal for tasks nobody woke us for
 ATTENTIVE = 0.05  # seconds between looks while something is about to change
 WATCHFUL = 0.25  # seconds between looks for children that have fallen silent
@@ -63,6 +65,7 @@ class Runner:
         self._pokes = Pokes(place, self._send_signal)
         self._next_look = self._last_write = self._next_try = 0.0
         self._next_prune = self._next_count = 0.0
+        self._line_pause = LINGER
         self._surplus = 0  # the newest of the done tasks that are too many
         self._refusal = Refusal()
         self._stop_signals = StopSignals(self._selector)
@@ -149,7 +152,7 @@ class Runner:
         if self._stay is Stay.SERVE:
             self._keep_staff(now)
         if now >= self._next_try and self._has_something_to_write(now):
-            self._linger(now)
+            self._linger()
             self._write(time.monotonic())
         if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._ledger.has_ends)):
             self._webs.let_go()
@@ -234,9 +237,11 @@ class Runner:
             self._refused(error)
         self._pool.keep(now, self._claims.open_lanes(now))
 
-    def _linger(self, now: float) -> None:
+    def _linger(self) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
-        pause = self._last_write + LINGER - now
+        while (now := time.monotonic()) < self._last_write + self._line_pause and self._pool.queue.is_moving(now):
+            self._attend(self._last_write + self._line_pause - now)
+        pause = self._last_write + LINGER - time.monotonic()
         if pause > 0 and self._pool.running:
             time.sleep(pause)
             self._attend(0)
@@ -260,6 +265,7 @@ class Runner:
             return
         self._ledger.strike(page)
         self._last_write, self._file = now, self._journal.file
+        self._line_pause = min(LONGEST_LINGER, max(LINGER, LINGER_IN_LINE * (time.monotonic() - now)))
         self._refusal.end()
         if taken_along:
             log.warning("%s", events.taken_along(taken_along))
@@ -298,13 +304,15 @@ class Runner:
         """The journal does not take it: keep everything in memory and try again."""
         self._next_try = self._refusal.next_try(error, self._ledger.counted())
 
-    def _ended(self, attempt: Claimed, happening: Happening) -> None:
+    def _ended(self, attempt: Claimed, happening: Happening) -> bool:
+        """Whether its task has ended for good."""
         settlement = outcome(happening, attempt, self._settings.max_crashes)
         self._ledger.add(Ended(settlement, attempt))
         ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
         self._claims.expect()
+        return settlement.state is not State.WAITING
 
     def _woken(self) -> None:
         self._claims.expect()
@@ -315,7 +323,7 @@ class Runner:
 
     def _counted(self) -> Message:
         """What has not been written, and what has come back from a process and waits for another one."""
-        return {"runner": self._ledger.counted(), "put_back": self._pool.put_back}
+        return {"runner": self._ledger.counted(), "put_back": len(self._pool.queue.ready)}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
