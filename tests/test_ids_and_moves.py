@@ -49,7 +49,7 @@ def test_ids_of_two_processes_that_count_on_from_one_id_differ() -> None:
     for ids in (one, other):
         ids.rise_above(newest)
     made = [ids.next(1.8e9 - 3600) for _ in range(100) for ids in (one, other)]
-    assert len(set(made)) == 200
+    assert len(set(made)) >= 198, "21 random bits meet once in twenty thousand runs; if they counted on, all would"
     assert min(made) > newest
 
 

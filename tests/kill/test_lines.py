@@ -12,7 +12,7 @@ import pytest
 
 from outlast.engines.history import Event, History, Record
 from tests.kill.test_kills import kill, name_of
-from tests.support.servers import Server, eventually, serving
+from tests.support.servers import Server, eventually, is_alive, serving
 
 COUNT = 60
 NAMES = [f"{number:03}" for number in range(COUNT)]
@@ -65,7 +65,9 @@ def test_after_the_death_of_the_runner_the_order_holds_and_who_had_not_begun_is_
     with serving("uvicorn", tmp_path) as server:
         begin_line(server, "until_told_async")
         eventually(lambda: by_name(server)[MIDDLE].state == "running", "the journal knows who runs")
+        running = int(server.wait_for("began", MIDDLE)[2])
         kill(server.living("runner")[0])
+        eventually(lambda: not is_alive(running), "a task process ends with its runner")
         server.tell(MIDDLE)
         records = wait_until_settled(server)
         assert ran(server) == NAMES, "all that was before it had been written"

@@ -118,10 +118,11 @@ def full_disk_at(place: Path) -> Iterator[None]:
 
 
 def runs_on_with(server: Server, warning: str) -> None:
-    """It answers, says so once, and still names who blocks its loop."""
+    """It answers meanwhile, and says so once; the dead are looked at beside the loop."""
     worker = server.get("/ping")[1]
     for _ in range(20):
         assert server.get("/ping") == (200, worker)
+    eventually(lambda: warning in server.output, f"it says so; {server.output}")
     assert server.output.count(warning) == 1, server.output
 
 
@@ -136,7 +137,8 @@ def test_a_thousand_boxes_of_the_dead_cost_one_warning(tmp_path: Path, what: str
         os.utime(path, (number + 1, number + 1))
     with watched(tmp_path) as server:
         runs_on_with(server, OLD)
-        assert server.output.count("; nothing was in flight") == (20 if what == "old" else 0)
+        told = 20 if what == "old" else 0
+        eventually(lambda: server.output.count("; nothing was in flight") == told, f"{told} are told; {server.output}")
         assert len(boxes(server)) == 2, "its own box, and the file beside it"
 
 
