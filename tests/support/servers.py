@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import http.client
 import os
 import shutil
@@ -50,6 +51,12 @@ PATIENCE = 4
 SURROUNDINGS = {"PYTHONUNBUFFERED": "1", "OUTLAST_STORE_DEADLINE": "9"}
 """Of each server: where a busy machine shall not be taken for a journal in trouble."""
 _RESERVED: list[socket.socket] = []
+
+
+@atexit.register
+def _give_back() -> None:
+    for one in _RESERVED:
+        one.close()
 
 
 def eventually(holds: Callable[[], object], what: str, within: float = 20.0) -> None:

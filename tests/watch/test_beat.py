@@ -56,7 +56,7 @@ def in_a_sleep():
 
 def in_a_loop():
     deadline = time.monotonic() + 60
-    while not is_told("blocked") and time.monotonic() < deadline:
+    while "blocked" not in told and time.monotonic() < deadline:  # no other frame that could be named
         pass
 
 

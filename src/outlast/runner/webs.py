@@ -18,7 +18,7 @@ from outlast.runner.listener import Listener
 from outlast.text import MOST_NAME, one_line
 
 log = logging.getLogger("outlast")
-MOURNING = 1.0  # seconds from a hang-up on in which a web worker's death is found out
+MOURNING = 5.0  # seconds from a hang-up on in which its successor, dead before it could say hello, is told of, too
 DYING_TIME = 5.0  # seconds a process may still live after its connection has ended
 
 
@@ -74,7 +74,7 @@ class Webs:
         return now - self._last_end < DYING_TIME
 
     def may_be_mourned(self, now: float) -> bool:
-        """Whether one has hung up of late without a good-bye, so that something may have to be said of its end."""
+        """Whether one has hung up of late without a good-bye, so that something may have to be said of it or the next."""
         return now - self._last_cut < MOURNING
 
     def keep(self, now: float) -> None:
