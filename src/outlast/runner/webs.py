@@ -74,7 +74,7 @@ class Webs:
         return now - self._last_end < DYING_TIME
 
     def may_be_mourned(self, now: float) -> bool:
-        """Whether one has hung up of late without a good-bye, so that something may have to be said of it or the next."""
+        """Whether one has hung up of late without a good-bye: something may have to be said of it, or of the next."""
         return now - self._last_cut < MOURNING
 
     def keep(self, now: float) -> None:
