@@ -125,12 +125,26 @@ def wait_for_sentence(server: Server, sentence: str) -> None:
         raise AssertionError(f"{error}\n{server.output[-4000:]}") from None
 
 
+def is_met(server: Server, worker: int) -> bool:
+    """Whether a runner will hear how a web worker ends: that is in the journal, and the runner has a pidfd of it."""
+    runners = [Path(f"/proc/{pid}/fdinfo") for pid in server.living("runner")]
+    with suppress(OSError):  # of what is closed meanwhile
+        infos = [one.read_text() for folder in runners for one in folder.iterdir()]
+        return worker in server.living("web") and any(f"Pid:\t{worker}\n" in info for info in infos)
+    return False
+
+
 def innocent_in(server: Server) -> int:
-    """The pid of a web worker that has an innocent inline task; asked for until it is one that answers."""
+    """The pid of a web worker that has an innocent inline task; asked for until it is one that answers.
+
+    It has met the runner, which happens beside its first requests: nobody knows how one ends that dies before.
+    """
     eventually(server.answers, f"it answers; {server.output[-2000:]}", within=30)
     forget(server)
     server.get("/inline-innocent?seconds=600")
-    return reached(server, "innocent")
+    worker = reached(server, "innocent")
+    eventually(lambda: is_met(server, worker), f"the runner knows {worker}; {server.output[-2000:]}", within=30)
+    return worker
 
 
 def told_before(culprit: int, way: str) -> str:
