@@ -57,13 +57,15 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
         eventually(lambda: said not in status(folder), "who has gone has nothing")
 
 
-def test_a_process_that_hangs_up_on_the_runner_is_not_said_to_be_killed_from_outside(folder: Path) -> None:
+@pytest.mark.parametrize("way", ["hangs_up", "closes_all"])
+def test_a_process_that_hangs_up_on_the_runner_is_not_said_to_be_killed_from_outside(folder: Path, way: str) -> None:
     with serving("uvicorn", folder) as server:
-        assert server.get("/run/hangs_up")[0] == 200
-        eventually(lambda: of(server, "hangs_up").state == "failed", server.output, within=40)
+        assert server.get(f"/run/{way}")[0] == 200
+        eventually(lambda: of(server, way).state == "failed", server.output, within=40)
         deaths = [one.sentence for one in History(server.journal).incidents() if one.kind == Kind.DEATH]
         assert len(deaths) == 2
-        assert all("ended itself, since its connection to the runner was closed" in one for one in deaths), deaths
+        assert not any("from outside" in one for one in deaths), deaths
+        assert way != "hangs_up" or all("ended itself, since its connection" in one for one in deaths), deaths
 
 
 def status(folder: Path, *more: str) -> str:

@@ -66,7 +66,8 @@ def _of_a_task(task: Recorded, door: str, status: int) -> Iterator[str]:
         yield f"has a task that {task.state} without a word"
     if status == 200 and task.state != {"keep": "done"}.get(door, "failed") and LANE_INLINE not in task.reason:
         yield f"has a task that ended {task.state}: {task.reason!a:.200}"
-    yield from (f"has {text!a:.200} in the journal" for text in task.texts if any(_unsafe(text)))
+    # each is printed behind something, so that what its first line begins with is no line of its own
+    yield from (f"has {text!a:.200} in the journal" for text in task.texts if any(_unsafe(f"why: {text}")))
 
 
 def _unsafe(text: str) -> Iterator[str]:

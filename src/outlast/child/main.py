@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,12 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
-    give_up = partial(end_process, orders)
     watch = _settle_in(start)
+
+    def give_up(why: str) -> None:
+        watch.enter(State.CUT_OFF)  # which is known also where the way to say why is closed
+        end_process(orders, why)
+
     outbox = Outbox(channel, give_up)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
