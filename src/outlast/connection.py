@@ -77,19 +77,17 @@ class Connection:
 
     def look(self) -> None:
         """Tell the runner, if there is one, that a running task is to be stopped; it looks by itself once a second."""
-        connection = self._socket
-        if connection is None:
-            return
-        with suppress(OSError):
-            connection.send(LOOK, socket.MSG_DONTWAIT)
+        self._tell(LOOK)
 
     def tell_backlog(self, waiting: int) -> None:
         """Tell the runner, if there is one, how many changes this process cannot write."""
+        self._tell(packed({"type": "backlog", "waiting": waiting}))
+
+    def _tell(self, message: bytes) -> None:
         connection = self._socket
-        if connection is None:
-            return
-        with suppress(OSError):
-            connection.send(packed({"type": "backlog", "waiting": waiting}), socket.MSG_DONTWAIT)
+        if connection is not None:
+            with suppress(OSError):  # full, or gone, which the thread finds out
+                connection.send(message, socket.MSG_DONTWAIT)
 
     def open(self) -> None:
         """Stay connected from now on. Raises StoreFailed when no thread can be started for it now."""

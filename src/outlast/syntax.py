@@ -153,15 +153,16 @@ def _changed_name(node: ast.AST, rebound: set[str]) -> str:
     """The name by which `node` changes something; empty if it changes nothing, or nothing that has a name."""
     if isinstance(node, ast.Call):
         is_change = isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING
-        return _first_name(node.func) if is_change else ""
+        return first_name(node.func) if is_change else ""
     if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) or isinstance(node.ctx, ast.Load):
         return ""
     if isinstance(node, ast.Name):
         return node.id if node.id in rebound else ""
-    return _first_name(node)
+    return first_name(node)
 
 
-def _first_name(node: ast.expr) -> str:
+def first_name(node: ast.expr) -> str:
+    """The name that `a.b[c].d` begins with; empty for what begins with something else."""
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""

@@ -13,7 +13,7 @@ from typing import Any
 from outlast.doctor.project import Project, ProjectFile, imported_names, statements_outside_of_functions
 from outlast.meanings import Body, Meaning, imports
 from outlast.sources import Sources
-from outlast.syntax import FunctionNode
+from outlast.syntax import FunctionNode, first_name
 
 UNKNOWN = object()
 _NOBODY = ast.FunctionDef(
@@ -64,7 +64,7 @@ class Scope:
 
     def meaning(self, node: ast.expr) -> Meaning | None:
         """What an expression leads to in the imported program, where that does not depend on a call."""
-        owner = self.owner_of(_root(node))
+        owner = self.owner_of(first_name(node))
         return owner.body.meaning(node) if owner else None
 
     def value(self, node: ast.expr) -> Any:
@@ -188,13 +188,6 @@ def _assigned_by(node: ast.AST) -> Iterator[tuple[ast.expr | None, ast.expr]]:
         yield node.target, node.value
     elif isinstance(node, (ast.With, ast.AsyncWith)):
         yield from ((item.optional_vars, item.context_expr) for item in node.items)
-
-
-def _root(node: ast.expr) -> str:
-    """The name that `a.b[c].d` begins with; empty for what begins with something else."""
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _dotted(node: ast.expr) -> list[str]:
