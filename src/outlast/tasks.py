@@ -217,7 +217,8 @@ class TaskIds:
     def rise_above(self, newest: int) -> None:
         """Let all ids from now on be larger than `newest`, which another process made.
 
-        Its clock may have been ahead, but one that was wrong by more than a day is not followed.
+        Its clock may have been ahead, but one that was wrong by more than a day is not followed. What this process
+        adds before it has read the journal for the first time may be older by its id.
         """
         tomorrow = int((time.time() + 86_400 - self.BEGINNING) * 1000)
         with self._lock:
