@@ -285,7 +285,7 @@ def install(app: Starlette, **settings: Any) -> Outlast:
     same as once. Raises SettingsError for a setting that is not known.
     """
     from outlast.request import hook
-    from outlast.request.doorway import Doorway
+    from outlast.request.entrance import with_doorway
 
     known: Outlast | None = getattr(app.state, "outlast", None)
     if known is not None:
@@ -295,7 +295,7 @@ def install(app: Starlette, **settings: Any) -> Outlast:
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Doorway(build(), outlast)  # type: ignore[method-assign]  # outermost
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
     return outlast
 
 
