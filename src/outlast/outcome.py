@@ -59,6 +59,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """The code of its process does not know the task: no such function, or other parameters. Nothing of it has run."""
+
+    why: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unbegun:
     """The attempt was claimed and has not begun, and now it will not."""
 
@@ -106,7 +114,7 @@ class WentDown:
     why: str
 
 
-Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unbegun | Stopped | Stuck | WentDown
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unknown | Unbegun | Stopped | Stuck | WentDown
 ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
 MOST_CUTS = 5  # and that many times are enough
 
@@ -127,6 +135,8 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _again(attempt, events.beside(pid, how))
         case Cut(why):
             settled = _again(attempt, events.interrupted(why))
+        case Unknown(why, traceback):
+            settled = Settlement(attempt.id, attempt.attempt, End.PARKED, State.PARKED, why, traceback)
         case Unbegun(why):
             settled = _again(attempt, events.not_begun(why))
         case Stopped():
