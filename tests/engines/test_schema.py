@@ -68,6 +68,13 @@ def shape(path: Path) -> tuple[int, set[str]]:
     return version, names
 
 
+def columns(path: Path) -> list[str]:
+    connection = connect(path, patience=1.0, read_only=True)
+    names = [str(row[1]) for row in connection.execute("PRAGMA table_info(task)")]
+    connection.close()
+    return names
+
+
 def test_a_fresh_journal_and_a_migrated_one_have_the_same_shape(old: Path, tmp_path: Path) -> None:
     assert "incident" not in shape(old)[1]
     fresh = tmp_path / "fresh.db"
@@ -75,7 +82,7 @@ def test_a_fresh_journal_and_a_migrated_one_have_the_same_shape(old: Path, tmp_p
         journal = SqliteJournal(f"sqlite:///{path}")
         journal.open()
         journal.close()
-    assert shape(old) == shape(fresh)
+    assert (shape(old), columns(old)) == (shape(fresh), columns(fresh))
     assert (shape(old)[0], {"incident", "ended"} <= shape(old)[1]) == (SCHEMA_VERSION, True)
 
 
@@ -89,6 +96,7 @@ def test_what_was_in_an_older_journal_stays(tmp_path: Path, version: int) -> Non
     journal.close()
     assert [one.function for one in History(old).tasks()] == ["app:send"]
     assert shape(old)[0] == SCHEMA_VERSION
+    assert {"context", "app", "release"} <= set(columns(old))
 
 
 def test_that_a_large_journal_is_brought_forward_is_said_before(
