@@ -184,21 +184,6 @@ def child_blocked(sentence: str, tasks: Sequence[int]) -> str:
     return f"{sentence}; new tasks go to another process; running in this one: {_names(tasks)}"
 
 
-def parked(function: str, count: int, reason: str) -> str:
-    """The code that is here does not know tasks that were stored for other code."""
-    name, wait = one_line(function, MOST_NAME), "waits" if count == 1 else "wait"
-    return (
-        f"{_tasks(count)} of {name} {wait}, parked, since the code that is here does not know "
-        f"{'it' if count == 1 else 'them'}: {one_line(reason, MOST_REASON)}. {PARKED_REMEDY}"
-    )
-
-
-PARKED_REMEDY = (
-    "What is parked runs as soon as code that knows it is here again; if it shall not, `outlast cancel` or "
-    "`outlast delete` it"
-)
-
-
 def ended(task: int, function: str, state: str, reason: str) -> str:
     """A task has ended for good."""
     return (
@@ -252,8 +237,6 @@ BLOCKS_THE_LOOP = "its function, or that of one before it, was seen to block an 
 SUSPECT_RUNS = "a task that was there each time when everything went down runs first, with nothing beside it"
 BEFORE_IS_GONE = "what it followed has ended unseen"
 CANCELLED_BEFORE = "cancelled before it ran"
-RETRIED = "somebody has asked for it to run again"
-KNOWN_AGAIN = "the code that is here now knows it"
 
 
 def timed_out(timeout: float, pid: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from outlast import events
+from outlast import events, waits
 from outlast.engines import statements as sql
 from outlast.engines.moves import free_followers, note
 
@@ -29,7 +29,7 @@ def retry(connection: apsw.Connection, ids: Iterable[int], now: float) -> dict[i
     wanted = json.dumps(list(ids))
     known = _known(connection, wanted)
     moved: list[Any] = connection.execute(sql.RETRY, (wanted,)).fetchall()
-    note(connection, ((one, "retried", attempt, events.RETRIED, None) for one, attempt in moved), now)
+    note(connection, ((one, "retried", attempt, waits.RETRIED, None) for one, attempt in moved), now)
     waiting = {one for one, _ in moved}
     return {one: one in waiting for one in known}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from outlast import events
+from outlast import waits
 from outlast.engines import statements as sql
 from outlast.engines.contract import CLAIM_BYTES, Parked
 from outlast.engines.incidents import as_text
@@ -37,5 +37,5 @@ def unpark(connection: apsw.Connection, group: Parked, before: float, now: float
     """Let a group wait again, those of it that were parked before `before`; returns how many it were."""
     values = (group.example.function, group.reason, before)
     moved: list[Any] = connection.execute(sql.UNPARK, values).fetchall()
-    note(connection, ((one, "unparked", attempt, events.KNOWN_AGAIN, None) for one, attempt in moved), now)
+    note(connection, ((one, "unparked", attempt, waits.KNOWN_AGAIN, None) for one, attempt in moved), now)
     return len(moved)

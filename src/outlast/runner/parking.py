@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from outlast import events
+from outlast import waits
 from outlast.engines.contract import Journal, Parked
 from outlast.runner.pool import Pool
 
@@ -71,7 +71,7 @@ class Parking:
             return replace(watched, count=group.count, since=now)
         if not watched.is_ripe(group, now):
             return replace(watched, count=group.count)
-        log.warning("%s", events.parked(group.example.function, group.count, group.reason))
+        log.warning("%s", waits.parked(group.example.function, group.count, group.reason))
         return Watched(group.count, now, group.count, group.reason)
 
 
