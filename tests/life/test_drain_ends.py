@@ -1,4 +1,4 @@
-"""The time to drain is over: what still runs is told to stop, its process leaves in order, and nobody calls it a death."""
+"""The time to drain is over: what still runs is told, its process leaves in order, and nobody calls it a death."""
 
 from __future__ import annotations
 
