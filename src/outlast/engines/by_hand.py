@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from outlast import events, waits
+from outlast import endings, waits
 from outlast.engines import statements as sql
 from outlast.engines.moves import free_followers, note
 
@@ -16,8 +16,8 @@ from outlast.engines.moves import free_followers, note
 def cancel(connection: apsw.Connection, ids: Iterable[int], now: float) -> dict[int, bool]:
     """Cancel what has not begun, mark what runs; returns which of those that are known will not finish."""
     wanted = json.dumps(list(ids))
-    ended = [int(row[0]) for row in connection.execute(sql.CANCEL, (now, events.CANCELLED_BEFORE, wanted))]
-    note(connection, ((one, "cancelled", 0, events.CANCELLED_BEFORE, None) for one in ended), now)
+    ended = [int(row[0]) for row in connection.execute(sql.CANCEL, (now, endings.CANCELLED_BEFORE, wanted))]
+    note(connection, ((one, "cancelled", 0, endings.CANCELLED_BEFORE, None) for one in ended), now)
     free_followers(connection, ended)
     marked: list[Any] = connection.execute(sql.MARK, (now, wanted)).fetchall()
     note(connection, ((one, "cancelling", attempt, None, None) for one, attempt in marked), now)

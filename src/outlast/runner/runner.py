@@ -8,7 +8,7 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 
-from outlast import events
+from outlast import endings, events
 from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
@@ -18,7 +18,7 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
 from outlast.runner import ends, ledger, recovery
-from outlast.runner.channel import close
+from outlast.runner.channel import as_outputs, close
 from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
@@ -168,11 +168,16 @@ class Runner:
                 log.info("%s", events.runner_drains(self._pool.running, self._settings.drain, told=told))
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
-            self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
+            self._pool.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = self._write_to(os.devnull)
+
+    @property
+    def _too_long(self) -> str:
+        """Why what still runs at the end of a drain is cut."""
+        return endings.drain_is_over(self._settings.drain, told=self._stop_signals.count > 0)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals.count and (self._standing or self._has_someone_to_serve)
@@ -345,7 +350,7 @@ class Runner:
         elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             self._write_to(outputs[-1] if outputs else os.devnull)
-            self._pool.welcome(hello.environment, _as_outputs(outputs))
+            self._pool.welcome(hello.environment, as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
@@ -387,11 +392,3 @@ class Runner:
         except JournalBusy:
             return False
         return True
-
-
-def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
-    """stdout and stderr of a web worker; nowhere, if it has none."""
-    if len(descriptors) == 2:
-        return descriptors[0], descriptors[1]
-    close(descriptors)
-    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
