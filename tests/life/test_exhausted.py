@@ -69,7 +69,7 @@ def test_a_runner_without_descriptors_starts_task_processes_when_it_can(tmp_path
             for child in server.living("child"):
                 kill(child)
             server.add("ok", "during")
-            says(server, "task processes cannot start, tasks stay waiting, uncharged")
+            says(server, "task processes cannot start: ")
         server.wait_for("ran", "during")
         eventually(server.all_settled, f"{server.records()} {server.output}")
         assert runners_in(tmp_path) == runner

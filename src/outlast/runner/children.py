@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -27,6 +28,7 @@ from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
+log = logging.getLogger("outlast")
 REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
@@ -91,6 +93,8 @@ class Child:
     heard_at: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
     ready_at: float = 0.0
+    has_imported: bool = False
+    begun_at: float = 0.0  # when it was told to enter the lifespan
     is_ready: bool = False
     is_draining: bool = False
     blocked_since: float | None = None
@@ -110,6 +114,39 @@ class Child:
     def pid(self) -> int:
         """Its process id, also that of its group and session."""
         return self.process.pid
+
+    @property
+    def environment(self) -> Environment:
+        """What it was made in."""
+        return self.generation.environment
+
+    @property
+    def begins(self) -> bool:
+        """Whether it was told to enter the lifespan, or has entered it."""
+        return self.begun_at > 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it imports the app, or enters the lifespan: its end then is that of its start."""
+        return not self.has_imported or (self.begins and not self.is_ready)
+
+    def begin(self) -> None:
+        """Have it enter the lifespan, once: from then on it can take attempts."""
+        if not self.begins:
+            self.begun_at = time.monotonic()
+            self.channel.send({"type": "begin"})
+
+    def imported(self) -> None:
+        """It has imported the app, and waits until it is needed."""
+        self.has_imported = True
+        self.idle_since = self.heard_at
+        log.info("%s", events.child_imported(self.pid, self.environment.app, self.heard_at - self.started_at))
+
+    def started(self) -> None:
+        """It has entered the lifespan, and can take attempts."""
+        self.is_ready = True
+        self.ready_at = self.idle_since = self.heard_at
+        log.info("%s", events.child_ready(self.pid, self.environment.lifespan, self.heard_at - self.begun_at))
 
     @property
     def stays(self) -> bool:
