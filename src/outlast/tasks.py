@@ -96,7 +96,8 @@ class NewTask:
     `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). With `terms.company` it runs in
     lane `alone`; `lane` then says how its function is called. `code` is a hash of its function's code: what was
     learned about other code does not hold. `follows` is the id of the task that has to end for good before this one
-    starts. `origin` says who asked, for example `GET /orders`. Times are seconds since the epoch.
+    starts. `origin` says who asked, for example `GET /orders`. `context` has the values of the request's context
+    variables as JSON, None for none. Times are seconds since the epoch.
     """
 
     id: int
@@ -109,6 +110,7 @@ class NewTask:
     follows: int | None = None
     terms: Terms = NO_TERMS
     code: str = ""
+    context: str | None = None
 
 
 def renumbered(task: NewTask, new: Mapping[int, int]) -> NewTask:
@@ -123,7 +125,7 @@ class Claimed:
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
     down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was claimed behind another
-    has not `begun`: it `follows` that task, which has to end for good before.
+    has not `begun`: it `follows` that task, which has to end for good before. `context` is that of the task.
     """
 
     id: int
@@ -137,6 +139,12 @@ class Claimed:
     memory: int | None = None
     follows: int | None = None
     begun: bool = True
+    context: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How much text is handed over with it, in characters."""
+        return len(self.arguments) + len(self.context or "")
 
 
 @dataclass(frozen=True, slots=True)
