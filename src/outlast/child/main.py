@@ -31,7 +31,7 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
-from outlast.text import in_one_line, log_exception, said_by, traceback_of
+from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
 from outlast.watch.site import site_of
 from outlast.watch.watch import Watch
@@ -157,13 +157,13 @@ def why_not_imported(error: BaseException, environment: Environment) -> str:
 
 def why_not_entered(error: BaseException, environment: Environment) -> str:
     """The same of one that the app has met at its start."""
-    if isinstance(error, StartFailed):  # it has told it, instead of raising it
+    if is_a(error, StartFailed):  # it has told it, instead of raising it
         *more, what = said_by(error).splitlines()
         return "\n".join([sentences.lifespan_broke(environment.lifespan, what, ""), *more, what])
     return _told(sentences.lifespan_broke, environment.lifespan, error)
 
 
 def _told(sentence: Callable[[str, str, str], str], what: str, error: BaseException) -> str:
-    site = None if isinstance(error, SyntaxError) else site_of(error)  # that names its place itself
+    site = None if is_a(error, SyntaxError) else site_of(error)  # that names its place itself
     where = f"{site.file}:{site.line}" if site else ""
     return f"{sentence(what, in_one_line(error), where)}\n{traceback_of(error).rstrip()}"
