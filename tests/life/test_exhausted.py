@@ -64,6 +64,7 @@ def test_a_runner_without_descriptors_starts_task_processes_when_it_can(tmp_path
     with serving("uvicorn", tmp_path) as server:
         server.add("ok", "before")
         server.wait_for("ran", "before")
+        eventually(server.all_settled, "its end is known, too, so that nobody is charged with what follows")
         runner = runners_in(tmp_path)
         with without_descriptors(runner[0]):
             for child in server.living("child"):
