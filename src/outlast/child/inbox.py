@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
+from outlast.child.parting import Parting
 from outlast.frames import Message
 from outlast.handover import attempts_in
 from outlast.threads import OwnThread
@@ -18,19 +19,24 @@ from outlast.threads import OwnThread
 class Inbox:
     """The messages that follow the start message.
 
-    `cut_off` leaves a note that there are no more. `give_up(why)` ends this process, which would be deaf. `lanes` take
-    the attempts, which come only once this process has said that it is ready.
+    `parting` hears, on the loop, when this process is to leave. `cut_off` leaves a note that there are no more
+    messages. `give_up(why)` ends this process, which would be deaf. `lanes` take the attempts, which come only once
+    this process has said that it is ready.
     """
 
     def __init__(
-        self, messages: Iterator[Message], cut_off: Callable[[], None], give_up: Callable[[str], None]
+        self,
+        messages: Iterator[Message],
+        parting: Parting,
+        cut_off: Callable[[], None],
+        give_up: Callable[[str], None],
     ) -> None:
+        self.parting = parting
         self._messages = messages
         self._cut_off = cut_off
         self._give_up = give_up
         self.lanes: Lanes | None = None
         self._is_needed = asyncio.Event()
-        self._is_drained = asyncio.Event()
 
     def serve(self, code: ImportedCode, outbox: Outbox) -> None:
         """Act on messages from now on. On the loop."""
@@ -48,8 +54,9 @@ class Inbox:
                     case "begin":
                         loop.call_soon_threadsafe(self._is_needed.set)
                     case "drain":
-                        loop.call_soon_threadsafe(self._is_drained.set)
-                        loop.call_soon_threadsafe(self._is_needed.set)
+                        loop.call_soon_threadsafe(self._leave, self.parting.ask)
+                    case "leave":
+                        loop.call_soon_threadsafe(self._leave, self.parting.hurry)
             self._cut_off()
             _end()
 
@@ -58,11 +65,11 @@ class Inbox:
     async def is_needed(self) -> bool:
         """Wait until the runner wants this process to enter the lifespan; False if it is to leave instead."""
         await self._is_needed.wait()
-        return not self._is_drained.is_set()
+        return not self.parting.is_asked
 
-    async def is_drained(self) -> None:
-        """Wait until the runner wants this process to leave."""
-        await self._is_drained.wait()
+    def _leave(self, say: Callable[[], None]) -> None:
+        say()
+        self._is_needed.set()
 
 
 def _end() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
 import os
@@ -50,6 +49,11 @@ class Lanes:
         """Whether any attempt is here."""
         return bool(self._unstarted or self._on_loop or self._in_threads)
 
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether any of them is on the loop."""
+        return bool(self._unstarted or self._on_loop)
+
     def take(self, tasks: list[list[Any]]) -> None:
         """New attempts from the runner."""
         given = [Assignment.read(task) for task in tasks]
@@ -91,11 +95,6 @@ class Lanes:
     def flight_of(self, task: int) -> InFlight | None:
         """What is in flight of a task."""
         return self._flying.get(task)
-
-    async def empty(self) -> None:
-        """Wait until nothing runs here."""
-        while self.is_busy:
-            await asyncio.sleep(0.02)
 
     def exited(self, by: Attempt | None, error: BaseException) -> None:
         """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""

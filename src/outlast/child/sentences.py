@@ -52,7 +52,7 @@ def swept(pid: int, task: int, function: str) -> str:
     """Code has cancelled what is not its own."""
     return (
         f"{_whose(task, function)} cancels what others do on the event loop of task process {pid}: those it has hit "
-        "run again, unpaid, and the process takes no more work"
+        "run again, which is not counted against them, and the process takes no more work"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from outlast import events, hindrances
+from outlast import endings, events, hindrances
 from outlast.engines import opening, pruning
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
@@ -198,8 +198,8 @@ class SqliteJournal:
     def cancel(self, ids: Iterable[int], now: float) -> dict[int, bool]:
         """Cancel what has not begun, mark what runs; returns which of them will not finish."""
         wanted = json.dumps(list(ids))
-        ended = [int(row[0]) for row in self._opened().execute(sql.CANCEL, (now, events.CANCELLED_BEFORE, wanted))]
-        self._note(((one, "cancelled", 0, events.CANCELLED_BEFORE, None) for one in ended), now)
+        ended = [int(row[0]) for row in self._opened().execute(sql.CANCEL, (now, endings.CANCELLED_BEFORE, wanted))]
+        self._note(((one, "cancelled", 0, endings.CANCELLED_BEFORE, None) for one in ended), now)
         self._free_followers(ended)
         marked: list[Any] = self._opened().execute(sql.MARK, (now, wanted)).fetchall()
         self._note(((one, "cancelling", attempt, None, None) for one, attempt in marked), now)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from outlast import events
+from outlast import endings, events
 from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
@@ -64,13 +64,26 @@ class Generation:
 class Stop:
     """That an attempt was told to stop, when (monotonic), and how long it had run or blocked by then (s).
 
-    interrupted_at: when that was first tried by force.
+    because: why its process has to leave, if that is it. interrupted_at: when that was first tried by force.
     """
 
     why: Why
     at: float
     seconds: float
+    because: str = ""
     interrupted_at: float | None = None
+
+    def heeded(self, pid: int = 0, traceback: str = "") -> Stopped:
+        """What became of it: the attempt has ended, `pid` if its process had to be ended for that."""
+        return Stopped(self.why, self.seconds, pid, traceback, self.because)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """That a process was told to leave, with what is in it, and when (monotonic)."""
+
+    why: str
+    at: float
 
 
 @dataclass(eq=False)
@@ -105,6 +118,7 @@ class Child:
     broken_because: str = ""
     last_words: str = ""  # why it has ended itself
     hung_up_at: float | None = None
+    leaving: Leave | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
@@ -222,6 +236,17 @@ class Child:
             self.is_draining = True
             self.channel.send({"type": "drain"})
 
+    def leave(self, why: str, now: float) -> list[Claimed]:
+        """Let it end in order while it has `grace`, and first what is in it; returns what is told so."""
+        if self.leaving is not None:
+            return []
+        self.leaving, self.is_draining = Leave(why, now), True
+        told = [one for one in self.attempts.values() if one.id not in self.stops]
+        for one in told:
+            self.tell_to_stop(one.id, Stop(Why.LEAVE, now, now - self.begun[one.id], why))
+        self.channel.send({"type": "leave"})
+        return told
+
     def end(self, why: str) -> None:
         """End it and everything it started, now; `why` is for its verdict."""
         self.ended_because = self.ended_because or why
@@ -232,7 +257,7 @@ class Child:
         """Its channel is over. Most likely it ends, and how it does so is worth to know; else `limits` ends it."""
         self.hung_up_at = time.monotonic()
         if self.channel.fault:
-            self.end(events.hung_up_on(self.channel.fault))
+            self.end(endings.hung_up_on(self.channel.fault))
 
     def kill(self) -> None:
         """End it and everything it started, now."""
@@ -264,7 +289,7 @@ def ended_by_itself(reason: str, traceback: str, stop: Stop | None) -> Happening
     """How an attempt ended: what it raised after it was told to stop, it raised because of that."""
     if not reason:
         return Returned()
-    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
+    return stop.heeded(traceback=traceback) if stop else Raised(reason, traceback)
 
 
 def kill_group(pid: int) -> None:

@@ -8,7 +8,7 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 
-from outlast import events
+from outlast import endings, events
 from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
@@ -166,11 +166,16 @@ class Runner:
                 log.info("%s", events.runner_drains(self._pool.running, self._settings.drain, told=told))
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
-            self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
+            self._pool.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = self._write_to(os.devnull)
+
+    @property
+    def _too_long(self) -> str:
+        """Why what still runs at the end of a drain is cut."""
+        return endings.drain_is_over(self._settings.drain, told=self._stop_signals.count > 0)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals.count and (self._standing or self._has_someone_to_serve)
