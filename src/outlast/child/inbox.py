@@ -47,6 +47,8 @@ class Inbox:
                 match message.get("type"):
                     case "run" if self.lanes:
                         self.lanes.take(attempts_in(message))
+                    case "know" if self.lanes:
+                        self.lanes.look(attempts_in(message))
                     case "stop" if self.lanes:
                         self.lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():
