@@ -70,9 +70,16 @@ class Service(OfOneProcess):
         """A request is served, on the running loop; whether it is the first, and nobody has entered before."""
         if self._has_begun:
             return False
-        self.enter()
+        self._has_begun = True
+        self.ask_server()
+        self.watch.begin(self._say_good_bye)
         self.serve()
         return True
+
+    def _say_good_bye(self) -> None:
+        """The server stops, without a lifespan: this process may end at any moment, and that is in order."""
+        self.connection.close()
+        self.watch.close()
 
     def ask_server(self) -> None:
         """Learn the app's name from the server's frames, which are below us only on its event loop."""

@@ -8,6 +8,8 @@ import os
 import secrets
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
+from functools import partial
 
 from outlast.engines.place import refusal_of
 from outlast.incidents import WEB_WORKER, Incident
@@ -28,6 +30,7 @@ from outlast.watch.watch import Duty, Watch
 
 log = logging.getLogger("outlast")
 PREFIX = "web-"
+END_SEEN_WITHIN = 0.05  # seconds: a stop of uvicorn's takes twice as long, at least
 
 
 class WebWatch:
@@ -55,8 +58,11 @@ class WebWatch:
         path = self._watch.box_path
         return path.name if path is not None else ""
 
-    def begin(self) -> None:
-        """Watch the running loop, once. On it, below the server's own frames if possible."""
+    def begin(self, farewell: Callable[[], None] | None = None) -> None:
+        """Watch the running loop, once. On it, above the server's own frames if possible.
+
+        farewell: called when the server stops and nothing is in flight any more, where no lifespan tells of that.
+        """
         if not self._is_wanted:
             return
         self._is_wanted = False
@@ -65,7 +71,15 @@ class WebWatch:
             self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
             self._watch.keep_box(self._place.file(f"{self._own}{secrets.token_hex(4)}.box"), server=server)
         reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
-        self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
+        duty = Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping)
+        if farewell is not None:
+            ends = partial(self._await_end, is_stopping, farewell)
+            duty = replace(duty, on_beat=ends, every=END_SEEN_WITHIN)
+        self._watch.begin(duty)
+
+    def _await_end(self, is_stopping: Callable[[], bool], farewell: Callable[[], None]) -> None:
+        if is_stopping():
+            self.flights.when_empty(farewell)
 
     def serve(self) -> None:
         """It has started. What those before it have died of is found out beside that. On the loop."""

@@ -76,6 +76,12 @@ class Warnings:
             log.warning("tasks are stored again; meanwhile the same went wrong %d times more", self._complaints)
             self._complaints = 0
 
+    def say_once(self, sentence: str) -> None:
+        """Log what is true of the whole app."""
+        if (UNKNOWN, sentence) not in self._known:
+            self._known.add((UNKNOWN, sentence))
+            log.warning("%s", sentence)
+
     def say(self, site: Site, sentence: str) -> None:
         """Log `sentence` unless it was said about `site` before, or that has had its share.
 

@@ -20,7 +20,7 @@ from outlast.kernel import boot_id
 from outlast.process import this
 from outlast.threads import OwnThread, started
 from outlast.watch import sentences
-from outlast.watch.beat import Beat
+from outlast.watch.beat import EVERY, Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights
 from outlast.watch.memory import OwnMemory
@@ -39,7 +39,7 @@ class Duty:
 
     tell: hears of each stall, in the watching thread, again and again until it is over. identify: tells whose code runs
     in a context. on_beat: called on the loop. on_look: called in the watching thread while the loop is silent, before
-    that is a stall. is_stopping: whether the server has told this process to stop.
+    that is a stall. is_stopping: whether the server has told this process to stop. every: seconds between two beats.
     """
 
     stall_after: float
@@ -48,6 +48,7 @@ class Duty:
     on_beat: Callable[[], None] = lambda: None
     on_look: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
+    every: float = EVERY
 
 
 class Watch(OfOneProcess):
@@ -118,7 +119,7 @@ class Watch(OfOneProcess):
     def begin(self, duty: Duty) -> None:
         """Watch the running event loop. On it."""
         self._duty = duty
-        self._beat = Beat(duty.stall_after, self, duty.identify)
+        self._beat = Beat(duty.stall_after, self, duty.identify, duty.every)
         self._beat.start()
 
     def rest(self) -> None:
