@@ -97,10 +97,9 @@ class Service(OfOneProcess):
         self.is_over = True
         self.watch.stop()
         try:
-            await asyncio.to_thread(self.hang_up, self.settings.stop_wait)
+            await asyncio.to_thread(self.close, self.settings.stop_wait)
         except RuntimeError:  # no thread can be started: the server stops all the same, as fast as it can
-            self.hang_up()
-        self.watch.close()
+            self.close()
 
     def hang_up(self, wait: float = 0.0) -> None:
         """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
@@ -108,9 +107,9 @@ class Service(OfOneProcess):
         self.writer.close()
         self.connection.close(wait)
 
-    def close(self) -> None:
+    def close(self, wait: float = 0.0) -> None:
         """All of it, from any thread."""
-        self.hang_up()
+        self.hang_up(wait)
         self.watch.close()
 
     def _note(self, incident: Incident) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import faulthandler
 import logging
 import os
@@ -23,7 +22,8 @@ from outlast.watch import sentences
 from outlast.watch.beat import EVERY, Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights
-from outlast.watch.memory import OwnMemory
+from outlast.watch.leaving import Leaving
+from outlast.watch.memory import OomKills, OwnMemory
 from outlast.watch.sample import Identify
 from outlast.watch.stall import Stall
 
@@ -63,6 +63,7 @@ class Watch(OfOneProcess):
         self._beats = 0
         self._noted: Stall | None = None
         self._memory: OwnMemory | None = None
+        self._leaving: Leaving | None = None
         self._writes_stacks = False
         self._state = State.STARTING
         self._is_closed = threading.Event()
@@ -81,10 +82,9 @@ class Watch(OfOneProcess):
 
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
-        self._memory = self._memory or OwnMemory()
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
-            oom_kills=self._memory.read()[1],
+            oom_kills=OomKills().count,
             server=server or Server(),
         )
         try:
@@ -114,7 +114,8 @@ class Watch(OfOneProcess):
             self._box = box
             box.introduce(replace(owner, poke=self._write_stacks(box)))
             self.flights.write_to(box)
-            atexit.register(self._leave)
+            self._memory = OwnMemory()
+            self._leaving = Leaving(self._leave)
 
     def begin(self, duty: Duty) -> None:
         """Watch the running event loop. On it."""
@@ -149,11 +150,13 @@ class Watch(OfOneProcess):
             self._is_closed.set()
             box, self._box = self._box, None
             memory, self._memory = self._memory, None
+            leaving, self._leaving = self._leaving, None
         if memory is not None:
             memory.close()
+        if leaving is not None:
+            leaving.cancel()
         if box is not None:
             self.flights.write_to(None)
-            atexit.unregister(self._leave)
             self._stop_writing_stacks()
             box.close()
 
