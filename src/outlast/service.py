@@ -111,6 +111,7 @@ class Service(OfOneProcess):
         """All of it, from any thread."""
         self.hang_up(wait)
         self.watch.close()
+        self._liveness = None
 
     def _note(self, incident: Incident) -> None:
         self.writer.store_soon([Note(incident)])
