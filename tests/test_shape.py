@@ -22,14 +22,14 @@ LAYERS = {
         *("place", "ownership", "peers", "waits"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),
+        *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "resume", "app", "testing"],
+    "app": ["web_watch", "resume", "farewell", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

@@ -13,21 +13,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
-from outlast import events
+from outlast import events, waits
 from outlast.callables import callables_among
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
-from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
+from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry, Retry
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.submissions import Answer
 from outlast.engines.writer import Writer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
+from outlast.farewell import Farewell
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
 from outlast.liveness import Liveness
+from outlast.names import is_in_program, why_not_imported
 from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
@@ -91,6 +93,7 @@ class Outlast:
         self._writer = Writer(self._new_journal(), self._enter, self._stored, self._put_off)
         self._connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
         self._resume = Resume(self.place, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
+        self._farewell = Farewell(self.path, self._connection, settings.runner, lambda: self._serves or this.is_child)
         self._watch = WebWatch(settings, self.place, self._note, self._has_runner)
 
     def _forget(self) -> None:
@@ -120,6 +123,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 await self.store([Add(task)])
+            self._farewell.remember(task.id)
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -133,6 +137,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 self._writer.store_now([Add(task)], self.settings.store_deadline)
+            self._farewell.remember(task.id)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -145,16 +150,32 @@ class Outlast:
         JournalUnusable.
         """
         number = number_of(task)
-        return self._cancelled(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
+        return self._told(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
 
     def cancel_sync(self, task: int | str) -> bool:
         """The same for code without an event loop. Blocks for one fsync."""
         number, deadline = number_of(task), self.settings.store_deadline
         if mode_here() != REAL:
             return False
-        return self._cancelled(number, self._writer.store_now([Cancel(number)], deadline))
+        return self._told(number, self._writer.store_now([Cancel(number)], deadline))
 
-    def _cancelled(self, number: int, answer: Answer) -> bool:
+    async def retry(self, task: int | str) -> bool:
+        """Let a task run again that has ended or is parked; `task` is its id, or the number of it.
+
+        Its history stays, and its attempts count on. Returns whether it waits now: False for one that has not ended, or
+        ran inline, in its web worker. Raises TaskNotFound, StoreFailed or JournalUnusable.
+        """
+        number = number_of(task)
+        return self._told(number, await self.store([Retry(number)])) if mode_here() == REAL else False
+
+    def retry_sync(self, task: int | str) -> bool:
+        """The same for code without an event loop. Blocks for one fsync."""
+        number, deadline = number_of(task), self.settings.store_deadline
+        if mode_here() != REAL:
+            return False
+        return self._told(number, self._writer.store_now([Retry(number)], deadline))
+
+    def _told(self, number: int, answer: Answer) -> bool:
         if number not in answer:
             raise TaskNotFound(f"no task {shown(number)} in {self.path}")
         if answer[number]:
@@ -286,7 +307,10 @@ class Outlast:
 
     def _hello(self) -> Hello:
         name = self._app_name or app_in_modules(self._app())
-        if not name:
+        if name and is_in_program(name) and (why := why_not_imported()):
+            log.warning("%s", waits.without_app(why))
+            name = ""
+        elif not name:
             log.warning("%s", events.no_app_found())
         environment = Environment.here(name, self.settings)
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())
@@ -346,6 +370,16 @@ async def cancel(task: int | str) -> bool:
 def cancel_sync(task: int | str) -> bool:
     """The same for code without an event loop. See `Outlast.cancel_sync`."""
     return current().cancel_sync(task)
+
+
+async def retry(task: int | str) -> bool:
+    """Let a task run again that has ended or is parked, by its id. See `Outlast.retry`."""
+    return await current().retry(task)
+
+
+def retry_sync(task: int | str) -> bool:
+    """The same for code without an event loop. See `Outlast.retry_sync`."""
+    return current().retry_sync(task)
 
 
 def _caller() -> str:

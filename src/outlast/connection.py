@@ -61,8 +61,14 @@ class Connection:
         self._closed = threading.Event()
         self._let_go = threading.Event()
         self._has_complained = False
+        self._has_started_runner = False
         self._complaint = ""
         self._stranger = ""  # what was said of one who listens in the runner's place
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether it leads to a runner that was there before, so that others need it, too."""
+        return self._socket is not None and not self._has_started_runner
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be. Raises StoreFailed like `open`."""
@@ -157,6 +163,7 @@ class Connection:
 
     def _connect_to_new(self) -> socket.socket | None:
         """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
+        self._has_started_runner = True
         try:
             start_runner(self._place)
         except OSError as error:

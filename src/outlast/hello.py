@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from outlast.errors import OutlastError
 from outlast.place import Address
+from outlast.program import file_to_run
 from outlast.settings import Settings
 from outlast.text import MOST_NAME, in_one_line, one_line
 
@@ -24,8 +24,8 @@ class Environment:
     """Where user code runs: interpreter, folder, import path, variables, and what to import.
 
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
-    the program when it runs as `__main__`, empty otherwise. `flags` are those of the interpreter, such as -O. Kept in
-    memory only, since variables hold secrets.
+    the program where its functions can only be had by running it, else empty. `flags` are those of the interpreter,
+    such as -O. Kept in memory only, since variables hold secrets.
     """
 
     executable: str
@@ -46,7 +46,7 @@ class Environment:
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
         folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
-        return cls(sys.executable, folder, path, variables, app, main_file(), settings, _interpreter_flags())
+        return cls(sys.executable, folder, path, variables, app, file_to_run(), settings, _interpreter_flags())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +99,3 @@ def _interpreter_flags() -> tuple[str, ...]:
     """With which this interpreter was started, as far as others can be started with them, as multiprocessing does."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return tuple(flags)
-
-
-def main_file() -> str:
-    """The file of `__main__` where it is a program whose functions other processes may need; else empty.
-
-    `python -m package.module` has an importable name and needs no such file.
-    """
-    main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    if main is None or file is None or getattr(main, "__spec__", None) is not None:
-        return ""
-    return str(Path(file).absolute()) if file.endswith(".py") else ""
