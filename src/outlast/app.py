@@ -28,6 +28,9 @@ from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
 from outlast.liveness import Liveness
+from outlast.logs.example import told_format
+from outlast.logs.server import begin_server_log
+from outlast.logs.setup import told_setup
 from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
@@ -154,6 +157,7 @@ class Outlast:
 
     def begin_watch(self) -> None:
         """Watch the running event loop, if that has not begun: an app that is mounted has no lifespan."""
+        begin_server_log()
         self._watch.begin()
         self.functions.begin()
 
@@ -173,6 +177,7 @@ class Outlast:
             await send(message)
 
         self.ask_server()
+        begin_server_log()
         self._watch.begin()
         await app(scope, receive, watched)
 
@@ -274,7 +279,8 @@ class Outlast:
         name = self._app_name or app_in_modules(self._app())
         if not name:
             log.warning("%s", events.no_app_found())
-        environment = Environment.here(name, self.settings)
+        here = Environment.here(name, self.settings)
+        environment = replace(here, logging=told_setup(), lines=told_format())
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())
 
 

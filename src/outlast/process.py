@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from outlast.app import Outlast
     from outlast.request.boxed import BoxedTask
 
+MAIN_NAME = "__outlast_main__"
+"""What a program that runs as `__main__` in its web worker is called in a task process."""
+
 Mode = Literal["", "inline", "manual", "real"]
 
 

@@ -53,6 +53,7 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
+        code = ImportedCode()
     watch = _settle_in(start)
 
     def give_up(why: str) -> None:
@@ -65,7 +66,7 @@ def main(
     loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
-        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
+        _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
     outbox.close()
 
 
@@ -103,6 +104,7 @@ async def _live(
         app = code.load(environment)
         lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
         await lifespan.__aenter__()
+        code.logging.finish()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         outbox.send({"type": "broken", "why": why_broken(error, environment)})
         watch.close()

@@ -23,12 +23,12 @@ from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
-from outlast.runner.output import Output
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
 from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
+from outlast.runner.voice import Voice
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
 from outlast.tasks import Claimed, State
@@ -48,9 +48,9 @@ LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, output: Output, standing: Environment | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Environment | None = None) -> None:
         self._place = place
-        self._output = output
+        self._voice = voice
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
@@ -338,6 +338,7 @@ class Runner:
             close(outputs)
         elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
+            self._voice.follow(hello.environment.lines)
             self._write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, _as_outputs(outputs))
         else:
@@ -354,7 +355,7 @@ class Runner:
         os.dup2(descriptor, 2)
         if isinstance(output, str):
             os.close(descriptor)
-        self._output.move()
+        self._voice.move()
         return True
 
     def _enter_child(self, pid: int) -> int:
