@@ -169,7 +169,7 @@ class Runner:
             self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
         if self._stay is not Stay.LINGER:
             self._is_mute = False
-        elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
+        elif not (self._is_mute or self._voice.is_waiting or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = self._write_to(os.devnull)
 
     def _situation(self, now: float) -> Situation:

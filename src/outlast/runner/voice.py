@@ -24,9 +24,14 @@ class Voice(logging.StreamHandler[Output]):
         self._held: list[logging.LogRecord] = []
         self._until = time.monotonic() + PATIENCE if is_told else 0.0
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it may be told any moment."""
+        return time.monotonic() < self._until
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write it, if it is known how."""
-        if time.monotonic() < self._until and len(self._held) < MOST_HELD:
+        if self.is_waiting and len(self._held) < MOST_HELD:
             self._held.append(record)
         else:
             self._write_held()
