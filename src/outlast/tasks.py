@@ -24,6 +24,7 @@ class State(IntEnum):
     FAILED = 4
     CANCELLED = 5
     DROPPED = 6  # will not run, and the journal says why
+    PARKED = 7  # the code that is here does not know it: it waits for other code
 
     @property
     def label(self) -> str:
@@ -42,6 +43,7 @@ class End(StrEnum):
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
     SNOOZED = "snoozed"
+    PARKED = "parked"
 
 
 class Lane(StrEnum):
@@ -56,15 +58,19 @@ class Lane(StrEnum):
 MOVES: Mapping[State, frozenset[State]] = {
     State.HELD: frozenset({State.WAITING, State.RUNNING, State.CANCELLED, State.DROPPED}),
     State.WAITING: frozenset({State.RUNNING, State.CANCELLED}),
-    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
-    State.DONE: frozenset(),
+    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED, State.PARKED}),
+    State.DONE: frozenset({State.WAITING}),
     State.FAILED: frozenset({State.WAITING}),
-    State.CANCELLED: frozenset(),
-    State.DROPPED: frozenset(),
+    State.CANCELLED: frozenset({State.WAITING}),
+    State.DROPPED: frozenset({State.WAITING}),
+    State.PARKED: frozenset({State.WAITING, State.CANCELLED}),
 }
-"""From each state, the states a task may go to. Every move in every engine is guarded by this table."""
+"""From each state, the states a task may go to. Every move in every engine is guarded by this table.
 
-UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING})
+One that has ended goes back to `waiting` only when somebody asks for it.
+"""
+
+UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING, State.PARKED})
 FINISHED = frozenset(State) - UNFINISHED
 
 
@@ -96,7 +102,8 @@ class NewTask:
     `arguments` is JSON text, or None for a task that cannot travel (lane `inline`). With `terms.company` it runs in
     lane `alone`; `lane` then says how its function is called. `code` is a hash of its function's code: what was
     learned about other code does not hold. `follows` is the id of the task that has to end for good before this one
-    starts. `origin` says who asked, for example `GET /orders`. Times are seconds since the epoch.
+    starts. `origin` says who asked, for example `GET /orders`. `context` has the values of the request's context
+    variables as JSON, None for none. Times are seconds since the epoch.
     """
 
     id: int
@@ -109,6 +116,7 @@ class NewTask:
     follows: int | None = None
     terms: Terms = NO_TERMS
     code: str = ""
+    context: str | None = None
 
 
 def renumbered(task: NewTask, new: Mapping[int, int]) -> NewTask:
@@ -123,7 +131,7 @@ class Claimed:
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
     down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was claimed behind another
-    has not `begun`: it `follows` that task, which has to end for good before.
+    has not `begun`: it `follows` that task, which has to end for good before. `context` is that of the task.
     """
 
     id: int
@@ -137,6 +145,12 @@ class Claimed:
     memory: int | None = None
     follows: int | None = None
     begun: bool = True
+    context: str | None = None
+
+    @property
+    def size(self) -> int:
+        """How much text is handed over with it, in characters."""
+        return len(self.arguments) + len(self.context or "")
 
 
 @dataclass(frozen=True, slots=True)

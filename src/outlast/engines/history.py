@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,24 @@ from outlast.tasks import State, id_range, number_of, shown
 from outlast.text import LONGEST_PATH, MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, in_one_line, json_line, one_line
 
 NAMES = (
-    "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"
+    "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, "
+    "reason, context"
 )
 RESERVED = "(state = 2 AND started_at IS NULL)"
 """What a runner has claimed behind another task, which has not ended: to people it waits as any other."""
 
 STATE = f"state - {RESERVED}"
 COLUMNS = (
-    f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, ended_at, "
-    "substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
-    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1)"
+    f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, "
+    "iif(state = 7, NULL, ended_at), substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
+    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(context AS BLOB), 1, ?1)"
 )
 """Text as bytes, at most ?1 of each: a row whose text is none hides no other, one of megabytes costs no more."""
 
 MOST_IN_LIST = 8_192  # bytes of a text, where there may be many
 MOST_IN_TASK = 4 << 20  # of one, more than outlast stores
 MOST_EVENTS = 500  # of one task, the newest
-WITH_INCIDENTS = 2  # the version that brought them
+WITH_INCIDENTS, WITH_CONTEXT = 2, 4  # the versions that brought them
 
 _IN_SHORT = """id, CAST(kind AS BLOB), CAST(cause AS BLOB), CAST(process AS BLOB), pid, CAST(machine AS BLOB), first_at,
     last_at, times, seconds, CAST(culprit AS BLOB), CAST(sentence AS BLOB), x'', x''"""
@@ -49,6 +50,9 @@ _WITH_TASK = (
 _EVENTS = """
 SELECT at, CAST(kind AS BLOB), attempt, substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(traceback AS BLOB), 1, ?4)
 FROM event WHERE task = ?2 ORDER BY seq DESC LIMIT ?3"""
+_PARKED = """
+SELECT substr(CAST(function AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), count(*) FROM task
+WHERE state > 2 AND state = 7 GROUP BY function, reason ORDER BY count(*) DESC LIMIT 200"""
 _NEWEST_FIRST = "ORDER BY last_at DESC, id DESC LIMIT ?"
 
 
@@ -67,6 +71,7 @@ class Event:
 class Record:
     """A task as the journal has it. Times are seconds since the epoch, None when not yet.
 
+    context: the values of its request's context variables, as JSON; empty for none.
     blocked: for how many seconds its function has blocked an event loop at most, so that it runs alone; 0 if not.
     """
 
@@ -83,6 +88,7 @@ class Record:
     arguments: str
     origin: str
     reason: str
+    context: str
     events: tuple[Event, ...] = ()
     blocked: float = 0.0
 
@@ -111,7 +117,7 @@ class Summary:
     """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there.
 
     blockers: the functions that run alone since they have blocked an event loop, and for how long at most (s).
-    incidents: those of the last day.
+    incidents: those of the last day. parked: by function, how many the code does not know, and why, of the most.
     """
 
     counts: dict[str, int]
@@ -119,6 +125,7 @@ class Summary:
     processes: tuple[Presence, ...]
     blockers: dict[str, float]
     incidents: IncidentCounts = IncidentCounts()
+    parked: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class History:
@@ -137,17 +144,24 @@ class History:
             raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
         self.path = path
         self._has_incidents = version >= WITH_INCIDENTS
+        self._columns = COLUMNS if version >= WITH_CONTEXT else COLUMNS.replace("CAST(context AS BLOB)", "NULL")
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
         wanted = json.dumps([int(state) for state in states or State])
         which = f"{STATE} IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"  # noqa: S608
-        query = f"SELECT {COLUMNS} FROM task WHERE {which}"  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE {which}"  # noqa: S608
         return [_record(row) for row in self._rows(query, (MOST_IN_LIST, wanted, name, limit))]
+
+    def ids(self, states: Sequence[State], name: str = "") -> list[int]:
+        """The numbers of all tasks of these states with `name` in their function's path, the oldest first."""
+        wanted = json.dumps([int(state) for state in states])
+        which = f"{STATE} IN (SELECT value FROM json_each(?)) AND instr(function, ?)"  # noqa: S608
+        return [int(one) for (one,) in self._rows(f"SELECT id FROM task WHERE {which} ORDER BY id", (wanted, name))]  # noqa: S608
 
     def tasks_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """Those of these tasks (whole ids) that are in the journal, by id."""
-        query = f"SELECT {COLUMNS} FROM task WHERE id IN (SELECT value FROM json_each(?2))"  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE id IN (SELECT value FROM json_each(?2))"  # noqa: S608
         rows = self._rows(query, (MOST_IN_LIST, json.dumps([number_of(one) for one in ids])))
         return {record.id: record for record in map(_record, rows)}
 
@@ -157,7 +171,8 @@ class History:
             low, high = id_range(prefix)
         except ValueError as error:
             raise TaskNotFound(str(error)) from None
-        rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2", (MOST_IN_TASK, low, high))  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2"  # noqa: S608
+        rows = self._rows(query, (MOST_IN_TASK, low, high))
         if not rows:
             raise TaskNotFound(f"no task {prefix!r} in {self.path}")
         if len(rows) > 1:
@@ -174,7 +189,8 @@ class History:
             "SELECT id, CAST(kind AS BLOB), pid, started_at FROM process WHERE left_at IS NULL ORDER BY id"
         )
         age = None if oldest is None else max(0.0, now - oldest)
-        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), self._counted(now - DAY))
+        counted, parked = self._counted(now - DAY), self._parked()
+        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), counted, parked)
 
     def incidents(self, limit: int = 20) -> list[IncidentRecord]:
         """What happened to processes, the newest first, without stacks and what was in them."""
@@ -210,6 +226,14 @@ class History:
         rows = self._rows("SELECT CAST(path AS BLOB), seconds FROM function ORDER BY path")
         return {one_line(as_text(path), LONGEST_PATH): seconds for path, seconds in rows}
 
+    def _parked(self) -> dict[str, tuple[int, str]]:
+        found: dict[str, tuple[int, str]] = {}
+        for function, reason, count in self._rows(_PARKED, (MOST_IN_LIST,)):
+            name = one_line(as_text(function), LONGEST_PATH)
+            before, largest = found.get(name, (0, one_line(as_text(reason), MOST_REASON)))
+            found[name] = before + count, largest
+        return found
+
     def _events(self, task: int) -> tuple[Event, ...]:
         rows = self._rows(_EVENTS, (MOST_IN_LIST, task, MOST_EVENTS, 4 * MOST_TRACEBACK))
         return tuple(
@@ -240,6 +264,7 @@ def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
         "arguments": json_line(as_text(values["arguments"]), MOST_IN_TASK),
         "origin": one_line(as_text(values["origin"]), MOST_NAME),
         "reason": clean(as_text(values["reason"]), MOST_REASON),
+        "context": json_line(as_text(values["context"]), MOST_IN_TASK),
     }
     return Record(**values, events=events)
 

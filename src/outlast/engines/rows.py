@@ -29,7 +29,7 @@ def new_rows(tasks: Iterable[NewTask], owner: int) -> Iterator[list[Row]]:
             yield rows
             rows, size = [], 0
         rows.append(_new_row(task, owner))
-        size += len(task.arguments or "")
+        size += len(task.arguments or "") + len(task.context or "")
     yield rows
 
 
@@ -48,6 +48,7 @@ def _new_row(task: NewTask, owner: int) -> Row:
         task.code,
         task.terms.timeout,
         task.terms.memory,
+        task.context and as_it_is(task.context),
     )
 
 
@@ -55,12 +56,13 @@ def adopted_row(one: Claimed, owner: int, now: float) -> Row:
     """Of an attempt whose task the journal does not know."""
     what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
     times = (TaskIds.made_at(one.id), now if one.begun else None)
-    return (*what, one.follows, *times, as_it_is(one.function), as_it_is(one.arguments))
+    texts = (one.function, one.arguments, one.context)
+    return (*what, one.follows, *times, *(text and as_it_is(text) for text in texts))
 
 
 def settle_row(one: Settlement, now: float) -> Row:
     """Of the end of an attempt."""
-    ended_at = None if one.state is State.WAITING else now
+    ended_at = None if one.state is State.WAITING else now  # of one that is parked: since when
     crashed = one.end is End.CRASHED
     return (int(one.state), ended_at, crashed, sentence(one.reason), one.id, one.attempt, one.company, one.cuts)
 
@@ -74,11 +76,11 @@ def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -
 
 def claimed(row: Sequence[Any]) -> Claimed:
     """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun = row
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun, context = row
     lane = Lane(calling.decode())
     text = "" if arguments is None else arguments.decode()
     known = (task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory, follows)
-    return Claimed(*known, begun=bool(begun))
+    return Claimed(*known, begun=bool(begun), context=context and context.decode())
 
 
 def sentence(text: str | None) -> str | None:
@@ -108,5 +110,5 @@ def drawn_id(newest: int) -> int:
 
 def room_after(taken: Sequence[Claimed], limit: int) -> int:
     """How many more may be claimed, if they are as large as those before."""
-    size = sum(len(one.arguments) for one in taken)
+    size = sum(one.size for one in taken)
     return min(limit - len(taken), (CLAIM_BYTES - size) * len(taken) // max(1, size))

@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from outlast import events, hindrances
+from outlast import endings, events
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
-from outlast.runner import limits
+from outlast.runner import ends, limits
 from outlast.runner.channel import close
-from outlast.runner.child_deaths import how_it_ended, verdicts
-from outlast.runner.children import Child, Generation, ended_by_itself
-from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
+from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_ended
+from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
+from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
@@ -167,7 +167,7 @@ class Pool:
     def hand_over(self, claims: Collection[Claimed], now: float) -> None:
         """Give each attempt to the child that has most room for it, those behind others when these have ended."""
         for attempt in self.queue.line_up(claims):
-            self._end(attempt, Unbegun(events.BEFORE_IS_GONE))
+            self._end(attempt, Unbegun(endings.BEFORE_IS_GONE))
         self._pass_on(now)
 
     def _pass_on(self, now: float) -> None:
@@ -195,7 +195,7 @@ class Pool:
             self.queue.move_up(attempt.id)
             return
         for one in self.queue.take_all_behind(attempt.id):
-            self._ended(one, Unbegun(events.before_runs_again(attempt.id)))
+            self._ended(one, Unbegun(endings.before_runs_again(attempt.id)))
 
     def set_apart(self, company: Sequence[Claimed], now: float) -> None:
         """Give attempts a process with nothing else in it."""
@@ -241,16 +241,24 @@ class Pool:
     def _ready(self, role: Role, now: float) -> list[Child]:
         return [child for child in self.children if child.accepts(role, now)]
 
+    def let_go(self, why: str) -> None:
+        """Let all leave, and first what runs in them: it is cut, and nobody is to blame."""
+        given = self.queue.take_ready()
+        for attempt in given:
+            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+        ends.tell_cut([one for one in given if one.begun], why)
+        self._let_go(self.children, why)
+
     def end_all(self, why: str) -> None:
-        """Kill every child; what runs in them is cut and nobody is to blame."""
+        """The same at once."""
         self._starter.end()
+        self.let_go(why)
         for child in list(self.children):
-            for attempt in child.give_up(list(child.attempts), time.monotonic()):
-                self._end(attempt, Cut(why))
             child.end(why)
             self._over(child)
-        for attempt in self.queue.take_ready():
-            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+
+    def _let_go(self, children: Iterable[Child], why: str) -> None:
+        ends.tell_cut([one for child in children for one in child.leave(why, time.monotonic())], why)
 
     def _start(self, generation: Generation, now: float) -> None:
         try:
@@ -275,15 +283,8 @@ class Pool:
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
             child.drain()
-        newest = self._generation.number if self._generation else None
-        for child in self.children:
-            if newest is not None and child.generation.number < newest - OLD_GENERATIONS:
-                self._cut(child, "its code has been replaced several times")
-
-    def _cut(self, child: Child, why: str) -> None:
-        for attempt in child.give_up(list(child.attempts), time.monotonic()):
-            self._end(attempt, Cut(why))
-        child.end(why)
+        oldest = self._generation.number - OLD_GENERATIONS if self._generation else 0
+        self._let_go([one for one in self.children if one.generation.number < oldest], endings.CODE_REPLACED)
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
         """One shared process and the spares stay however long they are idle."""
@@ -298,8 +299,11 @@ class Pool:
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
-            case "cut":
-                self._cut_there(child, int(message["task"]), one_line(message["why"], MOST_REASON))
+            case "cut" | "back" | "unknown":
+                self._over_there(child, message)
+            case "known":
+                for group in child.news_of(message["tasks"]):
+                    self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
             case "ready":
@@ -313,16 +317,8 @@ class Pool:
             case "stale":
                 self._starter.new_code()
                 child.drain()
-            case "back":
-                self._given_back(child, int(message["task"]), str(message["why"]))
             case "wake":
                 self._woken()
-
-    def _given_back(self, child: Child, task: int, why: str) -> None:
-        """It could not begin an attempt, and may be able to in a while."""
-        child.rests_until = child.heard_at + REST
-        for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -332,11 +328,13 @@ class Pool:
             self._end(attempt, ended_by_itself(*reports[attempt.id], stops.get(attempt.id)))
         self._pass_on(child.heard_at)
 
-    def _cut_there(self, child: Child, task: int, why: str) -> None:
-        """An attempt was ended in its process by what is neither its own nor was ordered."""
+    def _over_there(self, child: Child, message: Message) -> None:
+        """An attempt has ended, or could not begin, by what is neither its own nor was ordered."""
+        task, happening = int(message["task"]), not_its_own(child.pid, message)
+        child.rests_until = child.heard_at + REST if message["type"] == "back" else child.rests_until
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
+            self._end(attempt, stop.heeded() if stop else happening)
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
@@ -362,7 +360,7 @@ class Pool:
         """From now on that function runs apart, also where it is next in a line."""
         self._ledger.learn(found)
         for attempt in self.queue.take_behind(lambda one: one.function == found.function):
-            self._ended(attempt, Unbegun(events.BLOCKS_THE_LOOP))
+            self._ended(attempt, Unbegun(endings.BLOCKS_THE_LOOP))
 
     def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
         if child.role is Role.SHARED:
@@ -387,13 +385,12 @@ class Pool:
         how = how_it_ended(child, remains, status, by_oom=by_oom)
         self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
-        meanings = verdicts(child, attempts, how, remains.crash)
+        meanings = verdicts(child, attempts, how, status, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}")
-        elif attempts or status:
+        elif (attempts or status) and not is_planned(child, status):
             fates = {task: fate_of(happening) for task, happening in meanings.items()}
-            by_us = child.ended_because if status == -signal.SIGKILL else ""
-            seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
+            seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._end(attempt, meanings[attempt.id])
