@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 from outlast import events
 from outlast.callables import callables_among
 from outlast.connection import Connection
+from outlast.context.variables import Carry
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
@@ -32,6 +34,7 @@ from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.handle import Handle
+from outlast.request.luggage import Luggage
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
@@ -53,12 +56,15 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None, asked: Settings | None = None) -> None:
-        """`asked`: the settings before tests have put theirs in place of some."""
+    def __init__(
+        self, settings: Settings, app: object = None, asked: Settings | None = None, carry: Carry = True
+    ) -> None:
+        """`asked`: the settings before tests have put theirs in place of some. `carry` as of `install`."""
         self._asked = asked or settings
+        self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
-        self.functions = Functions()
+        self.functions = Functions(carry)
         self._app = weakref.ref(app) if app is not None else lambda: None
         self._use(settings)
         forget = weakref.WeakMethod(self._forget)
@@ -244,6 +250,9 @@ class Outlast:
             raise NotStorable(described.inline_reason)
         for one in (function, *passed):
             self.functions.presume(one)
+        luggage = Luggage(self.functions, self._before).judge(described.path, [function, *passed], copy_context())
+        if luggage.reason_to_stay:
+            raise NotStorable(luggage.reason_to_stay)
         return NewTask(
             id=self.ids.next(),
             function=described.path,
@@ -254,6 +263,7 @@ class Outlast:
             origin=_caller(),
             terms=described.terms,
             code=described.code,
+            context=luggage.text,
         )
 
     def _enter(self, journal: Journal, known: int) -> int:
@@ -292,11 +302,17 @@ class Outlast:
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())
 
 
-def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
+def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenSettings]) -> Outlast:
     """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
 
-    `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
-    same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
+    carry: which context variables come along with tasks. True: all whose values can travel of those that the modules
+        of the project and of libraries hold; False: none. A dict says it of single ones, by variable, by path
+        (`module:name`), or by module or package: `{tenant: True, session: False, "some_library": False}`. True also
+        adds a variable that no module holds under a name, and warns whenever its value cannot travel.
+    settings: those of `outlast.settings.Settings`, for example `url` and `runner`.
+
+    Installing twice is the same as once. Raises SettingsError for a setting that is not known, and for other settings
+    the second time.
     """
     from outlast.request import hook
     from outlast.request.entrance import with_doorway
@@ -306,12 +322,13 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
         known.refuse_other(settings)
         return known
     loaded = Settings.load(**settings)
-    outlast = Outlast(replace(loaded, **this.overrides), app, asked=loaded)
+    outlast = Outlast(replace(loaded, **this.overrides), app, asked=loaded, carry=carry)
+    this.carry.update(carry if isinstance(carry, Mapping) else {})
     app.state.outlast = outlast
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast, app.router)  # type: ignore[method-assign]
     return outlast
 
 

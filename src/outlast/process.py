@@ -29,6 +29,7 @@ class ThisProcess:
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
     collected: the tasks that mode `manual` has kept for the test, in order.
     overrides: settings that a test puts in place of those of the apps, by name.
+    carry: what the apps of this process have said of context variables.
     """
 
     child_id: int = 0
@@ -37,6 +38,7 @@ class ThisProcess:
     mode: Mode = ""
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    carry: dict[Any, bool] = field(default_factory=dict)
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
 
 

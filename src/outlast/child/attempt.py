@@ -171,7 +171,8 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    function, codec = functions.find(given.attempt.function)
+    function, codec = functions.find(given.attempt.function)  # its module may be the one that holds a variable
+    functions.contexts.put_on(given.context)
     args, kwargs = codec.decode(given.arguments)
     return function, args, kwargs
 

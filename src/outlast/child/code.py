@@ -8,10 +8,12 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from outlast.child.contexts import Contexts
 from outlast.encoding import Codec
 from outlast.errors import TargetNotFound
 from outlast.functions import code_hash
@@ -23,6 +25,9 @@ MAIN_NAME = "__outlast_main__"
 
 class ImportedCode:
     """What this process has imported since it started."""
+
+    context: Context
+    """As it was left by the import."""
 
     def __init__(self) -> None:
         self._started_at = time.time_ns()
@@ -40,6 +45,7 @@ class ImportedCode:
         if environment.main:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
+        self.context = copy_context()
         self.has_changed()
         self._is_loaded = True
         return self._app
@@ -54,9 +60,10 @@ class ImportedCode:
 
 
 class FoundFunctions:
-    """The functions of tasks, found by their paths; what belongs to them is built once."""
+    """The functions of tasks, found by their paths, and their `contexts`; what belongs to them is built once."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
         self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
 
     def find(self, path: str) -> tuple[Callable[..., Any], Codec]:

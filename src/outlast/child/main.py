@@ -16,6 +16,7 @@ from typing import Any
 from outlast import process
 from outlast.child import sentences
 from outlast.child.code import ImportedCode
+from outlast.child.contexts import Contexts
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
@@ -107,7 +108,7 @@ async def _live(
         outbox.send({"type": "broken", "why": why_broken(error, environment)})
         watch.close()
         return
-    lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights, Contexts(code.context))
     loop.keep(lanes)
     child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again

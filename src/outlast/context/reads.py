@@ -18,7 +18,7 @@ from outlast.text import is_a, module_of_class
 class Reads:
     """The variables, each with a place where that is, and the packages of which something is used."""
 
-    variables: Mapping[ContextVar[Any], str] = field(default_factory=dict)
+    variables: Mapping[ContextVar[Any] | None, str] = field(default_factory=dict)
     packages: frozenset[str] = frozenset()
 
 
@@ -27,7 +27,7 @@ NOTHING_READ = Reads()
 
 def reads_of(function: Callable[..., Any], sources: Sources) -> Reads:
     """What a call of `function` reads, in it and in those of the project that it calls."""
-    variables: dict[ContextVar[Any], str] = {}
+    variables: dict[ContextVar[Any] | None, str] = {}
     packages: set[str] = set()
     for body in bodies_of(function, sources):
         for use in body.uses():

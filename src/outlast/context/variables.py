@@ -113,7 +113,9 @@ class Variables:
         """As `carry` says of the variable, its path, or the module or package that has it; the narrowest counts."""
         module = found.path.partition(":")[0]
         packages = [module.rsplit(".", count)[0] for count in range(module.count(".") + 1)]
-        names = [*filter(None, [found.variable]), found.path, *packages]
+        names: list[ContextVar[Any] | str] = [found.path, *packages]
+        if found.variable is not None:
+            names.insert(0, found.variable)
         return next((self._wanted[one] for one in names if one in self._wanted), True)
 
 
@@ -132,9 +134,8 @@ def _held(module: ModuleType, *, look_inside: bool) -> Iterator[tuple[str, Conte
         if is_a(value, ContextVar):
             yield name, value, module
         elif look_inside and not is_a(value, _PLAIN) and _is_of(value, module):
-            for inner, one in _members(value):
-                if is_a(one, ContextVar):
-                    yield f"{name}.{inner}", one, value
+            inside = [(inner, one) for inner, one in _members(value) if is_a(one, ContextVar)]
+            yield from ((f"{name}.{inner}", one, value) for inner, one in inside)
 
 
 def _is_of(value: object, module: ModuleType) -> bool:
