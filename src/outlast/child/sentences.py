@@ -6,10 +6,33 @@ from outlast import events
 from outlast.tasks import shown
 from outlast.text import MOST_NAME, one_line
 
+GUARD = "`if not outlast.in_task_process():`"
+
 
 def failed(task: str, function: str, attempt: int) -> str:
     """An attempt has raised; `task` is its id as people see it."""
     return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
+
+
+NO_REASON = "an error that it does not name"
+
+
+def import_broke(app: str, what: str, where: str) -> str:
+    """Why a task process cannot start: its app cannot be imported."""
+    return f"{f'importing {app}' if app else 'starting'} raised {what}{where and f' ({where})'}"
+
+
+def lifespan_broke(lifespan: str, what: str, where: str) -> str:
+    """Why a task process cannot start: it cannot do what a web worker has done at its start."""
+    return (
+        f"the lifespan of {lifespan} raised {what}{where and f' ({where})'}. If that is for the web server alone, "
+        f"guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def not_found(function: str, error: str) -> str:
+    """Why the code does not know a task."""
+    return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
 
 
 def loop_is_shared(what: str) -> str:
@@ -34,7 +57,7 @@ def swept(pid: int, task: int, function: str) -> str:
     """Code has cancelled what is not its own."""
     return (
         f"{_whose(task, function)} cancels what others do on the event loop of task process {pid}: those it has hit "
-        "run again, unpaid, and the process takes no more work"
+        "run again, which is not counted against them, and the process takes no more work"
     )
 
 
