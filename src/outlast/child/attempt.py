@@ -174,9 +174,7 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    call = functions.prepared(
-        given.attempt.function, given.arguments
-    )  # its module may be the one that holds a variable
+    call = functions.prepared(given.attempt.function, given.arguments)
     functions.contexts.put_on(given.context)
     return call
 

@@ -89,10 +89,10 @@ class Variables:
     def look(self) -> None:
         """Look at the modules that were imported since the last time. From any thread."""
         for name, module in list(sys.modules.items()):
-            if is_a(module, ModuleType) and self._sizes.get(name) != len(vars(module)) and _may_hold(name):
+            if is_a(module, ModuleType) and self._sizes.get(name) != (size := len(vars(module))) and _may_hold(name):
                 self._sources.rest()
-                self._sizes[name] = len(vars(module))
                 self._look_at(module)
+                self._sizes[name] = size  # last: another thread that looks meanwhile has to find it all
 
     def _look_at(self, module: ModuleType) -> None:
         is_own = self._sources.is_own_module(module)
