@@ -19,7 +19,8 @@ class Contexts:
 
     def __init__(self, ground: Context) -> None:
         self._ground = ground
-        self._carrier = Carrier(Sources(), this.carry)
+        carry = {key: said for outlast in this.installed for key, said in outlast.carry.items()}
+        self._carrier = Carrier(Sources(), carry)
         self._said: set[str] = set()
 
     def new(self) -> Context:
