@@ -21,7 +21,8 @@ def stall(process: str, pid: int, seen: Stall) -> str:
     call = seen.site.call if seen.site is not None else ""
     by = by_whom(seen.culprit, call, seen.flight)
     tense = "was" if seen.is_over else "has been"
-    what = _STALLS[seen.cause].format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
+    words = _STALLS[seen.cause] if seen.is_over or seen.cause is not Cause.STARVED else _STARVES
+    what = words.format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
     then = " and is free again" if seen.is_over else f": {_meanwhile(process)}"
     return one_line(f"the event loop of {process} {pid} {tense} {what}{then}", MOST_REASON)
 
@@ -35,6 +36,9 @@ _STALLS = {
     Cause.SATURATED: "busy {seconds} with many short steps, none of which is to blame alone",
     Cause.STARVED: "silent {seconds}, since the machine had no processor for it (starved, not blocked)",
 }
+
+_STARVES = "silent {seconds}, most of it since the machine had no processor for it"
+"""As long as it goes on: in the end it may have been blocked all the same."""
 
 
 def repeated(sentence: str, times: int) -> str:
