@@ -74,7 +74,7 @@ def not_begun(why: str) -> str:
 
 def before_runs_again(task: int) -> str:
     """Why what follows that task does not begin."""
-    return f"task {shown(task)}, which it follows, runs again"
+    return f"task {shown(task)}, which it follows, waits again"
 
 
 BLOCKS_THE_LOOP = "its function, or that of one before it, was seen to block an event loop"

@@ -59,6 +59,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """The code of its process does not know the task: no such function, or other parameters. Nothing of it has run."""
+
+    why: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unbegun:
     """The attempt was claimed and has not begun, and now it will not."""
 
@@ -108,7 +116,7 @@ class WentDown:
     why: str
 
 
-Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unbegun | Stopped | Stuck | WentDown
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unknown | Unbegun | Stopped | Stuck | WentDown
 ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
 MOST_CUTS = 5  # and that many times are enough
 
@@ -129,6 +137,8 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _again(attempt, endings.beside(pid, how))
         case Cut(why):
             settled = _again(attempt, endings.interrupted(why))
+        case Unknown(why, traceback):
+            settled = Settlement(attempt.id, attempt.attempt, End.PARKED, State.PARKED, why, traceback)
         case Unbegun(why):
             settled = _again(attempt, endings.not_begun(why))
         case Stopped():

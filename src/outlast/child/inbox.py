@@ -44,6 +44,8 @@ class Inbox:
                 match message.get("type"):
                     case "run":
                         lanes.take(attempts_in(message))
+                    case "know":
+                        lanes.look(attempts_in(message))
                     case "stop":
                         lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():

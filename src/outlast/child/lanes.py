@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from outlast import orders
@@ -76,6 +77,16 @@ class Lanes:
             if self._queued.pop(given.token, None) is not None:
                 self._in_threads.pop(given.id, None)
                 self._outbox.send({"type": "back", "task": given.id, "why": in_one_line(error)})
+
+    def look(self, tasks: list[list[Any]]) -> None:
+        """Say of tasks that no code knew whether this one does. Beside what runs: it may have to import."""
+        given = [Assignment.read(task) for task in tasks]
+        with suppress(RuntimeError):  # no thread can be started: it is asked again
+            self._threads.submit(contextvars.Context().run, self._look, given)
+
+    def _look(self, given: list[Assignment]) -> None:
+        known = [[one.id, self._functions.why_unknown(one.attempt.function, one.arguments)] for one in given]
+        self._outbox.send({"type": "known", "tasks": known})
 
     def stop(self, task: int) -> None:
         """Tell an attempt to end: a coroutine is cancelled, a thread finds out when it asks `outlast.current()`."""

@@ -12,6 +12,11 @@ def failed(task: str, function: str, attempt: int) -> str:
     return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
 
 
+def not_found(function: str, error: str) -> str:
+    """Why the code does not know a task."""
+    return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
+
+
 def loop_is_shared(what: str) -> str:
     """Why a task cannot do that to its event loop."""
     return f"a task cannot call {what}() of its event loop: other tasks run on it. Return, or raise an exception"

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from outlast import hindrances
-from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Retry, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
@@ -317,7 +317,9 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
     if incidents := [one.incident for one in changes if isinstance(one, Note)]:
         journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
-    return journal.cancel(cancels, now) if cancels else {}
+    retries = [one.id for one in changes if isinstance(one, Retry)]
+    cancelled = journal.cancel(cancels, now) if cancels else {}
+    return cancelled | (journal.retry(retries, now) if retries else {})
 
 
 def _task_of(change: Change) -> int:
@@ -349,4 +351,6 @@ def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
 
 
 def _makes_ready(change: Change) -> bool:
-    return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
+    return isinstance(change, Release | Settle | Retry) or (
+        isinstance(change, Add) and change.task.state is State.WAITING
+    )

@@ -9,22 +9,25 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from outlast import endings
+from outlast import endings, hindrances
+from outlast.engines.contract import Parked
+from outlast.frames import Message
 from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
 from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
-from outlast.outcome import Happening, Raised, Returned, Stopped, Why
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Unknown, Why
 from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
 REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
@@ -118,6 +121,8 @@ class Child:
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
+    asked: dict[int, Parked] = field(default_factory=dict)  # whether it knows them, by the id of their example
+    asked_at: float = 0.0  # seconds since the epoch
     channel: Channel = field(init=False)
 
     @property
@@ -193,6 +198,19 @@ class Child:
         give(self.orders, (task, self.attempts[task].attempt))
         os.kill(self.pid, SIGNAL)
 
+    def ask(self, groups: Sequence[Parked], now: float) -> None:
+        """Ask whether its code knows what other code did not."""
+        self.asked, self.asked_at = {one.example.id: one for one in groups}, now
+        if groups:
+            all(list(map(self.channel.send_packed, packed_attempts([one.example for one in groups], "know"))))
+
+    def news_of(self, answers: Iterable[Sequence[Any]]) -> Iterator[Parked]:
+        """The groups of which it answers something else than what keeps them; each answer is [id, reason or ""]."""
+        for task, why in answers:
+            group = self.asked.pop(int(task), None)
+            if group is not None and one_line(why, MOST_REASON) != group.reason:
+                yield group
+
     def drain(self) -> None:
         """Let it finish what it has and leave; one that is not ready yet has nothing."""
         if not self.is_draining:
@@ -253,6 +271,18 @@ def ended_by_itself(reason: str, traceback: str, stop: Stop | None) -> Happening
     if not reason:
         return Returned()
     return stop.heeded(traceback=traceback) if stop else Raised(reason, traceback)
+
+
+def not_its_own(pid: int, message: Message) -> Happening:
+    """What has come over an attempt in process `pid`, which says so: `cut`, given `back`, or `unknown` to its code."""
+    why = one_line(message["why"], MOST_REASON)
+    match message["type"]:
+        case "unknown":
+            return Unknown(why, clean(message["traceback"], MOST_TRACEBACK))
+        case "back":
+            return Cut(hindrances.no_thread_for_it(pid, why))
+        case _:
+            return Cut(why)
 
 
 def kill_group(pid: int) -> None:

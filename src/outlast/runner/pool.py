@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from outlast import endings, events, hindrances
+from outlast import endings, events
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
@@ -20,8 +20,8 @@ from outlast.place import Place
 from outlast.runner import ends, limits
 from outlast.runner.channel import close
 from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_ended
-from outlast.runner.children import Child, Generation, ended_by_itself
-from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
+from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
+from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
@@ -299,8 +299,11 @@ class Pool:
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
-            case "cut":
-                self._cut_there(child, int(message["task"]), one_line(message["why"], MOST_REASON))
+            case "cut" | "back" | "unknown":
+                self._over_there(child, message)
+            case "known":
+                for group in child.news_of(message["tasks"]):
+                    self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
             case "ready":
@@ -314,16 +317,8 @@ class Pool:
             case "stale":
                 self._starter.new_code()
                 child.drain()
-            case "back":
-                self._given_back(child, int(message["task"]), str(message["why"]))
             case "wake":
                 self._woken()
-
-    def _given_back(self, child: Child, task: int, why: str) -> None:
-        """It could not begin an attempt, and may be able to in a while."""
-        child.rests_until = child.heard_at + REST
-        for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -333,11 +328,13 @@ class Pool:
             self._end(attempt, ended_by_itself(*reports[attempt.id], stops.get(attempt.id)))
         self._pass_on(child.heard_at)
 
-    def _cut_there(self, child: Child, task: int, why: str) -> None:
-        """An attempt was ended in its process by what is neither its own nor was ordered."""
+    def _over_there(self, child: Child, message: Message) -> None:
+        """An attempt has ended, or could not begin, by what is neither its own nor was ordered."""
+        task, happening = int(message["task"]), not_its_own(child.pid, message)
+        child.rests_until = child.heard_at + REST if message["type"] == "back" else child.rests_until
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, stop.heeded() if stop else Cut(why))
+            self._end(attempt, stop.heeded() if stop else happening)
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True

@@ -18,12 +18,13 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
 from outlast.runner import ends, ledger, recovery
-from outlast.runner.channel import close
+from outlast.runner.channel import as_outputs, close
 from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
-from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
+from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
 from outlast.runner.output import Output
+from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
 from outlast.runner.refusal import PATIENCE, Refusal
@@ -31,7 +32,7 @@ from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, State
+from outlast.tasks import FINISHED, Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
@@ -106,6 +107,7 @@ class Runner:
         self._webs = Webs(self._place, self._selector, self._greeted, *asked)
         self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
         self._claims = Claims(self._journal, self._pool)
+        self._parking = Parking(self._journal, self._pool)
         if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
             self._webs.close()
             return False
@@ -223,6 +225,7 @@ class Runner:
                 if self._liveness.holder(process) is None:
                     self._ledger.add_once(WebGone(process))
             self._claims.look(now)
+            self._parking.look(now)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
             self._count(now)
         except (StoreFailed, JournalUnusable) as error:
@@ -258,7 +261,7 @@ class Runner:
             with self._journal.transaction():
                 taken_along = self._introduce()
                 ledger.write(page, self._journal)
-                if any(isinstance(one, WebGone) for one in page):  # they leave tasks behind
+                if any(isinstance(one, WebGone | Known) for one in page):  # they leave tasks behind, or find some
                     self._claims.expect()
                 taken = self._claims.take(self._me, now) if self._stay is Stay.SERVE else Taken()
                 self._prune(now)
@@ -316,8 +319,10 @@ class Runner:
         ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
+        elif settlement.state is State.PARKED:
+            self._parking.stir()
         self._claims.expect()
-        return settlement.state is not State.WAITING
+        return settlement.state in FINISHED
 
     def _woken(self) -> None:
         self._claims.expect()
@@ -336,6 +341,7 @@ class Runner:
         One of another outlast needs another runner: leave for it.
         """
         self._deaths.expect(pid)
+        self._parking.stir()
         if hello.environment is None:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals.give()
@@ -344,7 +350,7 @@ class Runner:
         elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
             self._write_to(outputs[-1] if outputs else os.devnull)
-            self._pool.welcome(hello.environment, _as_outputs(outputs))
+            self._pool.welcome(hello.environment, as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
@@ -386,11 +392,3 @@ class Runner:
         except JournalBusy:
             return False
         return True
-
-
-def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
-    """stdout and stderr of a web worker; nowhere, if it has none."""
-    if len(descriptors) == 2:
-        return descriptors[0], descriptors[1]
-    close(descriptors)
-    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
