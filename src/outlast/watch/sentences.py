@@ -125,7 +125,7 @@ def ended_at_start(status: int | None) -> str:
 def left(status: int | None) -> str:
     """By its own will, in a way that lets nobody clean up."""
     code = status if status is not None else "unknown"
-    return f"exited with status {code} without a good-bye: os._exit(), or a server that gave up"
+    return f"exited with status {code} in the middle of its work: something called os._exit()"
 
 
 def not_known() -> str:
@@ -153,7 +153,7 @@ def foreign_boxes(count: int, folder: object) -> str:
 
 def no_box(error: object) -> str:
     """The process runs on without one."""
-    return f"this process keeps no black box, so its death would leave no trace: {error}"
+    return f"this process can keep no black box, a small file that tells later what it died of: {error}"
 
 
 def box_after_all(path: object) -> str:
