@@ -18,7 +18,7 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "threads", "hindrances", "endings", "last_words"),
+        *("incidents", "forks", "threads", "hindrances", "endings", "last_words"),
         *("place", "ownership", "peers", "waits"),
     ],
     "evidence": [
@@ -29,7 +29,7 @@ LAYERS = {
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "resume", "app", "testing"],
+    "app": ["web_watch", "resume", "service", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

@@ -10,13 +10,14 @@ import signal
 import socket
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from outlast.forks import OfOneProcess
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
+from outlast.process import this
 from outlast.threads import OwnThread, started
 from outlast.watch import sentences
 from outlast.watch.beat import Beat
@@ -49,7 +50,7 @@ class Duty:
     is_stopping: Callable[[], bool] = lambda: False
 
 
-class Watch:
+class Watch(OfOneProcess):
     """One per process. `flights` may be used before there is a box, and without one."""
 
     def __init__(self, kind: str) -> None:
@@ -61,14 +62,13 @@ class Watch:
         self._beats = 0
         self._noted: Stall | None = None
         self._beside: tuple[InFlight, ...] = ()  # a loop that stands still
-        self._memory = OwnMemory()
+        self._memory: OwnMemory | None = None
         self._writes_stacks = False
         self._state = State.STARTING
         self._is_closed = threading.Event()
         self._placing = threading.Lock()
         self._placer: OwnThread | None = None
-        forget = weakref.WeakMethod(self._forget)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        this.forks.tell(self)
 
     @property
     def box_path(self) -> Path | None:
@@ -77,6 +77,7 @@ class Watch:
 
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
+        self._memory = self._memory or OwnMemory()
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
             oom_kills=self._memory.read()[1],
@@ -136,19 +137,21 @@ class Watch:
             self._box.enter(state)
 
     def close(self) -> None:
-        """A good-bye: this process ends in order. On the loop, if one is watched."""
-        if self._beat is not None:
-            self._beat.close()
+        """A good-bye: this process ends in order. From any thread."""
+        beat, self._beat = self._beat, None
+        if beat is not None:
+            beat.close()
         with self._placing:
             self._is_closed.set()
             box, self._box = self._box, None
-        if box is None:
-            return
-        self.flights.write_to(None)
-        atexit.unregister(self._leave)
-        self._stop_writing_stacks()
-        self._memory.close()
-        box.close()
+            memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
+        if box is not None:
+            self.flights.write_to(None)
+            atexit.unregister(self._leave)
+            self._stop_writing_stacks()
+            box.close()
 
     # What the beat tells
 
@@ -163,7 +166,8 @@ class Watch:
         self._box.beat_loop()
         self._beats += 1
         if self._beats % MEASURE_EVERY == 0:
-            self._box.measured(*self._memory.read())
+            if self._memory is not None:
+                self._box.measured(*self._memory.read())
             if self._duty.is_stopping():
                 self._box.enter(State.STOPPING)
 
@@ -205,12 +209,15 @@ class Watch:
             self._stop_writing_stacks()
             self._box.close()
 
-    def _forget(self) -> None:
+    def after_fork_in_child(self) -> None:
         """A forked process is not the one that is watched."""
         self.flights.write_to(None)
         self._stop_writing_stacks()
         self._placing, self._is_closed = threading.Lock(), threading.Event()
         box, self._box, self._beat = self._box, None, None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
         if box is not None:
             box.let_go()
 
