@@ -22,7 +22,7 @@ LAYERS = {
         *("place", "ownership", "peers", "waits"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from outlast.request.store import Store
     from outlast.service import Service
 
+MAIN_NAME = "__outlast_main__"
+"""What a program that runs as `__main__` in its web worker is called in a task process."""
+
 Mode = Literal["", "inline", "manual", "real"]
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from outlast import events
 from outlast.connection import Connection
@@ -20,6 +21,9 @@ from outlast.forks import OfOneProcess
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
 from outlast.liveness import Liveness, liveness_here
+from outlast.logs.example import told_format
+from outlast.logs.server import begin_server_log
+from outlast.logs.setup import told_setup
 from outlast.process import this
 from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
@@ -64,6 +68,7 @@ class Service(OfOneProcess):
         """A server is about to start the app, on the running loop."""
         self._has_begun = True
         self.ask_server()
+        begin_server_log()
         self.watch.begin()
 
     def begin(self) -> bool:
@@ -158,5 +163,6 @@ class Service(OfOneProcess):
         name = self._app_name or app_in_modules(self._app())
         if not name:
             log.warning("%s", events.no_app_found())
-        environment = Environment.here(name, self.settings)
+        here = Environment.here(name, self.settings)
+        environment = replace(here, logging=told_setup(), lines=told_format())
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())
