@@ -24,9 +24,11 @@ def app_of_server() -> str:
 
 
 def app_in_modules(app: object) -> str:
-    """`module:name` under which `app` is found in an imported module; empty when in none."""
+    """`module:name` under which `app` is found in an imported module; empty when in none, or there is no app."""
+    if app is None:
+        return ""
     programs = [(name, sys.modules[name]) for name in NAMES if name in sys.modules]
-    modules = [one for one in sys.modules.items() if one[0] not in NAMES]
+    modules = [one for one in list(sys.modules.items()) if one[0] not in NAMES]
     for module_name, module in modules + programs:  # a program does more than to hold an app
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):

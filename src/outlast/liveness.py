@@ -11,10 +11,11 @@ import fcntl
 import os
 import struct
 import sys
-from contextlib import closing
+import weakref
 
 from outlast.ownership import open_own
 from outlast.place import Place
+from outlast.process import this
 
 _RUNNER_BYTE = 0  # ids of processes start at 1
 _FLOCK = "hhqqi" if sys.platform == "linux" else "qqihh"
@@ -57,15 +58,9 @@ class Liveness:
 
 
 def living_runner(place: Place) -> int | None:
-    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask.
-
-    Not for a process that holds a lock of its own there: it would be lost.
-    """
-    if not place.locks.exists():
-        return None
+    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask."""
     try:
-        with closing(Liveness(place)) as asked:
-            return asked.runner()
+        return liveness_here(place).runner() if place.locks.exists() else None
     except OSError:
         return None
 
@@ -79,3 +74,12 @@ def _pack(kind: int, start: int, length: int) -> bytes:
 def _unpack(answer: bytes) -> tuple[int, int]:
     fields = struct.unpack(_FLOCK, answer)
     return (fields[0], fields[4]) if sys.platform == "linux" else (fields[3], fields[2])
+
+
+def liveness_here(place: Place) -> Liveness:
+    """That of this process, which is open as long as anybody in it keeps it: apps may share a journal."""
+    one = this.locks.get(place.locks)
+    if one is None:
+        one = this.locks.setdefault(place.locks, Liveness(place))
+        weakref.finalize(one, os.close, one._descriptor)
+    return one

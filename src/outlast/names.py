@@ -83,7 +83,7 @@ class Held:
 
 def _path_in(module: ModuleType, thing: object) -> str:
     names = (name for name, one in list(vars(module).items()) if one is thing)
-    return next((f"{_module_named(module.__name__)}:{name}" for name in names), "")
+    return next((f"{module_named(module.__name__)}:{name}" for name in names), "")
 
 
 def path_of(function: Function, held: Held | None = None) -> str:
@@ -243,7 +243,7 @@ def _unnamed(function: object) -> str:
 
 
 def _path_of_function(function: Function, held: Held) -> str:
-    path = _storable(f"{_module_named(function.__module__)}:{function.__qualname__}")
+    path = _storable(f"{module_named(function.__module__)}:{function.__qualname__}")
     if "<locals>" in path:
         raise NotStorable(f"{shown(function)} {_IS_HIDDEN if held.path_to(function) else IS_LOCAL}")
     is_program = function.__module__ in NAMES
@@ -285,8 +285,8 @@ def _storable(path: str) -> str:
     return path
 
 
-def _module_named(name: str) -> str:
-    """The name that others know a module by."""
+def module_named(name: str) -> str:
+    """The name under which other processes can import the module with this name."""
     return (real_name() or "__main__") if name in NAMES else name
 
 

@@ -14,7 +14,7 @@ from outlast import endings, events
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.incidents import TASK_PROCESS, Cause, Incident
+from outlast.incidents import Cause, Incident
 from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
 from outlast.runner import ends, limits
@@ -23,17 +23,17 @@ from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_
 from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
 from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
+from outlast.runner.setbacks import Setbacks
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
-from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
-from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
+from outlast.watch.autopsy import Witnessed, incident_of
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
-LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
 BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
@@ -59,12 +59,10 @@ class Pool:
         self._ended = ended
         self.children: list[Child] = []
         self._woken = woken
-        handlers = Handlers(enter, self.children.append, self._received, self._over, self._complain)
+        self.setbacks = Setbacks(ledger)
+        handlers = Handlers(enter, self.children.append, self._received, self._over, self.setbacks.met)
         self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
-        self._next_start = 0.0
-        self._back_off = 0.0
-        self._complaint = ""
         self._next_enforcement = 0.0
         self._oom = OomKills()
         self.queue = Queue()
@@ -97,7 +95,7 @@ class Pool:
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
                 close(old.outputs)
-        self._next_start = self._back_off = 0.0
+        self.setbacks.forgive()
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
@@ -213,14 +211,20 @@ class Pool:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
-        if move is Move.PROMOTE:
-            self.is_restless = True
-            self._ready(Role.SPARE, now)[0].role = Role.SHARED
-        elif move is Move.START and now >= self._next_start:
-            self._start(self._generation, now)
+        if move is not Move.NOTHING and self.setbacks.may_try(now):
+            self._make(move, self._generation, now)
         self._starter.keep(now)
         self._dismiss_surplus(now, settings.spares)
         self._pass_on(now)
+
+    def _make(self, move: Move, generation: Generation, now: float) -> None:
+        if move is Move.START:
+            self._start(generation, now)
+            return
+        self.is_restless = True
+        spare = max(self._spares(), key=lambda child: child.is_ready)
+        spare.begin()
+        spare.role = Role.SHARED if move is Move.PROMOTE else spare.role
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
         usable = self._ready(Role.SHARED, now)
@@ -228,15 +232,21 @@ class Pool:
         return Staff(
             shared=len(self._in_role(Role.SHARED)),
             usable=len(usable),
+            is_beginning=any(not child.is_ready for child in self._in_role(Role.SHARED)),
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
             alone=len(self._in_role(Role.ALONE)),
-            ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)) + self._starter.coming,
+            ready_spares=len(self._spares()),
+            begun_spares=sum(child.begins for child in self._spares()),
+            coming=sum(not child.has_imported for child in self._in_role(Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
 
     def _in_role(self, role: Role) -> list[Child]:
         return [child for child in self.children if child.role is role and child.stays]
+
+    def _spares(self) -> list[Child]:
+        """Those that wait, most of them before the lifespan, which they enter when they are needed."""
+        return [child for child in self._in_role(Role.SPARE) if child.has_imported]
 
     def _ready(self, role: Role, now: float) -> list[Child]:
         return [child for child in self.children if child.accepts(role, now)]
@@ -264,21 +274,9 @@ class Pool:
         try:
             self.is_restless = self._starter.start(generation)
         except JournalBusy:  # it was ended again: there is nothing wrong with it
-            self._next_start = now + BUSY_PAUSE
-            return
+            self.setbacks.pause(now, BUSY_PAUSE)
         except (OSError, OutlastError) as error:
-            self._complain(str(error))
-            return
-        self._next_start = now + self._back_off
-
-    def _complain(self, why: str) -> None:
-        """A child could not start: say it once, and wait longer each time."""
-        self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
-        self._next_start = time.monotonic() + self._back_off
-        if why != self._complaint:
-            self._complaint = why
-            log.error("%s", events.child_broken(indented(why), self._back_off))
-            self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
+            self.setbacks.met(str(error))
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
@@ -288,8 +286,7 @@ class Pool:
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
         """One shared process and the spares stay however long they are idle."""
-        for role, kept in ((Role.SHARED, 1), (Role.SPARE, spares)):
-            members = self._ready(role, now)
+        for members, kept in ((self._ready(Role.SHARED, now), 1), (self._spares(), spares)):
             idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
             for child in idle[: max(0, len(members) - kept)]:
                 child.drain()
@@ -306,8 +303,12 @@ class Pool:
                     self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
+            case "imported":
+                child.imported()
             case "ready":
-                self._has_started(child, one_line(message["app"], MOST_NAME))
+                child.started()
+                self.setbacks.over()
+                self._woken()
             case "broken":
                 child.broken_because = clean(message["why"], 2 * MOST_TRACEBACK)
             case "blocked":
@@ -335,13 +336,6 @@ class Pool:
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
             self._end(attempt, stop.heeded() if stop else happening)
-
-    def _has_started(self, child: Child, app: str) -> None:
-        child.is_ready = True
-        child.ready_at = child.idle_since = child.heard_at
-        self._back_off, self._complaint = 0.0, ""
-        log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
-        self._woken()
 
     def _blocked(self, child: Child, message: Message) -> None:
         seconds, unstarted, cause = float(message["seconds"]), message["unstarted"], Cause(message["cause"])
@@ -386,10 +380,10 @@ class Pool:
         self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
         meanings = verdicts(child, attempts, how, status, remains.crash)
-        if not child.is_ready and not child.is_draining:
-            self._complain(child.broken_because or f"a new task process {how}")
+        if child.is_starting and not child.is_draining:
+            self.setbacks.met(child.broken_because or f"a new task process {how}")
         elif (attempts or status) and not is_planned(child, status):
-            fates = {task: fate_of(happening) for task, happening in meanings.items()}
+            fates = {**child.fates, **{task: fate_of(happening) for task, happening in meanings.items()}}
             seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
