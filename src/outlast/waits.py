@@ -32,6 +32,11 @@ def nobody_runs(waiting: int) -> str:
     return f"no runner: {what}; a server of the app, or `outlast worker`, starts one"
 
 
+def cannot_start(why: str) -> str:
+    """Tasks wait although a runner is there."""
+    return f"what waits cannot run now, since task processes cannot start: {why}"
+
+
 def changed_by_hand(done: int, refused: int, verb: str) -> str:
     """How many tasks somebody has `retried` or `deleted`."""
     return f"{_counted(done)} {verb}{f', {refused} not' if refused else ''}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +12,7 @@ import pytest
 from tests.life.captured import captured
 from tests.support.servers import Server, eventually, free_port
 
+OUTLAST = str(Path(sys.executable).with_name("outlast"))
 TOP = """
 import asyncio
 import os
@@ -61,6 +64,10 @@ def written(folder: Path, middle: str, app: str = APP) -> str:
 def line_of(text: str, part: str) -> int:
     """In which line something stands."""
     return text[: text.index(part)].count("\n") + 1
+
+
+def said_by_outlast(server: Server, *words: str) -> str:
+    return subprocess.run([OUTLAST, *words], cwd=server.folder, capture_output=True, text=True, check=True).stdout
 
 
 def has_run(server: Server, name: str) -> None:
@@ -122,3 +129,5 @@ def test_what_a_lifespan_raises_is_told_once_with_its_line_and_the_remedy(tmp_pa
         assert f"(main.py:{line_of(text, 'bound = ')}). If" in told
         assert "`if not outlast.in_task_process():`, or set child_lifespan" in told
         assert server.output.count("Traceback") == 1
+        for words in (["list"], ["show", server.records()[0].id], ["status"]):
+            assert "the lifespan of main:app raised OSError" in said_by_outlast(server, *words)

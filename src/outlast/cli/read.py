@@ -6,14 +6,15 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from outlast import events, waits
 from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
-from outlast.connection import backlog_of
+from outlast.connection import backlog_of, hindrance_in
 from outlast.engines.history import Event, History, Record, Summary
 from outlast.engines.incidents import IncidentRecord
 from outlast.engines.place import journal_path
@@ -38,6 +39,7 @@ def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, ur
     """List tasks, the newest first."""
     with history(url) as journal:
         records = journal.tasks([State[label.upper()] for label in states], name, limit)
+        records = _explained(records, journal.path)
     if as_json:
         say_json([_plain(record) for record in records])
         return
@@ -54,7 +56,7 @@ def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, ur
 def show(task_id: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
     """Show one task and all that happened to it. ID may be the beginning of one."""
     with history(url) as journal:
-        record = journal.task(task_id)
+        (record,) = _explained([journal.task(task_id)], journal.path)
         incidents = journal.incidents_of(record.id)
     if as_json:
         say_json({**asdict(record), "incidents": [in_short(one) for one in incidents]})
@@ -72,7 +74,7 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
         summary = journal.summary(time.time())
         backlog, runner = backlog_of(Place.of(journal.path)), living_runner(Place.of(journal.path))
     if as_json:
-        written = {name: backlog.get(name) for name in ("runner", "put_back", "web")}
+        written = {name: backlog.get(name) for name in ("runner", "put_back", "web", "hindrance")}
         say_json({**asdict(summary), "runner": runner, "backlog": written})
         return
     for line in (*_summary_lines(summary), *_parked_lines(summary, runner), *_backlog_lines(backlog)):
@@ -97,6 +99,14 @@ def told_errors() -> Iterator[None]:
         _stop(error, NOT_FOUND)
     except OutlastError as error:
         _stop(error, 1)
+
+
+def _explained(records: Sequence[Record], journal: Path) -> list[Record]:
+    """Those that wait have as their reason why nothing can run now, as the runner says."""
+    waiting = {record.id for record in records if record.state == State.WAITING.label}
+    hindrance = hindrance_in(backlog_of(Place.of(journal))) if waiting else ""
+    why = waits.cannot_start(hindrance) if hindrance else ""
+    return [replace(one, reason=why or one.reason) if one.id in waiting else one for one in records]
 
 
 def in_short(incident: IncidentRecord) -> dict[str, Any]:
@@ -179,7 +189,9 @@ def _parked_lines(summary: Summary, runner: int | None) -> Iterator[str]:
 
 
 def _backlog_lines(backlog: Mapping[str, Any]) -> Iterator[str]:
-    """What processes have in memory since the journal does not take it."""
+    """What keeps tasks waiting, and what processes have in memory since the journal does not take it."""
+    if hindrance := hindrance_in(backlog):
+        yield waits.cannot_start(hindrance)
     if unwritten := backlog.get("runner"):
         what = ", ".join(f"{count} {name.lower()}" for name, count in sorted(unwritten.items()))
         yield f"the runner has not written yet: {what}"
