@@ -49,7 +49,10 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
         assert server.get("/run/fine")[0] == 200
         eventually(server.all_settled, f"{states(server)}")
         assert json.loads(status(folder, "--json"))["backlog"] == {
-            **{"runner": {}, "put_back": 0, "web": {}, "hindrance": ""}
+            "runner": {},
+            "put_back": 0,
+            "web": {},
+            "hindrance": "",
         }
         with socket.socket(socket.AF_UNIX) as web:
             web.connect(str(server.journal.parent / "runner.sock"))
