@@ -22,7 +22,9 @@ def app_of_server() -> str:
 
 
 def app_in_modules(app: object) -> str:
-    """`module:name` under which `app` is found in an imported module; empty when in none."""
+    """`module:name` under which `app` is found in an imported module; empty when in none, or there is no app."""
+    if app is None:
+        return ""
     for module_name, module in list(sys.modules.items()):
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):

@@ -149,7 +149,7 @@ STARTS = {
     "a process": ("process = subprocess.Popen(['sleep', '999'])", "the process `sleep 999`"),
     "a process of Python": (
         "multiprocessing.get_context('fork').Process(target=tock, daemon=True).start()",
-        "the process Process-1 of multiprocessing",
+        "the process ForkProcess-1 of multiprocessing",
     ),
 }
 FUNCTIONS = """

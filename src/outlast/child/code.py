@@ -17,10 +17,12 @@ from outlast.encoding import Codec
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.functions import code_hash
 from outlast.hello import Environment
+from outlast.logs.server import begin_server_log
+from outlast.logs.setup import Follower
 from outlast.names import resolve
+from outlast.process import MAIN_NAME
 from outlast.text import in_one_line, traceback_of
 
-MAIN_NAME = "__outlast_main__"
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
@@ -40,6 +42,7 @@ class ImportedCode:
         self._seen: dict[str, int] = {}
         self._app: Any = None
         self._is_loaded = False
+        self.logging = Follower({})
 
     def load(self, environment: Environment) -> Any:
         """Import what holds the tasks' functions, once; returns the app, None when there is none.
@@ -48,9 +51,13 @@ class ImportedCode:
         """
         if self._is_loaded:
             return self._app
+        self.logging = Follower(environment.logging)
+        self.logging.begin()
         if environment.main:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
+        self.logging.finish()
+        begin_server_log()
         self.has_changed()
         self._is_loaded = True
         return self._app

@@ -56,6 +56,7 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
+        code = ImportedCode()
     watch = _settle_in(start)
 
     def give_up(why: str) -> None:
@@ -69,7 +70,7 @@ def main(
     inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
-        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
+        _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
         outbox.close()
         if parting.is_hurried:
             exit_at_once()
@@ -123,6 +124,7 @@ async def _live(
     lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
     try:
         await lifespan.__aenter__()
+        code.logging.finish()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         _give_notice(why_not_entered(error, environment), outbox, watch)
         return
