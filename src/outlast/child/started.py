@@ -69,16 +69,14 @@ def _task(task: asyncio.Task[Any]) -> str:
 
 def _codes(coroutine: object) -> Iterator[CodeType]:
     """Of a coroutine and of those that it waits for, one in the other."""
-    waiting = coroutine
+    waiting: Any = coroutine
     for _ in range(DEEPEST):
-        for prefix in ("cr", "gi", "ag"):
-            code = getattr(waiting, f"{prefix}_code", None)
-            if code is not None:
-                yield code
-                waiting = getattr(waiting, f"{prefix}_{'yieldfrom' if prefix == 'gi' else 'await'}", None)
-                break
-        else:
-            return
+        if inspect.iscoroutine(waiting):
+            yield waiting.cr_code
+            waiting = waiting.cr_await
+        elif inspect.isgenerator(waiting):
+            yield waiting.gi_code
+            waiting = waiting.gi_yieldfrom
 
 
 def _thread(thread: threading.Thread) -> str:
@@ -139,14 +137,15 @@ def _children() -> Iterator[int]:
 def _listening() -> Iterator[str]:
     """Addresses of sockets of this process that wait for others to connect."""
     with suppress(OSError):
-        for entry in os.listdir(_DESCRIPTORS):  # noqa: PTH208 - names only
-            with suppress(OSError, ValueError), socket.socket(fileno=os.dup(int(entry))) as one:
-                if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    yield _address(one.getsockname())
+        yield from filter(None, map(_listens_at, os.listdir(_DESCRIPTORS)))  # noqa: PTH208 - names only
 
 
-def _address(name: object) -> str:
-    return f"{name[0]}:{name[1]}" if is_a(name, tuple) else one_line(str(name), MOST_NAME)
+def _listens_at(descriptor: str) -> str:
+    with suppress(OSError, ValueError), socket.socket(fileno=os.dup(int(descriptor))) as one:
+        if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            name = one.getsockname()
+            return f"{name[0]}:{name[1]}" if is_a(name, tuple) else one_line(str(name), MOST_NAME)
+    return ""
 
 
 def _named(code: CodeType) -> str:
