@@ -7,12 +7,14 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
 from outlast.callables import callables_among
+from outlast.context.variables import Carry
 from outlast.engines.contract import Add, Cancel, Change
 from outlast.engines.submissions import Answer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
@@ -21,6 +23,7 @@ from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.handle import Handle
+from outlast.request.luggage import Luggage
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.service import Service
 from outlast.settings import GivenSettings, Settings, unknown_variables, unread_variables
@@ -39,11 +42,14 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None) -> None:
+    def __init__(self, settings: Settings, app: object = None, carry: Carry = True) -> None:
+        """`carry` as of `install`."""
         self._asked = settings
+        self.carry: Mapping[ContextVar[Any] | str, bool] = carry if isinstance(carry, Mapping) else {}
+        self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
-        self.functions = Functions()
+        self.functions = Functions(carry)
         self._app = weakref.ref(app) if app is not None else lambda: None
         self._begin_anew()
 
@@ -195,6 +201,9 @@ class Outlast:
             raise NotStorable(described.inline_reason)
         for one in (function, *passed):
             self.functions.presume(one)
+        luggage = Luggage(self.functions, self._before).judge(described.path, [function, *passed], copy_context())
+        if luggage.reason_to_stay:
+            raise NotStorable(luggage.reason_to_stay)
         return NewTask(
             id=self.ids.next(),
             function=described.path,
@@ -205,14 +214,21 @@ class Outlast:
             origin=_caller(),
             terms=described.terms,
             code=described.code,
+            context=luggage.text,
         )
 
 
-def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
+def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenSettings]) -> Outlast:
     """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
 
-    `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
-    same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
+    carry: which context variables come along with tasks. True: all whose values can travel of those that the modules
+        of the project and of libraries hold; False: none. A dict says it of single ones, by variable, by path
+        (`module:name`), or by module or package: `{tenant: True, session: False, "some_library": False}`. True also
+        adds a variable that no module holds under a name, and warns whenever its value cannot travel.
+    settings: those of `outlast.settings.Settings`, for example `url` and `runner`.
+
+    Installing twice is the same as once. Raises SettingsError for a setting that is not known, and for other settings
+    the second time.
     """
     from outlast.request import hook
     from outlast.request.entrance import with_doorway
@@ -221,12 +237,12 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     if known is not None:
         known.refuse_other(settings)
         return known
-    outlast = Outlast(Settings.load(**settings), app)
+    outlast = Outlast(Settings.load(**settings), app, carry)
     app.state.outlast = this.newest = outlast
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast, app.router)  # type: ignore[method-assign]
     return outlast
 
 

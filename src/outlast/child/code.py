@@ -8,11 +8,13 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from outlast.child import sentences
+from outlast.child.contexts import Contexts
 from outlast.encoding import Codec
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.functions import code_hash
@@ -37,6 +39,9 @@ class NotKnown(Exception):
 class ImportedCode:
     """What this process has imported since it started."""
 
+    context: Context
+    """As it was left by the import."""
+
     def __init__(self) -> None:
         self._started_at = time.time_ns()
         self._seen: dict[str, int] = {}
@@ -56,6 +61,7 @@ class ImportedCode:
         if environment.main:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
+        self.context = copy_context()
         self.logging.finish()
         begin_server_log()
         self.has_changed()
@@ -72,9 +78,10 @@ class ImportedCode:
 
 
 class FoundFunctions:
-    """The functions of tasks, found by their paths; what belongs to them is built once."""
+    """The functions of tasks, found by their paths, and their `contexts`; what belongs to them is built once."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
         self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
 
     def prepared(self, path: str, arguments: str) -> Call:

@@ -16,6 +16,7 @@ from typing import Any
 from outlast import process
 from outlast.child import sentences
 from outlast.child.code import ImportedCode
+from outlast.child.contexts import Contexts
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
@@ -77,8 +78,10 @@ def main(
 
 
 def prepare(environment: Environment) -> None:
-    """Before user code is imported: have the server's import path, ignore what a terminal sends to the server."""
+    """Before user code is imported: have what the server has, ignore what a terminal sends to it."""
     sys.path[:] = environment.path
+    for sentence in environment.surroundings.take_over():
+        log.warning("%s", sentence)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     forgive_broken_pipes()
@@ -129,7 +132,12 @@ async def _live(
         _give_notice(why_not_entered(error, environment), outbox, watch)
         return
     remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
-    await _work(loop, environment, inbox, outbox, watch, remark)
+    lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
+    watch.enter(State.SERVING)
+    outbox.send({"type": "ready", "remark": remark})
+    await inbox.parting.wait_for(lanes)
+    loop.keep(None)
+    watch.enter(State.STOPPING)
     await _leave(lifespan)
     if inbox.parting.is_hurried:
         await cancel_the_rest()
@@ -142,19 +150,13 @@ def _give_notice(why: str, outbox: Outbox, watch: Watch) -> None:
     watch.close()
 
 
-async def _work(
-    loop: SharedLoop, environment: Environment, inbox: Inbox, outbox: Outbox, watch: Watch, remark: str
-) -> None:
-    """Run attempts until the runner says drain, and all of them have ended."""
-    lanes = inbox.lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+def _lanes(loop: SharedLoop, environment: Environment, contexts: Contexts, outbox: Outbox, watch: Watch) -> Lanes:
+    """Where attempts run from now on, and are watched."""
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights, contexts)
     loop.keep(lanes)
     child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
-    watch.enter(State.SERVING)
-    outbox.send({"type": "ready", "remark": remark})
-    await inbox.parting.wait_for(lanes)
-    loop.keep(None)
-    watch.enter(State.STOPPING)
+    return lanes
 
 
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
