@@ -22,6 +22,7 @@ from outlast.ownership import is_trusted, user_named
 from outlast.peers import peer_of
 from outlast.place import Place
 from outlast.process import this
+from outlast.text import MOST_REASON, one_line
 from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
@@ -244,6 +245,11 @@ def backlog_of(place: Place) -> Mapping[str, Any]:
         connection.sendall(BACKLOG)
         return next(receive_all(connection), {})
     return {}
+
+
+def hindrance_in(backlog: Mapping[str, Any]) -> str:
+    """Of what `backlog_of` gives: why no task process can start, in one sentence; empty if nothing is in the way."""
+    return one_line(backlog.get("hindrance"), MOST_REASON)
 
 
 def start_runner(place: Place) -> None:

@@ -60,6 +60,11 @@ def nobody_runs_them(waiting: int, path: object) -> str:
     )
 
 
+def cannot_start(why: str) -> str:
+    """Tasks wait although a runner is there."""
+    return f"what waits cannot run now, since task processes cannot start: {why}"
+
+
 def changed_by_hand(done: int, refused: int, verb: str) -> str:
     """How many tasks somebody has `retried` or `deleted`."""
     return f"{_counted(done)} {verb}{f', {refused} not' if refused else ''}"
