@@ -7,13 +7,15 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
 from outlast.callables import callables_among
-from outlast.engines.contract import Add, Cancel, Change
+from outlast.context.variables import Carry
+from outlast.engines.contract import Add, Cancel, Change, Retry
 from outlast.engines.submissions import Answer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
@@ -21,6 +23,7 @@ from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.handle import Handle
+from outlast.request.luggage import Luggage
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.service import Service
 from outlast.settings import GivenSettings, Settings, unknown_variables, unread_variables
@@ -39,11 +42,14 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None) -> None:
+    def __init__(self, settings: Settings, app: object = None, carry: Carry = True) -> None:
+        """`carry` as of `install`."""
         self._asked = settings
+        self.carry: Mapping[ContextVar[Any] | str, bool] = carry if isinstance(carry, Mapping) else {}
+        self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
-        self.functions = Functions()
+        self.functions = Functions(carry)
         self._app = weakref.ref(app) if app is not None else lambda: None
         self._begin_anew()
 
@@ -102,6 +108,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 await self.store([Add(task)])
+            self.service.farewell.remember(task.id)
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -115,6 +122,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 self.service.writer.store_now([Add(task)], self.settings.store_deadline)
+            self.service.farewell.remember(task.id)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -127,16 +135,32 @@ class Outlast:
         JournalUnusable.
         """
         number = number_of(task)
-        return self._cancelled(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
+        return self._told(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
 
     def cancel_sync(self, task: int | str) -> bool:
         """The same for code without an event loop. Blocks for one fsync."""
         number, deadline = number_of(task), self.settings.store_deadline
         if mode_here() != REAL:
             return False
-        return self._cancelled(number, self.service.writer.store_now([Cancel(number)], deadline))
+        return self._told(number, self.service.writer.store_now([Cancel(number)], deadline))
 
-    def _cancelled(self, number: int, answer: Answer) -> bool:
+    async def retry(self, task: int | str) -> bool:
+        """Let a task run again that has ended or is parked; `task` is its id, or the number of it.
+
+        Its history stays, and its attempts count on. Returns whether it waits now: False for one that has not ended, or
+        ran inline, in its web worker. Raises TaskNotFound, StoreFailed or JournalUnusable.
+        """
+        number = number_of(task)
+        return self._told(number, await self.store([Retry(number)])) if mode_here() == REAL else False
+
+    def retry_sync(self, task: int | str) -> bool:
+        """The same for code without an event loop. Blocks for one fsync."""
+        number, deadline = number_of(task), self.settings.store_deadline
+        if mode_here() != REAL:
+            return False
+        return self._told(number, self.service.writer.store_now([Retry(number)], deadline))
+
+    def _told(self, number: int, answer: Answer) -> bool:
         if number not in answer:
             raise TaskNotFound(f"no task {shown(number)} in {self.path}")
         if answer[number]:
@@ -195,6 +219,9 @@ class Outlast:
             raise NotStorable(described.inline_reason)
         for one in (function, *passed):
             self.functions.presume(one)
+        luggage = Luggage(self.functions, self._before).judge(described.path, [function, *passed], copy_context())
+        if luggage.reason_to_stay:
+            raise NotStorable(luggage.reason_to_stay)
         return NewTask(
             id=self.ids.next(),
             function=described.path,
@@ -205,14 +232,21 @@ class Outlast:
             origin=_caller(),
             terms=described.terms,
             code=described.code,
+            context=luggage.text,
         )
 
 
-def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
+def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenSettings]) -> Outlast:
     """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
 
-    `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
-    same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
+    carry: which context variables come along with tasks. True: all whose values can travel of those that the modules
+        of the project and of libraries hold; False: none. A dict says it of single ones, by variable, by path
+        (`module:name`), or by module or package: `{tenant: True, session: False, "some_library": False}`. True also
+        adds a variable that no module holds under a name, and warns whenever its value cannot travel.
+    settings: those of `outlast.settings.Settings`, for example `url` and `runner`.
+
+    Installing twice is the same as once. Raises SettingsError for a setting that is not known, and for other settings
+    the second time.
     """
     from outlast.request import hook
     from outlast.request.entrance import with_doorway
@@ -221,12 +255,12 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     if known is not None:
         known.refuse_other(settings)
         return known
-    outlast = Outlast(Settings.load(**settings), app)
+    outlast = Outlast(Settings.load(**settings), app, carry)
     app.state.outlast = this.newest = outlast
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast, app.router)  # type: ignore[method-assign]
     return outlast
 
 
@@ -264,6 +298,16 @@ async def cancel(task: int | str) -> bool:
 def cancel_sync(task: int | str) -> bool:
     """The same for code without an event loop. See `Outlast.cancel_sync`."""
     return current().cancel_sync(task)
+
+
+async def retry(task: int | str) -> bool:
+    """Let a task run again that has ended or is parked, by its id. See `Outlast.retry`."""
+    return await current().retry(task)
+
+
+def retry_sync(task: int | str) -> bool:
+    """The same for code without an event loop. See `Outlast.retry_sync`."""
+    return current().retry_sync(task)
 
 
 def _caller() -> str:

@@ -71,7 +71,7 @@ class WebWatch:
         server, is_stopping = server_here()
         keeper = OwnThread("outlast-box", partial(self._keep_box, server))
         start_from(asyncio.get_running_loop(), keeper)
-        reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
+        reporter = Reporter(WEB_WORKER, os.getpid(), self._note)
         duty = Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping)
         if farewell is not None:
             ends = partial(self._await_end, is_stopping, farewell)

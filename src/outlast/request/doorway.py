@@ -138,6 +138,7 @@ class HttpCall(Call):
         return Ending.of(error, self._refused_by, self.box.status)
 
     async def _start(self, message: Message) -> None:
+        self.box.leave()
         entries = await self._offerable()
         if not entries or await self._stored(entries):
             self.box.status = message["status"]

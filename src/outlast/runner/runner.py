@@ -23,13 +23,13 @@ from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
-from outlast.runner.output import Output
 from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
 from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
+from outlast.runner.voice import Voice
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
 from outlast.tasks import FINISHED, Claimed, State
@@ -49,9 +49,9 @@ LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, output: Output, standing: Environment | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Environment | None = None) -> None:
         self._place = place
-        self._output = output
+        self._voice = voice
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
@@ -171,7 +171,7 @@ class Runner:
             self._pool.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
-        elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
+        elif not (self._is_mute or self._voice.is_waiting or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = self._write_to(os.devnull)
 
     @property
@@ -332,8 +332,9 @@ class Runner:
         self._next_look = 0.0
 
     def _counted(self) -> Message:
-        """What has not been written, and what has come back from a process and waits for another one."""
-        return {"runner": self._ledger.counted(), "put_back": len(self._pool.queue.ready)}
+        """What has not been written, what has come back from a process, and why no process can start."""
+        put_back, hindrance = len(self._pool.queue.ready), self._pool.setbacks.why
+        return {"runner": self._ledger.counted(), "put_back": put_back, "hindrance": hindrance}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
@@ -349,6 +350,7 @@ class Runner:
             close(outputs)
         elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
+            self._voice.follow(hello.environment.lines)
             self._write_to(outputs[-1] if outputs else os.devnull)
             self._pool.welcome(hello.environment, as_outputs(outputs))
         else:
@@ -365,7 +367,7 @@ class Runner:
         os.dup2(descriptor, 2)
         if isinstance(output, str):
             os.close(descriptor)
-        self._output.move()
+        self._voice.move()
         return True
 
     def _enter_child(self, pid: int) -> int:

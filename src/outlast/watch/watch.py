@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from outlast.threads import OwnThread, started
 from outlast.watch import sentences
 from outlast.watch.beat import EVERY, Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
-from outlast.watch.flights import Flights
+from outlast.watch.flights import Flights, InFlight
 from outlast.watch.leaving import Leaving
 from outlast.watch.memory import OomKills, OwnMemory
 from outlast.watch.sample import Identify
@@ -62,6 +62,7 @@ class Watch(OfOneProcess):
         self._duty: Duty | None = None
         self._beats = 0
         self._noted: Stall | None = None
+        self._beside: tuple[InFlight, ...] = ()  # a loop that stands still
         self._memory: OwnMemory | None = None
         self._leaving: Leaving | None = None
         self._writes_stacks = False
@@ -75,10 +76,6 @@ class Watch(OfOneProcess):
     def box_path(self) -> Path | None:
         """Where the black box is; None without one."""
         return self._box.path if self._box is not None else None
-
-    def seen_flights(self) -> tuple[Flight, ...]:
-        """What is in flight now."""
-        return self.flights.seen(time.monotonic())
 
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
@@ -189,11 +186,13 @@ class Watch(OfOneProcess):
     def stalled(self, stall: Stall) -> None:
         """The loop stands still: into the box when that is new, is seen otherwise, has doubled, or is over."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        box = self._box
+        box, self._beside = self._box, self._beside or self.flights.now()
         if box is not None and _is_news(stall, self._noted):
             self._noted = stall
             box.note(_note(stall))
-        self._duty.tell(stall)
+        self._duty.tell(replace(stall, beside=_beside(stall, self._beside)))
+        if stall.is_over:
+            self._beside = ()
 
     # Steps
 
@@ -237,6 +236,16 @@ def _is_news(stall: Stall, noted: Stall | None) -> bool:
     if noted is None or noted.is_over or stall.is_over:
         return True
     return stall.cause is not noted.cause or stall.site != noted.site or stall.seconds >= 2 * noted.seconds
+
+
+def _beside(stall: Stall, flights: Sequence[InFlight]) -> tuple[Flight, ...]:
+    """By the time at which a stall is over, what was in flight has ended, and first of all the culprit."""
+    now = time.monotonic()
+    seen = tuple(one.seen(now) for one in flights)
+    is_there = stall.flight is None or any(
+        (one.name, one.task) == (stall.flight.name, stall.flight.task) for one in seen
+    )
+    return seen if is_there or stall.flight is None else (stall.flight, *seen)
 
 
 def _note(stall: Stall) -> StallNote:
