@@ -25,6 +25,7 @@ from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
 from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
 from outlast.child.shared_loop import SharedLoop
+from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
@@ -68,6 +69,7 @@ def main(
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
     inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
+    inbox.teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
@@ -147,8 +149,13 @@ async def _work(
     child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
     watch.enter(State.SERVING)
+    if inbox.teller:
+        inbox.teller.begin()
+        outbox.saw = inbox.teller.saw
     outbox.send({"type": "ready"})
     await inbox.parting.wait_for(lanes)
+    if inbox.teller:
+        await inbox.teller.finish()
     loop.keep(None)
     watch.enter(State.STOPPING)
 
