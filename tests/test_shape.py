@@ -18,7 +18,7 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "callbacks"),
+        *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings", "callbacks"),
         *("place", "ownership", "peers", "waits"),
     ],
     "evidence": [

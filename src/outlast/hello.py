@@ -14,6 +14,7 @@ from typing import Any
 from outlast.errors import OutlastError
 from outlast.place import Address
 from outlast.settings import Settings
+from outlast.surroundings import Surroundings
 from outlast.text import MOST_NAME, in_one_line, one_line
 
 VERSION = version("outlast")
@@ -37,6 +38,7 @@ class Environment:
     main: str
     settings: Settings
     flags: tuple[str, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
     logging: Mapping[str, Any] = field(default_factory=dict, compare=False)
     lines: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -55,7 +57,8 @@ class Environment:
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
         folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
-        return cls(sys.executable, folder, path, variables, app, main_file(), settings, _interpreter_flags())
+        flags, surroundings = interpreter_flags(), Surroundings.here()
+        return cls(sys.executable, folder, path, variables, app, main_file(), settings, flags, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,15 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     path, flags = (tuple(map(str, given.get(name, ()))) for name in ("path", "flags"))
     logging, lines = (dict(given.get(name, {})) for name in ("logging", "lines"))
     executable, folder, app, main = (str(given[name]) for name in ("executable", "folder", "app", "main"))
-    return Environment(executable, folder, path, variables, app, main, settings, flags, logging, lines)
+    around = Surroundings.read(given.get("surroundings", {}))
+    return Environment(executable, folder, path, variables, app, main, settings, flags, around, logging, lines)
 
 
-def _interpreter_flags() -> tuple[str, ...]:
-    """With which this interpreter was started, as far as others can be started with them, as multiprocessing does."""
+def interpreter_flags() -> tuple[str, ...]:
+    """With which this interpreter was started: those that multiprocessing passes on, and all of `-X`."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return tuple(flags)
+    options = (name if value is True else f"{name}={value}" for name, value in sys._xoptions.items())
+    return (*flags, *(word for option in options if option not in flags for word in ("-X", option)))
 
 
 def main_file() -> str:

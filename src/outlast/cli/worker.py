@@ -28,6 +28,7 @@ def worker(app: str | None, url: str | None) -> None:
         settings = Settings.load(app=app, url=url)
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
+        sys.argv[1:] = []  # they are outlast's, and the server's are not known
         with logging_to_stderr() as voice:
             run(place_of(settings), voice, Environment.here(settings.app, settings))
     except OutlastError as error:
