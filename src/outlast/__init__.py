@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install
+    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install, retry, retry_sync
     from outlast.attempt import Attempt, Stopped, current
     from outlast.callbacks import TaskEnd, on_end, on_failure
     from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
@@ -37,6 +37,8 @@ __all__ = [
     "install",
     "on_end",
     "on_failure",
+    "retry",
+    "retry_sync",
     "task",
 ]
 
@@ -61,6 +63,8 @@ _HOMES = {
     "install": "outlast.app",
     "on_end": "outlast.callbacks",
     "on_failure": "outlast.callbacks",
+    "retry": "outlast.app",
+    "retry_sync": "outlast.app",
     "task": "outlast.functions",
 }
 

@@ -29,15 +29,16 @@ class Inbox:
         self,
         messages: Iterator[Message],
         parting: Parting,
+        teller: Teller,
         cut_off: Callable[[], None],
         give_up: Callable[[str], None],
     ) -> None:
         self.parting = parting
+        self.teller = teller
         self._messages = messages
         self._cut_off = cut_off
         self._give_up = give_up
         self.lanes: Lanes | None = None
-        self.teller: Teller | None = None
         self._is_needed = asyncio.Event()
 
     def serve(self, code: ImportedCode, outbox: Outbox) -> None:

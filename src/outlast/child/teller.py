@@ -13,6 +13,7 @@ from typing import Any
 
 from outlast.callbacks import Callback, TaskEnd, callbacks_for, wanted_states
 from outlast.child import sentences
+from outlast.child.outbox import Outbox
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.logs.ends import fields
@@ -49,10 +50,11 @@ class Teller:
         self._is_leaving = False
         self._thread = OwnThread("outlast-ends", self._run)
 
-    def begin(self) -> None:
-        """Tell from now on, if anybody wants to be told. On the event loop."""
+    def begin(self, outbox: Outbox) -> None:
+        """Tell from now on, if anybody wants to be told; `outbox` hears of ends first. On the event loop."""
         self._loop = asyncio.get_running_loop()
         if wanted_states():
+            outbox.saw = self.saw
             self._thread.start()
 
     def saw(self, task: int, error: BaseException | None = None) -> None:
