@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install
+    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install, retry, retry_sync
     from outlast.attempt import Attempt, Stopped, current
     from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
     from outlast.functions import task
@@ -33,6 +33,8 @@ __all__ = [
     "enqueue_sync",
     "in_task_process",
     "install",
+    "retry",
+    "retry_sync",
     "task",
 ]
 
@@ -54,6 +56,8 @@ _HOMES = {
     "enqueue_sync": "outlast.app",
     "in_task_process": "outlast.process",
     "install": "outlast.app",
+    "retry": "outlast.app",
+    "retry_sync": "outlast.app",
     "task": "outlast.functions",
 }
 

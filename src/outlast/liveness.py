@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import weakref
+from collections.abc import Iterable
 from contextlib import closing
 
 from outlast.ownership import open_own
@@ -59,17 +60,22 @@ class Liveness:
 
 
 def living_runner(place: Place) -> int | None:
-    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask.
-
-    Not for a process that holds a lock of its own there: it would be lost.
-    """
-    if not place.locks.exists():
-        return None
+    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask."""
     try:
-        with closing(Liveness(place)) as asked:
-            return asked.runner()
+        return liveness_here(place).runner() if place.locks.exists() else None
     except OSError:
         return None
+
+
+def living_among(place: Place, processes: Iterable[int]) -> set[int]:
+    """Those of these processes (ids) that live; all when nobody may ask. Not for one that holds a lock there."""
+    if not place.locks.exists():
+        return set()
+    try:
+        with closing(Liveness(place)) as asked:
+            return {one for one in processes if asked.holder(one) is not None}
+    except OSError:
+        return set(processes)
 
 
 def _pack(kind: int, start: int, length: int) -> bytes:

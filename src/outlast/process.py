@@ -37,6 +37,7 @@ class ThisProcess:
 
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
     collected: the tasks that mode `manual` has kept for the test, in order.
+    unguarded_line: where its program has asked for tasks, and would again if it was imported; 0 for nowhere.
     overrides: settings that a test puts in place of those of the apps, by name.
     installed: the apps that have outlast. newest: the last of them, kept whether its app is or not, so that no answer
     depends on when garbage is collected. serving: those whose lifespan is open. services: what is open for them.
@@ -49,6 +50,7 @@ class ThisProcess:
     mode: Mode = ""
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    unguarded_line: int = 0
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
     newest: Outlast | None = None
     serving: list[Store] = field(default_factory=list)

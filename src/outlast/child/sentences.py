@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outlast import events
 from outlast.tasks import shown
 from outlast.text import MOST_NAME, one_line
@@ -33,6 +35,32 @@ def lifespan_broke(lifespan: str, what: str, where: str) -> str:
 def not_found(function: str, error: str) -> str:
     """Why the code does not know a task."""
     return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
+
+
+def import_started(app: str, started: Sequence[str]) -> str:
+    """What is there in each process that imports the app; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"importing {app} has started {listed(started)}, and does so in each task process, too: if only one may run, "
+        f"guard it with {GUARD}"
+    )
+
+
+def lifespan_started(lifespan: str, started: Sequence[str]) -> str:
+    """What is there in each process that enters the lifespan; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"the lifespan of {lifespan} has started {listed(started)}, and does so in each task process, too: if only one "
+        f"may run, guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def listed(things: Sequence[str], most: int = 5) -> str:
+    """Several things in a sentence."""
+    more = f"and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(filter(None, [*things[:most], more]))
 
 
 def loop_is_shared(what: str) -> str:
