@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from outlast import events, waits
+from outlast.callbacks import wanted_states
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Journal, Note, ProcessEntry
@@ -154,6 +155,8 @@ class Service(OfOneProcess):
         for doubt in doubts_about(self.place.journal):
             log.warning("%s", doubt)
         self._ids.rise_above(journal.newest())
+        if wanted := wanted_states():
+            journal.listen(wanted)
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         with reached(self.place.journal):
             self._liveness = self._liveness or liveness_here(self.place)
