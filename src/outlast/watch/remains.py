@@ -171,7 +171,7 @@ def boxes_in(folder: Path, prefix: str = "") -> list[Path]:
 
 def _named(folder: Path, prefix: str, suffix: str) -> list[Path]:
     try:
-        names = [entry.name for entry in os.scandir(folder)]
+        names = os.listdir(folder)  # noqa: PTH208 - the names are all that is needed
     except OSError:
         return []
     return [folder / name for name in names if name.startswith(prefix) and name.endswith(suffix)]
