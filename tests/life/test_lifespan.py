@@ -246,3 +246,29 @@ def test_a_lifespan_that_blocks_keeps_nobody_waiting_and_is_not_told_as_a_blocke
         has_run(capture.server, "it")
         assert "blocked" not in capture.server.output
         assert History(capture.server.journal).incidents() == []
+
+
+def test_what_the_lifespan_does_and_leaves_no_trace_of_is_told_before_it_is_entered(tmp_path: Path) -> None:
+    middle = """
+    import shutil
+
+
+    def empty_uploads():
+        shutil.rmtree("uploads", ignore_errors=True)
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        empty_uploads()
+        yield
+
+    """
+    text = written(tmp_path, middle)
+    with captured("uvicorn", tmp_path) as capture:
+        has_run(capture.server, "it")
+        lines = capture.server.output.splitlines()
+        (told,) = [number for number, line in enumerate(lines) if "removes files" in line]
+        place = f"main.py:{line_of(text, 'shutil.rmtree')}"
+        assert f"(shutil.rmtree('uploads', ignore_errors=True)) in {place}, and does so in each task" in lines[told]
+        assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in lines[told]
+        assert told < next(number for number, line in enumerate(lines) if "has entered the lifespan" in line)
