@@ -19,17 +19,17 @@ LAYERS = {
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings", "packages"),
-        *("place", "ownership", "peers", "waits"),
+        *("place", "ownership", "peers", "waits", "callbacks"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch", "logs"),
+        *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "startup", "receivers", "reading", "functions", "context"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "resume", "service", "app", "testing"],
+    "app": ["web_watch", "resume", "farewell", "service", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

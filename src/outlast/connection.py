@@ -66,8 +66,14 @@ class Connection(OfOneProcess):
         self._closed = threading.Event()
         self._let_go = threading.Event()
         self._has_complained = False
+        self._has_started_runner = False
         self._complaint = ""
         self._stranger = ""  # what was said of one who listens in the runner's place
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether it leads to a runner that was there before, so that others need it, too."""
+        return self._socket is not None and not self._has_started_runner
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be. Raises StoreFailed like `open`."""
@@ -118,6 +124,10 @@ class Connection(OfOneProcess):
                 self._let_go.wait(wait)
             connection.shutdown(socket.SHUT_RDWR)
 
+    def join(self, patience: float) -> None:
+        """Wait until its thread has ended, after `close`; at most `patience` seconds."""
+        self._thread.join(patience)
+
     def _run(self) -> None:
         pauses = BackOff()
         while not self._closed.is_set():
@@ -140,6 +150,8 @@ class Connection(OfOneProcess):
         except OSError:
             return
         self._socket = connection
+        if self._closed.is_set():  # while hello was said: nobody has this connection to hang up
+            self.close()
         try:
             for _ in receive_all(connection):  # nothing is said to us: its end is the message
                 continue
@@ -162,6 +174,7 @@ class Connection(OfOneProcess):
 
     def _connect_to_new(self) -> socket.socket | None:
         """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
+        self._has_started_runner = True
         try:
             start_runner(self._place)
         except OSError as error:
