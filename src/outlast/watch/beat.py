@@ -97,8 +97,8 @@ class Beat:
 
     def begin_anew(self) -> None:
         """Count no silence before this moment. On the loop."""
-        self.pause()
-        self.resume()
+        self._heard = self._first_heard()
+        self._timer.wind(self._patience)
 
     def pause(self) -> None:
         """Stop beating, until `resume`. On the loop, also in the middle of a beat."""
