@@ -23,6 +23,11 @@ def handler_not_followed(kind: str, logger: str, why: str) -> str:
     )
 
 
+def ends_given_up(count: int, most: int) -> str:
+    """Callbacks were told of nothing for long: no task process has come that has them."""
+    return f"callbacks (outlast.on_end) will not be told of the ends of {count} tasks: only the newest {most} are kept"
+
+
 def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
     """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
     again = f" ({times} times by now)" if times > 1 else ""

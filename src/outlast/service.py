@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from outlast import events
+from outlast import events, waits
+from outlast.callbacks import wanted_states
 from outlast.connection import Connection
 from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Journal, Note, ProcessEntry
@@ -17,6 +18,7 @@ from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
+from outlast.farewell import Farewell
 from outlast.forks import OfOneProcess
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
@@ -24,6 +26,7 @@ from outlast.liveness import Liveness, liveness_here
 from outlast.logs.example import told_format
 from outlast.logs.server import begin_server_log
 from outlast.logs.setup import told_setup
+from outlast.names import is_in_program, why_not_imported
 from outlast.process import this
 from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
@@ -56,6 +59,9 @@ class Service(OfOneProcess):
         self.connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
         self._resume = Resume(self.place, self.writer, self.connection, self._unfinished_in, settings.store_deadline)
         self.watch = WebWatch(settings, self.place, self._note, self._has_runner)
+        self.farewell = Farewell(
+            self.place.journal, self.connection, settings.runner, lambda: self._serves or this.is_child
+        )
         this.forks.tell(self)
         this.services.add(self)
 
@@ -142,6 +148,8 @@ class Service(OfOneProcess):
         for doubt in doubts_about(self.place.journal):
             log.warning("%s", doubt)
         self._ids.rise_above(journal.newest())
+        if wanted := wanted_states():
+            journal.listen(wanted)
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         with reached(self.place.journal):
             self._liveness = self._liveness or liveness_here(self.place)
@@ -161,7 +169,10 @@ class Service(OfOneProcess):
 
     def _hello(self) -> Hello:
         name = self._app_name or app_in_modules(self._app())
-        if not name:
+        if name and is_in_program(name) and (why := why_not_imported()):
+            log.warning("%s", waits.without_app(why))
+            name = ""
+        elif not name:
             log.warning("%s", events.no_app_found())
         here = Environment.here(name, self.settings)
         environment = replace(here, logging=told_setup(), lines=told_format())

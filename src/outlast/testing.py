@@ -152,7 +152,8 @@ def _taken() -> Iterator[BoxedTask]:
 
 def _failure_of(task: BoxedTask) -> Exception | None:
     try:
-        task.run_blocking()
+        with task.in_its_scene():
+            task.run_blocking()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None
@@ -160,7 +161,8 @@ def _failure_of(task: BoxedTask) -> Exception | None:
 
 async def _failure_of_awaited(task: BoxedTask) -> Exception | None:
     try:
-        await task.run()
+        with task.in_its_scene():
+            await task.run()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None
