@@ -11,6 +11,7 @@ SMALL = {"OUTLAST_SPARES": "0", "OUTLAST_MAX_CHILDREN": "1", "OUTLAST_MAX_ALONE"
 
 def test_tasks_of_all_kinds_run_in_no_more_processes_than_there_may_be(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, **SMALL) as server:
+        server.tell("isolated")
         for task in ("ok", "ok_async", "isolated", "fail", "crash", "ok"):
             server.add(task, task)
         most = 0
