@@ -26,6 +26,7 @@ from outlast.child.output import forgive_broken_pipes
 from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
 from outlast.child.shared_loop import SharedLoop
 from outlast.child.started import Standing, started_since
+from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
@@ -68,7 +69,8 @@ def main(
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
-    inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
+    teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
+    inbox = Inbox(messages, parting, teller, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
@@ -134,8 +136,10 @@ async def _live(
     remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
     lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
     watch.enter(State.SERVING)
+    inbox.teller.begin(outbox)
     outbox.send({"type": "ready", "remark": remark})
     await inbox.parting.wait_for(lanes)
+    await inbox.teller.finish()
     loop.keep(None)
     watch.enter(State.STOPPING)
     await _leave(lifespan)

@@ -37,6 +37,19 @@ def not_found(function: str, error: str) -> str:
     return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
 
 
+def callback_failed(name: str, task: str) -> str:
+    """A callback of the app has raised."""
+    return f"the callback {one_line(name, MOST_NAME)} failed when it was told of the end of task {task}"
+
+
+def end_not_told(task: str, function: str) -> str:
+    """Each process that has told callbacks of an end has died meanwhile."""
+    return (
+        f"callbacks are not told of the end of task {task} {one_line(function, MOST_NAME)} any more: "
+        "the processes that did so before have died of it"
+    )
+
+
 def import_started(app: str, started: Sequence[str]) -> str:
     """What is there in each process that imports the app; empty if nothing."""
     if not started:
