@@ -269,7 +269,7 @@ def current() -> Outlast:
     box = open_box()
     if box is not None and isinstance(box.outlast, Outlast):
         return box.outlast
-    serving = [one for one in this.serving if isinstance(one, Outlast)]
+    serving = [one.outlast for one in this.serving if isinstance(one.outlast, Outlast)]
     if len(serving) > 1 and mode_here() == REAL:
         raise NotInstalled(
             f"{len(serving)} apps of this process have outlast: use app.state.outlast of the one you mean"

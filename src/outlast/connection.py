@@ -124,6 +124,10 @@ class Connection(OfOneProcess):
                 self._let_go.wait(wait)
             connection.shutdown(socket.SHUT_RDWR)
 
+    def join(self, patience: float) -> None:
+        """Wait until its thread has ended, after `close`; at most `patience` seconds."""
+        self._thread.join(patience)
+
     def _run(self) -> None:
         pauses = BackOff()
         while not self._closed.is_set():
@@ -146,6 +150,8 @@ class Connection(OfOneProcess):
         except OSError:
             return
         self._socket = connection
+        if self._closed.is_set():  # while hello was said: nobody has this connection to hang up
+            self.close()
         try:
             for _ in receive_all(connection):  # nothing is said to us: its end is the message
                 continue

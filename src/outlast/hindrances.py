@@ -154,3 +154,11 @@ def runner_of_before(pid: int, path: object) -> str:
         f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
         "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
     )
+
+
+def runs_on_trio() -> str:
+    """An app under a server whose event loop is trio's."""
+    return (
+        "this server runs the app on trio, and outlast needs asyncio: its background tasks run inline, in the web "
+        "worker, and are lost when that dies, as with FastAPI alone; run it on asyncio (hypercorn without -k trio)"
+    )

@@ -33,6 +33,14 @@ def _nobody() -> None:
     return
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """An app whose lifespan is open, and how its tasks run meanwhile."""
+
+    outlast: Store
+    mode: Mode
+
+
 @dataclass(slots=True)
 class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
@@ -56,7 +64,7 @@ class ThisProcess:
     unguarded_line: int = 0
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
     newest: Outlast | None = None
-    serving: list[Store] = field(default_factory=list)
+    serving: list[Served] = field(default_factory=list)
     services: weakref.WeakSet[Service] = field(default_factory=weakref.WeakSet)
     forks: Forks = field(default_factory=Forks)
     callbacks: list[tuple[Callback, frozenset[State]]] = field(default_factory=list)

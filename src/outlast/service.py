@@ -81,9 +81,16 @@ class Service(OfOneProcess):
         """A request is served, on the running loop; whether it is the first, and nobody has entered before."""
         if self._has_begun:
             return False
-        self.enter()
+        self._has_begun = True
+        self.ask_server()
+        self.watch.begin(self._say_good_bye)
         self.serve()
         return True
+
+    def _say_good_bye(self) -> None:
+        """The server stops, without a lifespan: this process may end at any moment, and that is in order."""
+        self.connection.close()
+        self.watch.close()
 
     def ask_server(self) -> None:
         """Learn the app's name from the server's frames, which are below us only on its event loop."""
@@ -101,10 +108,9 @@ class Service(OfOneProcess):
         self.is_over = True
         self.watch.stop()
         try:
-            await asyncio.to_thread(self.hang_up, self.settings.stop_wait)
+            await asyncio.to_thread(self.close, self.settings.stop_wait)
         except RuntimeError:  # no thread can be started: the server stops all the same, as fast as it can
-            self.hang_up()
-        self.watch.close()
+            self.close()
 
     def hang_up(self, wait: float = 0.0) -> None:
         """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
@@ -112,10 +118,11 @@ class Service(OfOneProcess):
         self.writer.close()
         self.connection.close(wait)
 
-    def close(self) -> None:
+    def close(self, wait: float = 0.0) -> None:
         """All of it, from any thread."""
-        self.hang_up()
+        self.hang_up(wait)
         self.watch.close()
+        self._liveness = None
 
     def _note(self, incident: Incident) -> None:
         self.writer.store_soon([Note(incident)])
@@ -175,5 +182,5 @@ class Service(OfOneProcess):
         elif not name:
             log.warning("%s", events.no_app_found())
         here = Environment.here(name, self.settings)
-        environment = replace(here, logging=told_setup(), lines=told_format())
+        environment = replace(here, logging=told_setup(), lines=told_format(), listens=bool(wanted_states()))
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())

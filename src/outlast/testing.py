@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from outlast.request.boxed import BoxedTask
 
 MARKER = "outlast"
+LEAVING_TIME = 10.0  # seconds a thread may take that is just about to start a runner
 FIXTURE = "outlast_tasks"
 MODES = tuple(mode for mode in get_args(Mode) if mode)
 
@@ -142,6 +143,7 @@ def _journal_in(folder: Path) -> Iterator[None]:
     finally:
         for service in list(this.services):
             service.close()
+            service.connection.join(LEAVING_TIME)
         this.overrides, this.services = before
 
 
