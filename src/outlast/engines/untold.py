@@ -24,7 +24,8 @@ _LISTEN = "INSERT OR IGNORE INTO listener SELECT value FROM json_each(?)"
 _TAKE = """
 UPDATE untold SET teller = ?1, tries = tries + 1 WHERE task IN (
     SELECT untold.task FROM untold JOIN task ON task.id = untold.task
-    WHERE (teller IS NULL OR (teller != ?1 AND teller NOT IN (SELECT id FROM process WHERE left_at IS NULL)))
+    WHERE task.state IN (3, 4, 5, 6)
+        AND (teller IS NULL OR (teller != ?1 AND teller NOT IN (SELECT id FROM process WHERE left_at IS NULL)))
         AND (untold.task IN (SELECT value FROM json_each(?2)) OR task.ended_at <= ?3)
     ORDER BY task.ended_at, untold.task LIMIT ?4)
 RETURNING task, tries"""
