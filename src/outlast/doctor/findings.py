@@ -28,6 +28,7 @@ class Code(StrEnum):
     SYNTAX_ERROR = "syntax-error"
     NOT_READ = "not-read"
     ASGI_GRACE = "asgi-grace"
+    TRIO = "trio"
     MAX_REQUESTS = "max-requests"
     SHORT_TIMEOUT = "short-timeout"
     SHORT_STOP = "short-stop"
@@ -46,7 +47,7 @@ GROUPS = {
     "Code that blocks an event loop": (Code.BLOCKING_CALL, Code.SLOW_CALL),
     "Start-up code that task processes run, too": (Code.RUNS_TWICE,),
     "Source": (Code.SYNTAX_ERROR, Code.NOT_READ),
-    "Server": (Code.ASGI_GRACE, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
+    "Server": (Code.ASGI_GRACE, Code.TRIO, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
     "Journal": (Code.JOURNAL_PLACE, Code.JOURNAL_UNREADABLE, Code.TWO_JOURNALS, Code.NO_WORKER),
     "Settings": (Code.UNKNOWN_VARIABLE, Code.UNREAD_VARIABLE),
 }

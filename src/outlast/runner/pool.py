@@ -308,6 +308,7 @@ class Pool:
             case "imported":
                 self._remarks.make(message["remarks"])
                 child.imported()
+                self.setbacks.has_imported()
             case "ready":
                 self._remarks.make(message["remarks"])
                 child.started()
