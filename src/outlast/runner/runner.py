@@ -113,6 +113,7 @@ class Runner:
             return False
         log.info("%s", events.runner_started(os.getpid(), self._place.journal))
         if self._standing:
+            self._pool.setbacks.is_final = True
             self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
         return True
 
