@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install
+    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install, retry, retry_sync
     from outlast.attempt import Attempt, Stopped, current
+    from outlast.callbacks import TaskEnd, on_end, on_failure
     from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
     from outlast.functions import task
+    from outlast.process import in_task_process
     from outlast.request.handle import Handle
     from outlast.request.tasks import BackgroundTasks
 
@@ -25,12 +27,18 @@ __all__ = [
     "OutlastError",
     "Stopped",
     "StoreFailed",
+    "TaskEnd",
     "cancel",
     "cancel_sync",
     "current",
     "enqueue",
     "enqueue_sync",
+    "in_task_process",
     "install",
+    "on_end",
+    "on_failure",
+    "retry",
+    "retry_sync",
     "task",
 ]
 
@@ -45,12 +53,18 @@ _HOMES = {
     "OutlastError": "outlast.errors",
     "Stopped": "outlast.attempt",
     "StoreFailed": "outlast.errors",
+    "TaskEnd": "outlast.callbacks",
     "cancel": "outlast.app",
     "cancel_sync": "outlast.app",
     "current": "outlast.attempt",
     "enqueue": "outlast.app",
     "enqueue_sync": "outlast.app",
+    "in_task_process": "outlast.process",
     "install": "outlast.app",
+    "on_end": "outlast.callbacks",
+    "on_failure": "outlast.callbacks",
+    "retry": "outlast.app",
+    "retry_sync": "outlast.app",
     "task": "outlast.functions",
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from outlast.program import NAMES, real_name
+
 
 def app_of_server() -> str:
     """The app's `module:name` as uvicorn or gunicorn was told; empty when no server says.
@@ -22,18 +24,17 @@ def app_of_server() -> str:
 
 
 def app_in_modules(app: object) -> str:
-    """`module:name` under which `app` is found in an imported module; empty when in none."""
-    for module_name, module in list(sys.modules.items()):
+    """`module:name` under which `app` is found in an imported module; empty when in none, or there is no app."""
+    if app is None:
+        return ""
+    programs = [(name, sys.modules[name]) for name in NAMES if name in sys.modules]
+    modules = [one for one in list(sys.modules.items()) if one[0] not in NAMES]
+    for module_name, module in modules + programs:  # a program does more than to hold an app
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):
             if value is app and not name.startswith("_"):
-                return f"{_real_name(module_name)}:{name}"
+                return f"{(real_name() or '__main__') if module_name in NAMES else module_name}:{name}"
     return ""
-
-
-def _real_name(module_name: str) -> str:
-    spec = getattr(sys.modules[module_name], "__spec__", None)
-    return spec.name if module_name == "__main__" and spec is not None else module_name
 
 
 def _frames_below() -> Iterator[FrameType]:

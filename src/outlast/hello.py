@@ -8,12 +8,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from outlast.errors import OutlastError
 from outlast.place import Address
+from outlast.program import file_to_run
 from outlast.settings import Settings
+from outlast.surroundings import Surroundings
 from outlast.text import MOST_NAME, in_one_line, one_line
 
 VERSION = version("outlast")
@@ -24,8 +25,10 @@ class Environment:
     """Where user code runs: interpreter, folder, import path, variables, and what to import.
 
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
-    the program when it runs as `__main__`, empty otherwise. `flags` are those of the interpreter, such as -O. Kept in
-    memory only, since variables hold secrets.
+    the program where its functions can only be had by running it, else empty. `flags` are those of the interpreter,
+    such as -O. Kept in memory only, since variables hold secrets. `logging` is how it is set up there (`logs.setup`),
+    `lines` how those of outlast look (`logs.example`), `listens` whether callbacks want to be told of ends: these may
+    change while the rest is the same environment still.
     """
 
     executable: str
@@ -36,17 +39,28 @@ class Environment:
     main: str
     settings: Settings
     flags: tuple[str, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    logging: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    lines: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    listens: bool = field(default=False, compare=False)
 
     @property
     def roots(self) -> tuple[str, ...]:
         """The folders in which modules are found."""
         return tuple(os.path.join(self.folder, one) for one in self.path)  # noqa: PTH118 - an absolute one stays
 
+    @property
+    def lifespan(self) -> str:
+        """Whose lifespan a task process enters, such as `main:app`; empty if none."""
+        setting = self.settings.child_lifespan
+        return {"true": self.app, "false": ""}.get(setting, setting) if self.app else ""
+
     @classmethod
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process."""
         folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
-        return cls(sys.executable, folder, path, variables, app, main_file(), settings, _interpreter_flags())
+        flags, surroundings = interpreter_flags(), Surroundings.here()
+        return cls(sys.executable, folder, path, variables, app, file_to_run(), settings, flags, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +103,17 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     """An Environment from its JSON object. Settings that this version does not know are left out."""
     known = {field.name for field in fields(Settings)}
     settings = Settings(**{name: value for name, value in given["settings"].items() if name in known})
-    texts = {name: str(given[name]) for name in ("executable", "folder", "app", "main")}
     variables = {str(name): str(value) for name, value in given["variables"].items()}
     path, flags = (tuple(map(str, given.get(name, ()))) for name in ("path", "flags"))
-    return Environment(path=path, variables=variables, settings=settings, flags=flags, **texts)
+    logging, lines = (dict(given.get(name, {})) for name in ("logging", "lines"))
+    executable, folder, app, main = (str(given[name]) for name in ("executable", "folder", "app", "main"))
+    around = Surroundings.read(given.get("surroundings", {}))
+    listens = bool(given.get("listens"))
+    return Environment(executable, folder, path, variables, app, main, settings, flags, around, logging, lines, listens)
 
 
-def _interpreter_flags() -> tuple[str, ...]:
-    """With which this interpreter was started, as far as others can be started with them, as multiprocessing does."""
+def interpreter_flags() -> tuple[str, ...]:
+    """With which this interpreter was started: those that multiprocessing passes on, and all of `-X`."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return tuple(flags)
-
-
-def main_file() -> str:
-    """The file of `__main__` where it is a program whose functions other processes may need; else empty.
-
-    `python -m package.module` has an importable name and needs no such file.
-    """
-    main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    if main is None or file is None or getattr(main, "__spec__", None) is not None:
-        return ""
-    return str(Path(file).absolute()) if file.endswith(".py") else ""
+    options = (name if value is True else f"{name}={value}" for name, value in sys._xoptions.items())
+    return (*flags, *(word for option in options if option not in flags for word in ("-X", option)))

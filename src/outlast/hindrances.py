@@ -15,6 +15,19 @@ def resumed(path: object) -> str:
     return f"the journal {path} can be used again: what waits from before runs"
 
 
+def handler_not_followed(kind: str, logger: str, why: str) -> str:
+    """A handler that the server has put up is not there in a task process."""
+    return (
+        f"the handler {kind.replace(':', '.')} of logger {logger or 'root'!r} in the server cannot be put up in task "
+        f"processes ({why}): what tasks log there goes to stderr. Put it up where the app's module is imported"
+    )
+
+
+def ends_given_up(count: int, most: int) -> str:
+    """Callbacks were told of nothing for long: no task process has come that has them."""
+    return f"callbacks (outlast.on_end) will not be told of the ends of {count} tasks: only the newest {most} are kept"
+
+
 def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
     """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
     again = f" ({times} times by now)" if times > 1 else ""
@@ -140,4 +153,12 @@ def runner_of_before(pid: int, path: object) -> str:
     return (
         f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
         "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
+    )
+
+
+def runs_on_trio() -> str:
+    """An app under a server whose event loop is trio's."""
+    return (
+        "this server runs the app on trio, and outlast needs asyncio: its background tasks run inline, in the web "
+        "worker, and are lost when that dies, as with FastAPI alone; run it on asyncio (hypercorn without -k trio)"
     )

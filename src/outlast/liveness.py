@@ -11,9 +11,13 @@ import fcntl
 import os
 import struct
 import sys
+import weakref
+from collections.abc import Iterable
+from contextlib import closing
 
 from outlast.ownership import open_own
 from outlast.place import Place
+from outlast.process import this
 
 _RUNNER_BYTE = 0  # ids of processes start at 1
 _FLOCK = "hhqqi" if sys.platform == "linux" else "qqihh"
@@ -55,6 +59,25 @@ class Liveness:
         return self.holder(_RUNNER_BYTE)
 
 
+def living_runner(place: Place) -> int | None:
+    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask."""
+    try:
+        return liveness_here(place).runner() if place.locks.exists() else None
+    except OSError:
+        return None
+
+
+def living_among(place: Place, processes: Iterable[int]) -> set[int]:
+    """Those of these processes (ids) that live; all when nobody may ask. Not for one that holds a lock there."""
+    if not place.locks.exists():
+        return set()
+    try:
+        with closing(Liveness(place)) as asked:
+            return {one for one in processes if asked.holder(one) is not None}
+    except OSError:
+        return set(processes)
+
+
 def _pack(kind: int, start: int, length: int) -> bytes:
     if sys.platform == "linux":
         return struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
@@ -64,3 +87,12 @@ def _pack(kind: int, start: int, length: int) -> bytes:
 def _unpack(answer: bytes) -> tuple[int, int]:
     fields = struct.unpack(_FLOCK, answer)
     return (fields[0], fields[4]) if sys.platform == "linux" else (fields[3], fields[2])
+
+
+def liveness_here(place: Place) -> Liveness:
+    """That of this process, which is open as long as anybody in it keeps it: apps may share a journal."""
+    one = this.locks.get(place.locks)
+    if one is None:
+        one = this.locks.setdefault(place.locks, Liveness(place))
+        weakref.finalize(one, os.close, one._descriptor)
+    return one

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from random import Random
 
 from outlast.errors import TaskNotFound
+from outlast.forks import OfOneProcess
+from outlast.process import this
 
 
 class State(IntEnum):
@@ -24,6 +24,7 @@ class State(IntEnum):
     FAILED = 4
     CANCELLED = 5
     DROPPED = 6  # will not run, and the journal says why
+    PARKED = 7  # the code that is here does not know it: it waits for other code
 
     @property
     def label(self) -> str:
@@ -42,6 +43,7 @@ class End(StrEnum):
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
     SNOOZED = "snoozed"
+    PARKED = "parked"
 
 
 class Lane(StrEnum):
@@ -56,15 +58,19 @@ class Lane(StrEnum):
 MOVES: Mapping[State, frozenset[State]] = {
     State.HELD: frozenset({State.WAITING, State.RUNNING, State.CANCELLED, State.DROPPED}),
     State.WAITING: frozenset({State.RUNNING, State.CANCELLED}),
-    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
-    State.DONE: frozenset(),
+    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED, State.PARKED}),
+    State.DONE: frozenset({State.WAITING}),
     State.FAILED: frozenset({State.WAITING}),
-    State.CANCELLED: frozenset(),
-    State.DROPPED: frozenset(),
+    State.CANCELLED: frozenset({State.WAITING}),
+    State.DROPPED: frozenset({State.WAITING}),
+    State.PARKED: frozenset({State.WAITING, State.CANCELLED}),
 }
-"""From each state, the states a task may go to. Every move in every engine is guarded by this table."""
+"""From each state, the states a task may go to. Every move in every engine is guarded by this table.
 
-UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING})
+One that has ended goes back to `waiting` only when somebody asks for it.
+"""
+
+UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING, State.PARKED})
 FINISHED = frozenset(State) - UNFINISHED
 
 
@@ -165,7 +171,7 @@ class Settlement:
     cuts: int = 0
 
 
-class TaskIds:
+class TaskIds(OfOneProcess):
     """Makes task ids: 41 bits of milliseconds since 2026 (enough until 2095), then who made it, then a count.
 
     A process that the journal knows has 11 bits of its row's number and counts in the other 10, so that two of them
@@ -187,10 +193,9 @@ class TaskIds:
         self._member: int | None = None
         # its own, so that no user seeds it; to ask the system each time lets go of the GIL (measured)
         self._random = Random()  # noqa: S311
-        reset = weakref.WeakMethod(self._begin_anew)
-        os.register_at_fork(after_in_child=lambda: (again := reset()) and again())
+        this.forks.tell(self)
 
-    def _begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         """A forked process is another one, which nobody knows yet."""
         self._member = None
         self._random.seed()

@@ -12,9 +12,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
+from weakref import WeakSet
 
 import pytest
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from outlast.request.boxed import BoxedTask
 
 MARKER = "outlast"
+LEAVING_TIME = 10.0  # seconds a thread may take that is just about to start a runner
 FIXTURE = "outlast_tasks"
 MODES = tuple(mode for mode in get_args(Mode) if mode)
 
@@ -128,23 +130,21 @@ def _entered(mode: Mode) -> Iterator[None]:
 @contextmanager
 def _journal_in(folder: Path) -> Iterator[None]:
     """All apps with outlast, also those made in the test, have their journal in `folder`, with a runner."""
+    before = this.overrides, this.services
+    this.services = WeakSet()
     this.overrides = {
         "url": f"sqlite:///{folder / 'journal.db'}",
         "runner": "auto",
         "linger": 0.0,
         "drain": 0.0,
     }
-    before = [(outlast, outlast.settings) for outlast in this.installed]
-    for outlast, settings in before:
-        outlast.configure(replace(settings, **this.overrides))
     try:
         yield
     finally:
-        this.overrides = {}
-        for outlast in list(this.installed):
-            outlast.close()
-        for outlast, settings in before:
-            outlast.configure(settings)
+        for service in list(this.services):
+            service.close()
+            service.connection.join(LEAVING_TIME)
+        this.overrides, this.services = before
 
 
 def _taken() -> Iterator[BoxedTask]:
@@ -154,7 +154,8 @@ def _taken() -> Iterator[BoxedTask]:
 
 def _failure_of(task: BoxedTask) -> Exception | None:
     try:
-        task.run_blocking()
+        with task.in_its_scene():
+            task.run_blocking()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None
@@ -162,7 +163,8 @@ def _failure_of(task: BoxedTask) -> Exception | None:
 
 async def _failure_of_awaited(task: BoxedTask) -> Exception | None:
     try:
-        await task.run()
+        with task.in_its_scene():
+            await task.run()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None

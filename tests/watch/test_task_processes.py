@@ -20,14 +20,14 @@ from tests.watch.test_web_workers import APP, CALLS, forget, reached, wait_for_s
 HELD = ("in_a_regex", "in_c")
 ENDS = {
     "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
-    "in_an_exit": r"exited with status 7 without a good-bye: os\._exit\(\), or a server that gave up",
+    "in_an_exit": r"exited with status 7 in the middle of its work: something called os\._exit\(\)",
     "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
 }
 HANGS_UP = {
     "in_a_sleep_after_hanging_up": "ended itself, since its connection to the runner was closed",
     "in_c_after_hanging_up": "was ended by outlast: it had closed its connection to the runner and lived on",
 }
-INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, unpaid\)"
+INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, not counted against it\)"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Se
     wait_for_sentence(
         server,
         rf"task process {child} was killed by SIGKILL from outside: .*; its event loop had been blocked for [\d.]+ s "
-        rf"{by}; in flight: {INNOCENT}; task \w+ main:culprit \([\d.]+ s: runs again, unpaid\)",
+        rf"{by}; in flight: {INNOCENT}; task \w+ main:culprit \([\d.]+ s: runs again, not counted against it\)",
     )
 
 

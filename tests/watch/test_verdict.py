@@ -199,12 +199,12 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
     "left by itself": (
         found(3),
         Cause.EXIT,
-        "exited with status 3 without a good-bye: os._exit(), or a server that gave up",
+        "exited with status 3 in the middle of its work: something called os._exit()",
     ),
     "left by itself with 0": (
         found(0),
         Cause.EXIT,
-        "exited with status 0 without a good-bye: os._exit(), or a server that gave up",
+        "exited with status 0 in the middle of its work: something called os._exit()",
     ),
     "left in its start-up": (
         found(1, state=State.STARTING),
@@ -311,10 +311,10 @@ def test_what_was_in_flight_and_what_becomes_of_it() -> None:
         "in flight: task 0000000000003 main:send (9.0 s: cut, not run again: lane inline); GET /orders (2.0 s: cut); "
         "task 0000000000004 main:other (1.0 s: cut, not run again: lane inline)"
     )
-    fates = {3: "failed: it has crashed 2 times", 4: "runs again, unpaid"}
+    fates = {3: "failed: it has crashed 2 times", 4: "runs again, not counted against it"}
     assert flying(TASK, OTHER, kind="task process", fates=fates) == (
         "in flight: task 0000000000003 main:send (9.0 s: failed: it has crashed 2 times); "
-        "task 0000000000004 main:other (1.0 s: runs again, unpaid)"
+        "task 0000000000004 main:other (1.0 s: runs again, not counted against it)"
     )
     assert flying(TASK, kind="task process") == "in flight: task 0000000000003 main:send (9.0 s: cut)"
 

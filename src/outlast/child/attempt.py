@@ -15,15 +15,16 @@ from typing import Any
 from outlast import events
 from outlast.attempt import Attempt, Stopped, running_attempt
 from outlast.child import sentences
-from outlast.child.code import FoundFunctions
+from outlast.child.code import Call, FoundFunctions, NotKnown
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
+from outlast.logs.ends import fields, tell_end
 from outlast.names import left_undone
 from outlast.orders import Token
+from outlast.tasks import State
 from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
 
 log = logging.getLogger("outlast")
-Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -58,6 +59,11 @@ class Assignment:
     def id(self) -> int:
         """The task's."""
         return self.attempt.task
+
+    @property
+    def about(self) -> dict[str, object]:
+        """The fields of what is logged of its end."""
+        return fields(self.attempt.task, self.attempt.function, self.attempt.number, self.lane)
 
     @property
     def token(self) -> Token:
@@ -125,10 +131,12 @@ async def run_in_loop(
 
 
 def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
-    if seen.exit is not None:
+    if isinstance(error, NotKnown):
+        outbox.unknown(given.id, error)
+    elif seen.exit is not None:
         outbox.ended(given.id, *seen.exit)
     elif error is None:
-        outbox.ended(given.id)
+        _succeed(given, outbox)
     elif seen.cut and is_a(error, asyncio.CancelledError):
         outbox.cut(given.id, seen.cut)
     else:
@@ -142,10 +150,20 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
         function, args, kwargs = _prepared(given, functions)
         with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_undone(function(*args, **kwargs), function)
+    except NotKnown as error:
+        outbox.unknown(given.id, error)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         _fail(given, error, outbox)
     else:
-        outbox.ended(given.id)
+        _succeed(given, outbox)
+
+
+def _succeed(given: Assignment, outbox: Outbox) -> None:
+    outbox.ended(given.id)
+    outbox.saw(given.id, None)
+    if log.isEnabledFor(logging.DEBUG):
+        with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
+            tell_end(State.DONE, "", given.about)
 
 
 def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
@@ -156,10 +174,10 @@ def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
     outbox.ended(given.id, *_told(error, given.memory))
     if is_a(error, asyncio.CancelledError) or is_a(error, Stopped):
         return
+    outbox.saw(given.id, error)
     attempt = given.attempt
-    about = {"task_id": attempt.id, "function": attempt.function, "attempt": attempt.number, "lane": given.lane}
-    with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
-        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **about)
+    with suppress(Exception):  # as above
+        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **given.about)
 
 
 def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
@@ -171,9 +189,9 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    function, codec = functions.find(given.attempt.function)
-    args, kwargs = codec.decode(given.arguments)
-    return function, args, kwargs
+    call = functions.prepared(given.attempt.function, given.arguments)
+    functions.contexts.put_on(given.context)
+    return call
 
 
 def _told(error: BaseException, memory: int | None) -> tuple[str, str]:

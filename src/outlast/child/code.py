@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import runpy
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from outlast.child import sentences
+from outlast.child.contexts import Contexts
 from outlast.encoding import Codec
-from outlast.errors import TargetNotFound
+from outlast.errors import OutlastError, TargetNotFound
 from outlast.functions import code_hash
 from outlast.hello import Environment
+from outlast.logs.server import begin_server_log
+from outlast.logs.setup import Follower
 from outlast.names import resolve
+from outlast.process import MAIN_NAME
+from outlast.text import in_one_line, traceback_of
 
-MAIN_NAME = "__outlast_main__"
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class NotKnown(Exception):
+    """The code that is here does not know a task: it has no such function, or that takes other arguments."""
+
+    def __init__(self, why: str, traceback: str = "") -> None:
+        super().__init__(why)
+        self.traceback = traceback
 
 
 class ImportedCode:
     """What this process has imported since it started."""
+
+    context: Context
+    """As it was left by the import."""
 
     def __init__(self) -> None:
         self._started_at = time.time_ns()
         self._seen: dict[str, int] = {}
         self._app: Any = None
         self._is_loaded = False
+        self.logging = Follower({})
 
     def load(self, environment: Environment) -> Any:
         """Import what holds the tasks' functions, once; returns the app, None when there is none.
@@ -37,9 +57,14 @@ class ImportedCode:
         """
         if self._is_loaded:
             return self._app
+        self.logging = Follower(environment.logging)
+        self.logging.begin()
         if environment.main:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
+        self.context = copy_context()
+        self.logging.finish()
+        begin_server_log()
         self.has_changed()
         self._is_loaded = True
         return self._app
@@ -54,10 +79,34 @@ class ImportedCode:
 
 
 class FoundFunctions:
-    """The functions of tasks, found by their paths; what belongs to them is built once."""
+    """The functions of tasks, found by their paths, and their `contexts`; what belongs to them is built once."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
         self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
+
+    def prepared(self, path: str, arguments: str) -> Call:
+        """The function at `module:qualname` and what it is called with. Raises NotKnown where that cannot be had.
+
+        Whatever user code raises meanwhile, at import or in a validator, is the fault of the code and not of the task.
+        """
+        try:
+            function, codec = self.find(path)
+            return function, *codec.decode(arguments)
+        except MemoryError:
+            raise
+        except OutlastError as error:
+            raise NotKnown(str(error)) from error
+        except (Exception, SystemExit) as error:
+            raise NotKnown(sentences.not_found(path, in_one_line(error)), traceback_of(error)) from error
+
+    def why_unknown(self, path: str, arguments: str) -> str:
+        """Why `prepared` would raise; empty if it would not."""
+        try:
+            self.prepared(path, arguments)
+        except (NotKnown, MemoryError) as error:
+            return str(error) or "MemoryError"
+        return ""
 
     def find(self, path: str) -> tuple[Callable[..., Any], Codec]:
         """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""
@@ -74,7 +123,7 @@ class FoundFunctions:
 
 
 def import_app(target: str) -> Any:
-    """The object that `module:name` or `module:name(literals)` names. Raises TargetNotFound."""
+    """The app that `module:name` or `module:name(literals)` names; a factory is called. Raises TargetNotFound."""
     module_name, _, expression = target.partition(":")
     module = importlib.import_module(module_name)
     name, arguments, keywords = _parse(expression or "application", target)
@@ -84,7 +133,18 @@ def import_app(target: str) -> Any:
             found = getattr(found, part)
     except AttributeError:
         raise TargetNotFound(f"module {module_name!r} has no {name!r}: the app was given as {target!r}") from None
-    return found if arguments is None else found(*arguments, **keywords)
+    if arguments is None and not is_factory(found):
+        return found
+    return found(*(arguments or ()), **keywords)
+
+
+def is_factory(thing: object) -> bool:
+    """Whether it makes an app and is none: it can be called without arguments, as uvicorn finds out, too."""
+    try:
+        inspect.signature(thing).bind()  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # an app takes three, or two; or it cannot be called
+        return False
+    return True
 
 
 def import_main(path: str) -> None:

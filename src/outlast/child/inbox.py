@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
+from outlast.child.parting import Parting
+from outlast.child.teller import Teller
 from outlast.frames import Message
 from outlast.handover import attempts_in
 from outlast.threads import OwnThread
@@ -18,35 +20,61 @@ from outlast.threads import OwnThread
 class Inbox:
     """The messages that follow the start message.
 
-    `cut_off` leaves a note that there are no more. `give_up(why)` ends this process, which would be deaf.
+    `parting` hears, on the loop, when this process is to leave. `cut_off` leaves a note that there are no more
+    messages. `give_up(why)` ends this process, which would be deaf. `lanes` take the attempts, which come only once
+    this process has said that it is ready; `teller` tells callbacks of their ends.
     """
 
     def __init__(
-        self, messages: Iterator[Message], cut_off: Callable[[], None], give_up: Callable[[str], None]
+        self,
+        messages: Iterator[Message],
+        parting: Parting,
+        teller: Teller,
+        cut_off: Callable[[], None],
+        give_up: Callable[[str], None],
     ) -> None:
+        self.parting = parting
+        self.teller = teller
         self._messages = messages
         self._cut_off = cut_off
         self._give_up = give_up
+        self.lanes: Lanes | None = None
+        self._is_needed = asyncio.Event()
 
-    def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox, drained: asyncio.Event) -> None:
-        """Act on messages from now on. `drained` is set, on the loop, when the runner wants this child to leave."""
+    def serve(self, code: ImportedCode, outbox: Outbox) -> None:
+        """Act on messages from now on. On the loop."""
         loop = asyncio.get_running_loop()
 
         def serve() -> None:
             for message in self._messages:
                 match message.get("type"):
-                    case "run":
-                        lanes.take(attempts_in(message))
-                    case "stop":
-                        lanes.stop(int(message["task"]))
+                    case "run" if self.lanes:
+                        self.lanes.take(attempts_in(message))
+                    case "know" if self.lanes:
+                        self.lanes.look(attempts_in(message))
+                    case "stop" if self.lanes:
+                        self.lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():
                         outbox.send({"type": "stale"})
+                    case "begin":
+                        loop.call_soon_threadsafe(self._is_needed.set)
                     case "drain":
-                        loop.call_soon_threadsafe(drained.set)
+                        loop.call_soon_threadsafe(self._leave, self.parting.ask)
+                    case "leave":
+                        loop.call_soon_threadsafe(self._leave, self.parting.hurry)
             self._cut_off()
             _end()
 
         OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()
+
+    async def is_needed(self) -> bool:
+        """Wait until the runner wants this process to enter the lifespan; False if it is to leave instead."""
+        await self._is_needed.wait()
+        return not self.parting.is_asked
+
+    def _leave(self, say: Callable[[], None]) -> None:
+        say()
+        self._is_needed.set()
 
 
 def _end() -> None:

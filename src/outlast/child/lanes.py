@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from outlast import orders
@@ -15,8 +14,10 @@ from outlast.attempt import Attempt
 from outlast.child import sentences
 from outlast.child.attempt import Assignment, Disturbance, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
+from outlast.child.contexts import Contexts
 from outlast.child.outbox import Outbox
 from outlast.child.shared_loop import GuardedTask, SharedLoop
+from outlast.child.worker_thread import reaching
 from outlast.settings import Settings
 from outlast.tasks import Lane
 from outlast.text import in_a_call, in_one_line, traceback_of
@@ -29,12 +30,15 @@ log = logging.getLogger("outlast")
 class Lanes:
     """`take` and `stop` are called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
 
-    def __init__(self, loop: SharedLoop, settings: Settings, outbox: Outbox, flights: Flights) -> None:
+    def __init__(
+        self, loop: SharedLoop, settings: Settings, outbox: Outbox, flights: Flights, contexts: Contexts
+    ) -> None:
         self._loop = loop
         self._outbox = outbox
         self._flights = flights
         self._flying: dict[int, InFlight] = {}
-        self._functions = FoundFunctions()
+        self._contexts = contexts
+        self._functions = FoundFunctions(contexts)
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
         self._unstarted: dict[int, Assignment] = {}
         self._on_loop: dict[int, GuardedTask] = {}
@@ -49,6 +53,11 @@ class Lanes:
     def is_busy(self) -> bool:
         """Whether any attempt is here."""
         return bool(self._unstarted or self._on_loop or self._in_threads)
+
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether any of them is on the loop."""
+        return bool(self._unstarted or self._on_loop)
 
     def take(self, tasks: list[list[Any]]) -> None:
         """New attempts from the runner."""
@@ -67,11 +76,21 @@ class Lanes:
         """Where no thread can be started the attempt goes back, if not one of those that are there has begun it."""
         self._queued[given.token] = given
         try:
-            self._threads.submit(contextvars.Context().run, self._run_threaded, given)
+            self._threads.submit(self._contexts.new().run, self._run_threaded, given)
         except RuntimeError as error:
             if self._queued.pop(given.token, None) is not None:
                 self._in_threads.pop(given.id, None)
                 self._outbox.send({"type": "back", "task": given.id, "why": in_one_line(error)})
+
+    def look(self, tasks: list[list[Any]]) -> None:
+        """Say of tasks that no code knew whether this one does. Beside what runs: it may have to import."""
+        given = [Assignment.read(task) for task in tasks]
+        with suppress(RuntimeError):  # no thread can be started: it is asked again
+            self._threads.submit(self._contexts.new().run, self._look, given)
+
+    def _look(self, given: list[Assignment]) -> None:
+        known = [[one.id, self._functions.why_unknown(one.attempt.function, one.arguments)] for one in given]
+        self._outbox.send({"type": "known", "tasks": known})
 
     def stop(self, task: int) -> None:
         """Tell an attempt to end: a coroutine is cancelled, a thread finds out when it asks `outlast.current()`."""
@@ -91,11 +110,6 @@ class Lanes:
     def flight_of(self, task: int) -> InFlight | None:
         """What is in flight of a task."""
         return self._flying.get(task)
-
-    async def empty(self) -> None:
-        """Wait until nothing runs here."""
-        while self.is_busy:
-            await asyncio.sleep(0.02)
 
     def exited(self, by: Attempt | None, error: BaseException) -> None:
         """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""
@@ -117,7 +131,7 @@ class Lanes:
     def _start(self, given: list[Assignment]) -> None:
         for one in given:
             self._disturbed[one.id] = Disturbance()
-            self._on_loop[one.id] = self._loop.guarded(self._run_on_loop(one), one.attempt)
+            self._on_loop[one.id] = self._loop.guarded(self._run_on_loop(one), one.attempt, self._contexts.new())
 
     def _cancel(self, task: int) -> None:
         if self._unstarted.pop(task, None) is not None:
@@ -140,7 +154,8 @@ class Lanes:
             return
         flight = self._take_off(given)
         try:
-            run_in_thread(given, self._functions, self._outbox)
+            with reaching(self._loop):
+                run_in_thread(given, self._functions, self._outbox)
         finally:
             self._in_threads.pop(given.id, None)
             self._land(flight)

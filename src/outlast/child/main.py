@@ -9,20 +9,24 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from outlast import process
 from outlast.child import sentences
 from outlast.child.code import ImportedCode
+from outlast.child.contexts import Contexts
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
-from outlast.child.lifespan import entered_lifespan
+from outlast.child.lifespan import StartFailed, entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
+from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
 from outlast.child.shared_loop import SharedLoop
+from outlast.child.started import Standing, started_since
+from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
@@ -31,8 +35,9 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
-from outlast.text import in_one_line, log_exception, traceback_of
+from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
+from outlast.watch.site import site_of
 from outlast.watch.watch import Watch
 
 log = logging.getLogger("outlast")
@@ -53,6 +58,7 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
+        code = ImportedCode()
     watch = _settle_in(start)
 
     def give_up(why: str) -> None:
@@ -62,16 +68,22 @@ def main(
     outbox = Outbox(channel, give_up)
     process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
-    loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF), give_up)
+    loop, parting = SharedLoop(), Parting(environment.settings.grace)
+    teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
+    inbox = Inbox(messages, parting, teller, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
-        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
-    outbox.close()
+        _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
+        outbox.close()
+        if parting.is_hurried:
+            exit_at_once()
 
 
 def prepare(environment: Environment) -> None:
-    """Before user code is imported: have the server's import path, ignore what a terminal sends to the server."""
+    """Before user code is imported: have what the server has, ignore what a terminal sends to it."""
     sys.path[:] = environment.path
+    for sentence in environment.surroundings.take_over():
+        log.warning("%s", sentence)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     forgive_broken_pipes()
@@ -99,28 +111,56 @@ def _run(loop: SharedLoop, work: Coroutine[Any, Any, None], outbox: Outbox) -> N
 async def _live(
     loop: SharedLoop, environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch
 ) -> None:
+    before = Standing.now()
     try:
         app = code.load(environment)
-        lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
-        await lifespan.__aenter__()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
-        outbox.send({"type": "broken", "why": why_broken(error, environment)})
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
+        _give_notice(why_not_imported(error, environment), outbox, watch)
+        return
+    inbox.serve(code, outbox)
+    remark = sentences.import_started(environment.app, await started_since(before))
+    watch.enter(State.RESTING)
+    outbox.send({"type": "imported", "remark": remark})
+    if not await inbox.is_needed():
         watch.close()
         return
-    lanes = Lanes(loop, environment.settings, outbox, watch.flights)
-    loop.keep(lanes)
-    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
-    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
+    watch.enter(State.STARTING)
+    before = Standing.now()
+    lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
+    try:
+        await lifespan.__aenter__()
+        code.logging.finish()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
+        _give_notice(why_not_entered(error, environment), outbox, watch)
+        return
+    remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
+    lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
     watch.enter(State.SERVING)
-    outbox.send({"type": "ready", "app": environment.app})
-    drained = asyncio.Event()
-    inbox.serve(lanes, code, outbox, drained)
-    await drained.wait()
-    await lanes.empty()
+    inbox.teller.begin(outbox, is_expected=environment.listens)
+    outbox.send({"type": "ready", "remark": remark})
+    await inbox.parting.wait_for(lanes)
+    await inbox.teller.finish()
     loop.keep(None)
     watch.enter(State.STOPPING)
     await _leave(lifespan)
+    if inbox.parting.is_hurried:
+        await cancel_the_rest()
     watch.close()
+
+
+def _give_notice(why: str, outbox: Outbox, watch: Watch) -> None:
+    """This process cannot do its work, which the runner is told."""
+    outbox.send({"type": "broken", "why": why})
+    watch.close()
+
+
+def _lanes(loop: SharedLoop, environment: Environment, contexts: Contexts, outbox: Outbox, watch: Watch) -> Lanes:
+    """Where attempts run from now on, and are watched."""
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights, contexts)
+    loop.keep(lanes)
+    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
+    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
+    return lanes
 
 
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
@@ -130,7 +170,20 @@ async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None
         log_exception(log, "the app's lifespan failed at the end of a task process", error)
 
 
-def why_broken(error: BaseException, environment: Environment) -> str:
-    """The innermost user frame and the exception in one line, then the whole traceback for the log."""
-    what = f"importing {environment.app}" if environment.app else "starting"
-    return f"{what} raised {in_one_line(error)}\n{traceback_of(error).rstrip()}"
+def why_not_imported(error: BaseException, environment: Environment) -> str:
+    """The exception and its line in one sentence, then the whole traceback for the log."""
+    return _told(sentences.import_broke, environment.app, error)
+
+
+def why_not_entered(error: BaseException, environment: Environment) -> str:
+    """The same of one that the app has met at its start."""
+    if is_a(error, StartFailed):  # it has told it, instead of raising it
+        *more, what = said_by(error).splitlines()
+        return "\n".join([sentences.lifespan_broke(environment.lifespan, what, ""), *more, what])
+    return _told(sentences.lifespan_broke, environment.lifespan, error)
+
+
+def _told(sentence: Callable[[str, str, str], str], what: str, error: BaseException) -> str:
+    site = None if is_a(error, SyntaxError) else site_of(error)  # that names its place itself
+    where = f"{site.file}:{site.line}" if site else ""
+    return f"{sentence(what, in_one_line(error), where)}\n{traceback_of(error).rstrip()}"

@@ -2,14 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outlast import events
 from outlast.tasks import shown
 from outlast.text import MOST_NAME, one_line
+
+GUARD = "`if not outlast.in_task_process():`"
 
 
 def failed(task: str, function: str, attempt: int) -> str:
     """An attempt has raised; `task` is its id as people see it."""
     return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
+
+
+NO_REASON = "an error that it does not name"
+
+
+def import_broke(app: str, what: str, where: str) -> str:
+    """Why a task process cannot start: its app cannot be imported."""
+    return f"{f'importing {app}' if app else 'starting'} raised {what}{where and f' ({where})'}"
+
+
+def lifespan_broke(lifespan: str, what: str, where: str) -> str:
+    """Why a task process cannot start: it cannot do what a web worker has done at its start."""
+    return (
+        f"the lifespan of {lifespan} raised {what}{where and f' ({where})'}. If that is for the web server alone, "
+        f"guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def not_found(function: str, error: str) -> str:
+    """Why the code does not know a task."""
+    return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
+
+
+def callback_failed(name: str, task: str) -> str:
+    """A callback of the app has raised."""
+    return f"the callback {one_line(name, MOST_NAME)} failed when it was told of the end of task {task}"
+
+
+def no_callbacks() -> str:
+    """The web worker has registered what this process has not."""
+    return (
+        "callbacks are registered in the web worker (outlast.on_end, outlast.on_failure) and not in this task process: "
+        "they are told of nothing. Register them where the module of the app is imported, not under `__main__` or later"
+    )
+
+
+def end_not_told(task: str, function: str) -> str:
+    """Each process that has told callbacks of an end has died meanwhile."""
+    return (
+        f"callbacks are not told of the end of task {task} {one_line(function, MOST_NAME)} any more: "
+        "the processes that did so before have died of it"
+    )
+
+
+def import_started(app: str, started: Sequence[str]) -> str:
+    """What is there in each process that imports the app; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"importing {app} has started {listed(started)}, and does so in each task process, too: if only one may run, "
+        f"guard it with {GUARD}"
+    )
+
+
+def lifespan_started(lifespan: str, started: Sequence[str]) -> str:
+    """What is there in each process that enters the lifespan; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"the lifespan of {lifespan} has started {listed(started)}, and does so in each task process, too: if only one "
+        f"may run, guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def listed(things: Sequence[str], most: int = 5) -> str:
+    """Several things in a sentence."""
+    more = f"and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(filter(None, [*things[:most], more]))
 
 
 def loop_is_shared(what: str) -> str:
@@ -34,7 +106,7 @@ def swept(pid: int, task: int, function: str) -> str:
     """Code has cancelled what is not its own."""
     return (
         f"{_whose(task, function)} cancels what others do on the event loop of task process {pid}: those it has hit "
-        "run again, unpaid, and the process takes no more work"
+        "run again, which is not counted against them, and the process takes no more work"
     )
 
 

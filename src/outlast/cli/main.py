@@ -8,12 +8,15 @@ import click
 
 _COMMANDS = {
     "cancel": "outlast.cli.change:cancel",
+    "delete": "outlast.cli.change:delete",
     "demo": "outlast.cli.demo.command:demo",
     "doctor": "outlast.cli.doctor:doctor",
     "explain": "outlast.cli.explain:explain",
     "list": "outlast.cli.read:list_tasks",
+    "retry": "outlast.cli.change:retry",
     "show": "outlast.cli.read:show",
     "status": "outlast.cli.read:status",
+    "stop": "outlast.cli.stop:stop",
     "worker": "outlast.cli.worker:worker",
 }
 

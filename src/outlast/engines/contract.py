@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from outlast.incidents import Incident
-from outlast.tasks import Claimed, Lane, NewTask, Settlement
+from outlast.tasks import Claimed, Lane, NewTask, Settlement, State
 
 CLAIM_BYTES = 16 << 20
 """Arguments that one claim takes at most, but for a few tasks' more."""
@@ -44,6 +44,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """A task that has ended or is parked shall run again."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """A held task of lane `inline` starts in its own web worker. It is attempt 1."""
 
@@ -64,7 +71,7 @@ class Note:
     incident: Incident
 
 
-Change = Add | Release | Drop | Cancel | Begin | Settle | Note
+Change = Add | Release | Drop | Cancel | Retry | Begin | Settle | Note
 """One thing a web worker or a child asks of the journal. The writer puts many into one transaction."""
 
 
@@ -86,6 +93,15 @@ class Retention:
     done: float
     count: int
     failed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """`count` tasks of one function that the code does not know for one reason; `example` is the oldest of them."""
+
+    example: Claimed
+    reason: str
+    count: int
 
 
 class Journal(Protocol):
@@ -132,6 +148,25 @@ class Journal(Protocol):
         Returns for each task that is known whether it is cancelled, now or before, or to be stopped. What is marked
         never waits again: a settlement that would let it, ends it as `cancelled`. One that runs inline goes on.
         """
+        ...
+
+    def retry(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Let tasks run again that have ended or are parked: they wait, behind nobody, and their attempts count on.
+
+        Returns for each task that is known whether it waits now: one of lane `inline` cannot run elsewhere.
+        """
+        ...
+
+    def delete(self, ids: Iterable[int]) -> dict[int, bool]:
+        """Forget tasks that have ended or are parked; returns for each that is known whether it is gone."""
+        ...
+
+    def parked(self) -> Sequence[Parked]:
+        """The parked tasks, by function and reason, the largest groups first. Also outside of a transaction."""
+        ...
+
+    def unpark(self, group: Parked, before: float, now: float) -> int:
+        """Move those of a group that were parked before `before` back to `waiting`; returns how many it were."""
         ...
 
     def cancels_of(self, owner: int) -> Sequence[int]:
@@ -182,8 +217,8 @@ class Journal(Protocol):
         """The attempts that a process had claimed and not settled."""
         ...
 
-    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
-        """The tasks that a web worker had stored and neither released nor dropped."""
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane, str]]:
+        """The tasks that a web worker had stored and neither released nor dropped, each with its function."""
         ...
 
     def unknown(self, tasks: Iterable[int]) -> set[int]:
@@ -228,6 +263,10 @@ class Journal(Protocol):
         """
         ...
 
+    def listen(self, states: Collection[State]) -> None:
+        """From now on note the ends of tasks in these states, in the transaction of the end, until they are told."""
+        ...
+
     def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:
         """Forget up to `limit` finished tasks, incidents and ended processes that are past keeping, in a short time.
 
@@ -237,7 +276,7 @@ class Journal(Protocol):
         ...
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running. Also outside of a transaction."""
+        """How many tasks have not ended. Also outside of a transaction."""
         ...
 
     def newest(self) -> int:

@@ -7,26 +7,28 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import apsw
 
 from outlast import events, hindrances
-from outlast.engines import opening, pruning
+from outlast.engines import by_hand, opening, parked, pruning
 from outlast.engines import statements as sql
-from outlast.engines.contract import Drop, ProcessEntry, Retention
+from outlast.engines.contract import Drop, Parked, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import record
+from outlast.engines.moves import free_followers, note
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, room_after, sentence, settle_row
 from outlast.engines.schema import migrate
+from outlast.engines.untold import Untold
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.place import Place
-from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
+from outlast.tasks import FINISHED, UNFINISHED, Claimed, Lane, NewTask, Settlement, State, shown
 from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
 
 log = logging.getLogger("outlast")
@@ -38,7 +40,7 @@ PAGES_IN_LOG = 1000  # 4 MiB; then the runner writes them back into the file
 TRIES = 5  # times that another file may come to the path while one is opened
 
 
-class SqliteJournal:
+class SqliteJournal(Untold):
     """The journal of `url`, opened at its first use. For one thread of one process: never carry it across a fork.
 
     `patience` is how many seconds a transaction waits for the write lock. `checkpoints` is for the runner alone.
@@ -116,12 +118,9 @@ class SqliteJournal:
         if presence is not None:
             presence.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
-        return self._transaction()
-
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
         with translated(self.path):
             connection = self._begun()
             try:
@@ -191,19 +190,29 @@ class SqliteJournal:
         """Move held tasks to `dropped`."""
         reasons = {drop.id: drop.reason for drop in drops}
         moved = self._moved(sql.DROP, ((now, sentence(reason), task_id) for task_id, reason in reasons.items()))
-        self._note(((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
-        self._free_followers(moved)
+        note(self._opened(), ((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
+        free_followers(self._opened(), moved)
         return moved
 
     def cancel(self, ids: Iterable[int], now: float) -> dict[int, bool]:
         """Cancel what has not begun, mark what runs; returns which of them will not finish."""
-        wanted = json.dumps(list(ids))
-        ended = [int(row[0]) for row in self._opened().execute(sql.CANCEL, (now, events.CANCELLED_BEFORE, wanted))]
-        self._note(((one, "cancelled", 0, events.CANCELLED_BEFORE, None) for one in ended), now)
-        self._free_followers(ended)
-        marked: list[Any] = self._opened().execute(sql.MARK, (now, wanted)).fetchall()
-        self._note(((one, "cancelling", attempt, None, None) for one, attempt in marked), now)
-        return {one: bool(stops) for one, stops in self._opened().execute(sql.WILL_NOT_FINISH, (wanted,))}
+        return by_hand.cancel(self._opened(), ids, now)
+
+    def retry(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Let what has ended or is parked wait again; returns which of them wait now."""
+        return by_hand.retry(self._opened(), ids, now)
+
+    def delete(self, ids: Iterable[int]) -> dict[int, bool]:
+        """Forget what has ended or is parked; returns which of them are gone."""
+        return by_hand.delete(self._opened(), ids)
+
+    def parked(self) -> Sequence[Parked]:
+        """What the code does not know, by function and reason. Also outside of a transaction: takes no lock."""
+        return parked.groups(self._read(sql.PARKED, (parked.MOST_GROUPS,)))
+
+    def unpark(self, group: Parked, before: float, now: float) -> int:
+        """Let a group of them wait again; returns how many it were."""
+        return parked.unpark(self._opened(), group, before, now)
 
     def cancels_of(self, owner: int) -> list[int]:
         """The running tasks of a runner that are to be stopped. Also outside of a transaction: takes no lock."""
@@ -212,7 +221,7 @@ class SqliteJournal:
     def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:
         """Move held inline tasks to `running`, owned by their web worker."""
         moved = self._moved(sql.BEGIN, ((owner, now, task_id) for task_id in ids))
-        self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
+        note(self._opened(), ((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
     def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
@@ -250,7 +259,7 @@ class SqliteJournal:
 
     def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
         attempts = self._readable(rows, now)
-        self._note(((one.id, "started", one.attempt, None, None) for one in attempts), now)
+        note(self._opened(), ((one.id, "started", one.attempt, None, None) for one in attempts), now)
         return attempts
 
     def _readable(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
@@ -270,8 +279,8 @@ class SqliteJournal:
         log.error("task %s: %s", shown(task_id), why)
         ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, sentence(why), task_id)).fetchall()
         for state, attempt in ended:
-            self._note([(task_id, State(state).label, attempt, why, None)], now)
-        self._free_followers([task_id])
+            note(self._opened(), [(task_id, State(state).label, attempt, why, None)], now)
+        free_followers(self._opened(), [task_id])
 
     def has_suspect(self, now: float) -> bool:
         """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
@@ -291,14 +300,14 @@ class SqliteJournal:
         moved = self._moved(sql.SETTLE, (settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
-        self._note(((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
-        self._free_followers([one.id for one in ends if one.state is not State.WAITING])
+        note(self._opened(), ((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
+        free_followers(self._opened(), [one.id for one in ends if one.state in FINISHED])
         return moved
 
     def _with_cancels(self, settlements: Iterable[Settlement]) -> Iterator[Settlement]:
         """What was marked as to be cancelled does not wait again."""
         for one in settlements:
-            waits = one.state is State.WAITING
+            waits = one.state in UNFINISHED
             yield unless_cancelled(one) if waits and self._opened().execute(sql.MARKED, (one.id,)).fetchone() else one
 
     def due(self, now: float) -> list[Lane]:
@@ -309,13 +318,13 @@ class SqliteJournal:
         """The attempts that a process had claimed and not settled."""
         return self._readable(self._opened().execute(sql.RUNNING_OF, (owner,)).fetchall(), time.time())
 
-    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane, str]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
         held = []
         rows: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
-        for task_id, lane in rows:
+        for task_id, lane, function in rows:
             try:
-                held.append((task_id, Lane(lane.decode())))
+                held.append((task_id, Lane(lane.decode()), function.decode()))
             except ValueError as error:
                 self._set_aside(task_id, error, time.time())
         return held
@@ -330,7 +339,7 @@ class SqliteJournal:
         adopted = [by_id[one] for one in self.unknown(by_id)]
         self._opened().executemany(sql.ADOPT, (adopted_row(one, owner, now) for one in adopted))
         begun = [one for one in adopted if one.begun]
-        self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
+        note(self._opened(), ((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
@@ -365,8 +374,8 @@ class SqliteJournal:
         return pruning.prune(self._opened(), keep, limit, now, beyond)
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running. Also outside of a transaction: takes no lock."""
-        return int(self._read(sql.UNFINISHED, ())[0][0])
+        """How many tasks have not ended. Also outside of a transaction: takes no lock."""
+        return int(self._read(sql.COUNT_UNFINISHED, ())[0][0])
 
     def newest(self) -> int:
         """The largest id of a task, 0 when there is none. Also outside of a transaction: takes no lock."""
@@ -385,15 +394,6 @@ class SqliteJournal:
 
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
-
-    def _note(self, happened: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
-        self._opened().executemany(sql.NOTE, (event_row(now, event) for event in happened))
-
-    def _free_followers(self, ended: Sequence[int]) -> None:
-        """Whoever followed one of these follows whom that one did, as long as that has not ended; then nobody."""
-        if ended:
-            followed = self._opened().execute(sql.FOLLOWED, (json.dumps(ended),)).fetchall()
-            self._opened().executemany(sql.FREE_FOLLOWERS, followed)
 
 
 def _number(answer: apsw.Cursor) -> int:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
 from outlast import hindrances
-from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Retry, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed, TaskRefused
+from outlast.forks import OfOneProcess
+from outlast.logs.ends import fields, tell_end
+from outlast.process import this
 from outlast.tasks import NewTask, State
 from outlast.text import in_one_line
 from outlast.threads import Complaints
@@ -27,7 +28,7 @@ FORK_PATIENCE = 3.0  # seconds that a fork waits for a transaction to end
 Refusal = StoreFailed | JournalUnusable
 
 
-class Writer:
+class Writer(OfOneProcess):
     """Writes to the journal from one thread of its own, started at the first submission (so: after any fork).
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
@@ -49,11 +50,7 @@ class Writer:
         self._complaints = Complaints("the journal's writer")
         self._tell_put_off = put_off
         self._reset()
-        os.register_at_fork(
-            before=_while_alive(self._before_fork),
-            after_in_parent=_while_alive(self._after_fork_in_parent),
-            after_in_child=_while_alive(self._after_fork_in_child),
-        )
+        this.forks.tell(self)
 
     def _reset(self) -> None:
         """Start anew: what waits is the other process's, if this one was forked, and so is the number."""
@@ -66,16 +63,16 @@ class Writer:
         self._failing = False
         self._has_news = False
 
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
         """Close the journal until the fork is over: no connection to SQLite, nor a thread in it, may cross one."""
         self._let_go = self._intake.hold(FORK_PATIENCE)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """Go on."""
         let_go, self._let_go = self._let_go, _nothing
         let_go()
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Use nothing of the parent's, also if it could not be closed in time."""
         self._journal.forget()
         self._reset()
@@ -166,7 +163,10 @@ class Writer:
 
     def _take_back(self, submission: Submission) -> None:
         reason = "its request was answered 503 or given up before the task was stored"
-        self.store_soon([Drop(one.task.id, reason) for one in submission.changes if isinstance(one, Add)])
+        tasks = [one.task for one in submission.changes if isinstance(one, Add)]
+        for one in tasks:
+            tell_end(State.DROPPED, reason, fields(one.id, one.function, 0, one.lane))
+        self.store_soon([Drop(one.id, reason) for one in tasks])
 
     def _deal_with(self, batch: Sequence[Submission]) -> list[Submission]:
         """Write what waits; returns what has to be tried again. In the writer's thread."""
@@ -317,7 +317,9 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
     if incidents := [one.incident for one in changes if isinstance(one, Note)]:
         journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
-    return journal.cancel(cancels, now) if cancels else {}
+    retries = [one.id for one in changes if isinstance(one, Retry)]
+    cancelled = journal.cancel(cancels, now) if cancels else {}
+    return cancelled | (journal.retry(retries, now) if retries else {})
 
 
 def _task_of(change: Change) -> int:
@@ -337,16 +339,7 @@ def _nothing() -> None:
     return
 
 
-def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
-    """A call of a method that keeps its object not alive: what is registered for forks cannot be taken back."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        if (alive := reference()) is not None:
-            alive()
-
-    return call
-
-
 def _makes_ready(change: Change) -> bool:
-    return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
+    return isinstance(change, Release | Settle | Retry) or (
+        isinstance(change, Add) and change.task.state is State.WAITING
+    )

@@ -1,4 +1,4 @@
-"""The outermost ASGI wrapper: tasks are stored when the response starts, and let go when the call is over."""
+"""The ASGI wrapper around an app: tasks are stored when the response starts, and let go when the call is over."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from outlast import hindrances
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
+from outlast.process import Mode, Served, this
 from outlast.request.box import Box
-from outlast.request.current import current_box
 from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
-from outlast.request.mode import INLINE, REAL, mode_of
+from outlast.request.mode import INLINE, REAL, is_on_asyncio, mode_of
 from outlast.request.site import Warnings
 from outlast.text import MOST_NAME, in_one_line, one_line
 from outlast.watch.flights import SCOPE_KEY
@@ -40,19 +41,39 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await HttpCall(self._box(scope, scope["method"]), receive, send).run(self.app, scope)
+                await HttpCall(self.box(scope), receive, send).run(self.app, scope)
             case "websocket":
-                await WebSocketCall(self._box(scope, "WEBSOCKET"), receive, send).run(self.app, scope)
-            case "lifespan" if mode_of(scope) == REAL:
-                await self._outlast.serve_lifespan(self.app, scope, receive, send)
+                await WebSocketCall(self.box(scope), receive, send).run(self.app, scope)
+            case "lifespan":
+                await self._serve(scope, receive, send)
             case _:
                 await self.app(scope, receive, send)
 
-    def _box(self, scope: Scope, verb: str) -> Box:
+    def _mode(self, scope: Scope) -> Mode:
+        """As tests want it, or real; but where asyncio does not run, as with FastAPI alone."""
         mode = mode_of(scope)
+        if mode == REAL and not is_on_asyncio():
+            self._warnings.say_once(hindrances.runs_on_trio())
+            return INLINE
+        return mode
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        served = Served(self._outlast, self._mode(scope))
+        this.serving.append(served)
+        try:
+            if served.mode == REAL:
+                await self._outlast.serve_lifespan(self.app, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+        finally:
+            this.serving.remove(served)
+
+    def box(self, scope: Scope) -> Box:
+        """One for a call of the app."""
+        mode = self._mode(scope)
         if mode == REAL:
             self._outlast.begin_watch()
-        origin = one_line(f"{verb} {scope['path']}", MOST_NAME)
+        origin = one_line(f"{scope.get('method', 'WEBSOCKET')} {scope['path']}", MOST_NAME)
         return Box(self._outlast, origin, mode, scope["type"] == "http", self._warnings)
 
 
@@ -75,14 +96,12 @@ class Call:
         surface(self.box.errors)
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
-        token = current_box.set(self.box)
         try:
-            await app(scope, self.receive, self.send)
+            with self.box.open():
+                await app(scope, self.receive, self.send)
         except BaseException as error:
             await self.finish(error)
             raise
-        finally:
-            current_box.reset(token)
         await self.finish(None)
 
     async def finish(self, error: BaseException | None) -> None:
@@ -119,6 +138,7 @@ class HttpCall(Call):
         return Ending.of(error, self._refused_by, self.box.status)
 
     async def _start(self, message: Message) -> None:
+        self.box.leave()
         entries = await self._offerable()
         if not entries or await self._stored(entries):
             self.box.status = message["status"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -9,24 +10,28 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from outlast import events
+from outlast import endings, events, hindrances
+from outlast.engines.contract import Parked
+from outlast.frames import Message
 from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
 from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
-from outlast.outcome import Happening, Raised, Returned, Stopped, Why
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Unknown, Why
 from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
+log = logging.getLogger("outlast")
 REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
@@ -62,13 +67,26 @@ class Generation:
 class Stop:
     """That an attempt was told to stop, when (monotonic), and how long it had run or blocked by then (s).
 
-    interrupted_at: when that was first tried by force.
+    because: why its process has to leave, if that is it. interrupted_at: when that was first tried by force.
     """
 
     why: Why
     at: float
     seconds: float
+    because: str = ""
     interrupted_at: float | None = None
+
+    def heeded(self, pid: int = 0, traceback: str = "") -> Stopped:
+        """What became of it: the attempt has ended, `pid` if its process had to be ended for that."""
+        return Stopped(self.why, self.seconds, pid, traceback, self.because)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """That a process was told to leave, with what is in it, and when (monotonic)."""
+
+    why: str
+    at: float
 
 
 @dataclass(eq=False)
@@ -91,6 +109,8 @@ class Child:
     heard_at: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
     ready_at: float = 0.0
+    has_imported: bool = False
+    begun_at: float = 0.0  # when it was told to enter the lifespan
     is_ready: bool = False
     is_draining: bool = False
     blocked_since: float | None = None
@@ -101,15 +121,52 @@ class Child:
     broken_because: str = ""
     last_words: str = ""  # why it has ended itself
     hung_up_at: float | None = None
+    leaving: Leave | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
+    fates: Mapping[int, str] = field(default_factory=dict)  # and what becomes of it
     is_over: bool = False
+    asked: dict[int, Parked] = field(default_factory=dict)  # whether it knows them, by the id of their example
+    asked_at: float = 0.0  # seconds since the epoch
     channel: Channel = field(init=False)
 
     @property
     def pid(self) -> int:
         """Its process id, also that of its group and session."""
         return self.process.pid
+
+    @property
+    def environment(self) -> Environment:
+        """What it was made in."""
+        return self.generation.environment
+
+    @property
+    def begins(self) -> bool:
+        """Whether it was told to enter the lifespan, or has entered it."""
+        return self.begun_at > 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it imports the app, or enters the lifespan: its end then is that of its start."""
+        return not self.has_imported or (self.begins and not self.is_ready)
+
+    def begin(self) -> None:
+        """Have it enter the lifespan, once: from then on it can take attempts."""
+        if not self.begins:
+            self.begun_at = time.monotonic()
+            self.channel.send({"type": "begin"})
+
+    def imported(self) -> None:
+        """It has imported the app, and waits until it is needed."""
+        self.has_imported = True
+        self.idle_since = self.heard_at
+        log.info("%s", events.child_imported(self.pid, self.environment.app, self.heard_at - self.started_at))
+
+    def started(self) -> None:
+        """It has entered the lifespan, and can take attempts."""
+        self.is_ready = True
+        self.ready_at = self.idle_since = self.heard_at
+        log.info("%s", events.child_ready(self.pid, self.environment.lifespan, self.heard_at - self.begun_at))
 
     @property
     def stays(self) -> bool:
@@ -179,11 +236,35 @@ class Child:
         give(self.orders, (task, self.attempts[task].attempt))
         os.kill(self.pid, SIGNAL)
 
+    def ask(self, groups: Sequence[Parked], now: float) -> None:
+        """Ask whether its code knows what other code did not."""
+        self.asked, self.asked_at = {one.example.id: one for one in groups}, now
+        if groups:
+            all(list(map(self.channel.send_packed, packed_attempts([one.example for one in groups], "know"))))
+
+    def news_of(self, answers: Iterable[Sequence[Any]]) -> Iterator[Parked]:
+        """The groups of which it answers something else than what keeps them; each answer is [id, reason or ""]."""
+        for task, why in answers:
+            group = self.asked.pop(int(task), None)
+            if group is not None and one_line(why, MOST_REASON) != group.reason:
+                yield group
+
     def drain(self) -> None:
         """Let it finish what it has and leave; one that is not ready yet has nothing."""
         if not self.is_draining:
             self.is_draining = True
             self.channel.send({"type": "drain"})
+
+    def leave(self, why: str, now: float) -> list[Claimed]:
+        """Let it end in order while it has `grace`, and first what is in it; returns what is told so."""
+        if self.leaving is not None:
+            return []
+        self.leaving, self.is_draining = Leave(why, now), True
+        told = [one for one in self.attempts.values() if one.id not in self.stops]
+        for one in told:
+            self.tell_to_stop(one.id, Stop(Why.LEAVE, now, now - self.begun[one.id], why))
+        self.channel.send({"type": "leave"})
+        return told
 
     def end(self, why: str) -> None:
         """End it and everything it started, now; `why` is for its verdict."""
@@ -195,7 +276,7 @@ class Child:
         """Its channel is over. Most likely it ends, and how it does so is worth to know; else `limits` ends it."""
         self.hung_up_at = time.monotonic()
         if self.channel.fault:
-            self.end(events.hung_up_on(self.channel.fault))
+            self.end(endings.hung_up_on(self.channel.fault))
 
     def kill(self) -> None:
         """End it and everything it started, now."""
@@ -227,7 +308,19 @@ def ended_by_itself(reason: str, traceback: str, stop: Stop | None) -> Happening
     """How an attempt ended: what it raised after it was told to stop, it raised because of that."""
     if not reason:
         return Returned()
-    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
+    return stop.heeded(traceback=traceback) if stop else Raised(reason, traceback)
+
+
+def not_its_own(pid: int, message: Message) -> Happening:
+    """What has come over an attempt in process `pid`, which says so: `cut`, given `back`, or `unknown` to its code."""
+    why = one_line(message["why"], MOST_REASON)
+    match message["type"]:
+        case "unknown":
+            return Unknown(why, clean(message["traceback"], MOST_TRACEBACK))
+        case "back":
+            return Cut(hindrances.no_thread_for_it(pid, why))
+        case _:
+            return Cut(why)
 
 
 def kill_group(pid: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from outlast import events
+from outlast import endings
 from outlast.engines.contract import CLAIM_BYTES, Journal
 from outlast.runner.pool import Pool
 from outlast.runner.quarantine import Quarantine, Turn
@@ -45,7 +45,7 @@ class Claims:
 
     def _clear_lines(self) -> None:
         if not self._quarantine.is_empty:
-            self._pool.send_back(events.SUSPECT_RUNS)
+            self._pool.send_back(endings.SUSPECT_RUNS)
 
     def open_lanes(self, now: float) -> set[Lane]:
         """Those from which something may be claimed now, and in which something may wait."""

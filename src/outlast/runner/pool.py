@@ -10,30 +10,31 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
-from outlast import events, hindrances
+from outlast import endings, events
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.incidents import TASK_PROCESS, Cause, Incident
+from outlast.incidents import Cause, Incident
 from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
-from outlast.runner import limits
+from outlast.runner import ends, limits
 from outlast.runner.channel import close
-from outlast.runner.child_deaths import how_it_ended, verdicts
-from outlast.runner.children import Child, Generation, ended_by_itself
-from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
+from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_ended
+from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
+from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
+from outlast.runner.remarks import Remarks
+from outlast.runner.setbacks import Setbacks
 from outlast.runner.staff import Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
-from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
-from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
+from outlast.watch.autopsy import Witnessed, incident_of
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
 SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
-LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
 BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
@@ -59,12 +60,11 @@ class Pool:
         self._ended = ended
         self.children: list[Child] = []
         self._woken = woken
-        handlers = Handlers(enter, self.children.append, self._received, self._over, self._complain)
+        self.setbacks = Setbacks(ledger)
+        self._remarks = Remarks()
+        handlers = Handlers(enter, self.children.append, self._received, self._over, self.setbacks.met)
         self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
-        self._next_start = 0.0
-        self._back_off = 0.0
-        self._complaint = ""
         self._next_enforcement = 0.0
         self._oom = OomKills()
         self.queue = Queue()
@@ -97,7 +97,7 @@ class Pool:
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
                 close(old.outputs)
-        self._next_start = self._back_off = 0.0
+        self.setbacks.forgive()
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
@@ -167,7 +167,7 @@ class Pool:
     def hand_over(self, claims: Collection[Claimed], now: float) -> None:
         """Give each attempt to the child that has most room for it, those behind others when these have ended."""
         for attempt in self.queue.line_up(claims):
-            self._end(attempt, Unbegun(events.BEFORE_IS_GONE))
+            self._end(attempt, Unbegun(endings.BEFORE_IS_GONE))
         self._pass_on(now)
 
     def _pass_on(self, now: float) -> None:
@@ -195,7 +195,7 @@ class Pool:
             self.queue.move_up(attempt.id)
             return
         for one in self.queue.take_all_behind(attempt.id):
-            self._ended(one, Unbegun(events.before_runs_again(attempt.id)))
+            self._ended(one, Unbegun(endings.before_runs_again(attempt.id)))
 
     def set_apart(self, company: Sequence[Claimed], now: float) -> None:
         """Give attempts a process with nothing else in it."""
@@ -213,14 +213,20 @@ class Pool:
             return
         settings = self._generation.environment.settings
         move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
-        if move is Move.PROMOTE:
-            self.is_restless = True
-            self._ready(Role.SPARE, now)[0].role = Role.SHARED
-        elif move is Move.START and now >= self._next_start:
-            self._start(self._generation, now)
+        if move is not Move.NOTHING and self.setbacks.may_try(now):
+            self._make(move, self._generation, now)
         self._starter.keep(now)
         self._dismiss_surplus(now, settings.spares)
         self._pass_on(now)
+
+    def _make(self, move: Move, generation: Generation, now: float) -> None:
+        if move is Move.START:
+            self._start(generation, now)
+            return
+        self.is_restless = True
+        spare = max(self._spares(), key=lambda child: child.is_ready)
+        spare.begin()
+        spare.role = Role.SHARED if move is Move.PROMOTE else spare.role
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
         usable = self._ready(Role.SHARED, now)
@@ -228,67 +234,61 @@ class Pool:
         return Staff(
             shared=len(self._in_role(Role.SHARED)),
             usable=len(usable),
+            is_beginning=any(not child.is_ready for child in self._in_role(Role.SHARED)),
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
             alone=len(self._in_role(Role.ALONE)),
-            ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)) + self._starter.coming,
+            ready_spares=len(self._spares()),
+            begun_spares=sum(child.begins for child in self._spares()),
+            coming=sum(not child.has_imported for child in self._in_role(Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
 
     def _in_role(self, role: Role) -> list[Child]:
         return [child for child in self.children if child.role is role and child.stays]
 
+    def _spares(self) -> list[Child]:
+        """Those that wait, most of them before the lifespan, which they enter when they are needed."""
+        return [child for child in self._in_role(Role.SPARE) if child.has_imported]
+
     def _ready(self, role: Role, now: float) -> list[Child]:
         return [child for child in self.children if child.accepts(role, now)]
 
+    def let_go(self, why: str) -> None:
+        """Let all leave, and first what runs in them: it is cut, and nobody is to blame."""
+        given = self.queue.take_ready()
+        for attempt in given:
+            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+        ends.tell_cut([one for one in given if one.begun], why)
+        self._let_go(self.children, why)
+
     def end_all(self, why: str) -> None:
-        """Kill every child; what runs in them is cut and nobody is to blame."""
+        """The same at once."""
         self._starter.end()
+        self.let_go(why)
         for child in list(self.children):
-            for attempt in child.give_up(list(child.attempts), time.monotonic()):
-                self._end(attempt, Cut(why))
             child.end(why)
             self._over(child)
-        for attempt in self.queue.take_ready():
-            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+
+    def _let_go(self, children: Iterable[Child], why: str) -> None:
+        ends.tell_cut([one for child in children for one in child.leave(why, time.monotonic())], why)
 
     def _start(self, generation: Generation, now: float) -> None:
         try:
             self.is_restless = self._starter.start(generation)
         except JournalBusy:  # it was ended again: there is nothing wrong with it
-            self._next_start = now + BUSY_PAUSE
-            return
+            self.setbacks.pause(now, BUSY_PAUSE)
         except (OSError, OutlastError) as error:
-            self._complain(str(error))
-            return
-        self._next_start = now + self._back_off
-
-    def _complain(self, why: str) -> None:
-        """A child could not start: say it once, and wait longer each time."""
-        self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
-        self._next_start = time.monotonic() + self._back_off
-        if why != self._complaint:
-            self._complaint = why
-            log.error("%s", events.child_broken(indented(why), self._back_off))
-            self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
+            self.setbacks.met(str(error))
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
             child.drain()
-        newest = self._generation.number if self._generation else None
-        for child in self.children:
-            if newest is not None and child.generation.number < newest - OLD_GENERATIONS:
-                self._cut(child, "its code has been replaced several times")
-
-    def _cut(self, child: Child, why: str) -> None:
-        for attempt in child.give_up(list(child.attempts), time.monotonic()):
-            self._end(attempt, Cut(why))
-        child.end(why)
+        oldest = self._generation.number - OLD_GENERATIONS if self._generation else 0
+        self._let_go([one for one in self.children if one.generation.number < oldest], endings.CODE_REPLACED)
 
     def _dismiss_surplus(self, now: float, spares: int) -> None:
         """One shared process and the spares stay however long they are idle."""
-        for role, kept in ((Role.SHARED, 1), (Role.SPARE, spares)):
-            members = self._ready(role, now)
+        for members, kept in ((self._ready(Role.SHARED, now), 1), (self._spares(), spares)):
             idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
             for child in idle[: max(0, len(members) - kept)]:
                 child.drain()
@@ -298,12 +298,22 @@ class Pool:
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
-            case "cut":
-                self._cut_there(child, int(message["task"]), one_line(message["why"], MOST_REASON))
+            case "cut" | "back" | "unknown":
+                self._over_there(child, message)
+            case "known":
+                for group in child.news_of(message["tasks"]):
+                    self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
+            case "imported":
+                self._remarks.make(message["remark"])
+                child.imported()
+                self.setbacks.has_imported()
             case "ready":
-                self._has_started(child, one_line(message["app"], MOST_NAME))
+                self._remarks.make(message["remark"])
+                child.started()
+                self.setbacks.over()
+                self._woken()
             case "broken":
                 child.broken_because = clean(message["why"], 2 * MOST_TRACEBACK)
             case "blocked":
@@ -313,16 +323,8 @@ class Pool:
             case "stale":
                 self._starter.new_code()
                 child.drain()
-            case "back":
-                self._given_back(child, int(message["task"]), str(message["why"]))
             case "wake":
                 self._woken()
-
-    def _given_back(self, child: Child, task: int, why: str) -> None:
-        """It could not begin an attempt, and may be able to in a while."""
-        child.rests_until = child.heard_at + REST
-        for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -332,18 +334,13 @@ class Pool:
             self._end(attempt, ended_by_itself(*reports[attempt.id], stops.get(attempt.id)))
         self._pass_on(child.heard_at)
 
-    def _cut_there(self, child: Child, task: int, why: str) -> None:
-        """An attempt was ended in its process by what is neither its own nor was ordered."""
+    def _over_there(self, child: Child, message: Message) -> None:
+        """An attempt has ended, or could not begin, by what is neither its own nor was ordered."""
+        task, happening = int(message["task"]), not_its_own(child.pid, message)
+        child.rests_until = child.heard_at + REST if message["type"] == "back" else child.rests_until
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
-
-    def _has_started(self, child: Child, app: str) -> None:
-        child.is_ready = True
-        child.ready_at = child.idle_since = child.heard_at
-        self._back_off, self._complaint = 0.0, ""
-        log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
-        self._woken()
+            self._end(attempt, stop.heeded() if stop else happening)
 
     def _blocked(self, child: Child, message: Message) -> None:
         seconds, unstarted, cause = float(message["seconds"]), message["unstarted"], Cause(message["cause"])
@@ -362,7 +359,7 @@ class Pool:
         """From now on that function runs apart, also where it is next in a line."""
         self._ledger.learn(found)
         for attempt in self.queue.take_behind(lambda one: one.function == found.function):
-            self._ended(attempt, Unbegun(events.BLOCKS_THE_LOOP))
+            self._ended(attempt, Unbegun(endings.BLOCKS_THE_LOOP))
 
     def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
         if child.role is Role.SHARED:
@@ -387,13 +384,12 @@ class Pool:
         how = how_it_ended(child, remains, status, by_oom=by_oom)
         self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
-        meanings = verdicts(child, attempts, how, remains.crash)
-        if not child.is_ready and not child.is_draining:
-            self._complain(child.broken_because or f"a new task process {how}")
-        elif attempts or status:
-            fates = {task: fate_of(happening) for task, happening in meanings.items()}
-            by_us = child.ended_because if status == -signal.SIGKILL else ""
-            seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
+        meanings = verdicts(child, attempts, how, status, remains.crash)
+        if child.is_starting and not child.is_draining:
+            self.setbacks.met(child.broken_because or f"a new task process {how}")
+        elif (attempts or status) and not is_planned(child, status):
+            fates = {**child.fates, **{task: fate_of(happening) for task, happening in meanings.items()}}
+            seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._end(attempt, meanings[attempt.id])

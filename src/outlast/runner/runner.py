@@ -8,7 +8,7 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 
-from outlast import events
+from outlast import endings, events
 from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
@@ -18,20 +18,21 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
 from outlast.runner import ends, ledger, recovery
-from outlast.runner.channel import close
+from outlast.runner.channel import as_outputs, close
 from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
-from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
-from outlast.runner.output import Output
+from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
+from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
 from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
+from outlast.runner.voice import Voice
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, State
+from outlast.tasks import FINISHED, Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
@@ -48,9 +49,9 @@ LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, output: Output, standing: Environment | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Environment | None = None) -> None:
         self._place = place
-        self._output = output
+        self._voice = voice
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.settings if standing else Settings()
@@ -106,11 +107,13 @@ class Runner:
         self._webs = Webs(self._place, self._selector, self._greeted, *asked)
         self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
         self._claims = Claims(self._journal, self._pool)
+        self._parking = Parking(self._journal, self._pool)
         if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
             self._webs.close()
             return False
         log.info("%s", events.runner_started(os.getpid(), self._place.journal))
         if self._standing:
+            self._pool.setbacks.is_final = True
             self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
         return True
 
@@ -166,11 +169,16 @@ class Runner:
                 log.info("%s", events.runner_drains(self._pool.running, self._settings.drain, told=told))
             self._pool.forget_environment()
         if self._stay is Stay.CUT:
-            self._pool.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
+            self._pool.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
-        elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
+        elif not (self._is_mute or self._voice.is_waiting or self._deaths.is_busy or self._webs.may_be_mourned(now)):
             self._is_mute = self._write_to(os.devnull)
+
+    @property
+    def _too_long(self) -> str:
+        """Why what still runs at the end of a drain is cut."""
+        return endings.drain_is_over(self._settings.drain, told=self._stop_signals.count > 0)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals.count and (self._standing or self._has_someone_to_serve)
@@ -218,6 +226,7 @@ class Runner:
                 if self._liveness.holder(process) is None:
                     self._ledger.add_once(WebGone(process))
             self._claims.look(now)
+            self._parking.look(now)
             self._pool.cancel(self._journal.cancels_of(self._me), now)
             self._count(now)
         except (StoreFailed, JournalUnusable) as error:
@@ -253,7 +262,7 @@ class Runner:
             with self._journal.transaction():
                 taken_along = self._introduce()
                 ledger.write(page, self._journal)
-                if any(isinstance(one, WebGone) for one in page):  # they leave tasks behind
+                if any(isinstance(one, WebGone | Known) for one in page):  # they leave tasks behind, or find some
                     self._claims.expect()
                 taken = self._claims.take(self._me, now) if self._stay is Stay.SERVE else Taken()
                 self._prune(now)
@@ -311,8 +320,10 @@ class Runner:
         ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
+        elif settlement.state is State.PARKED:
+            self._parking.stir()
         self._claims.expect()
-        return settlement.state is not State.WAITING
+        return settlement.state in FINISHED
 
     def _woken(self) -> None:
         self._claims.expect()
@@ -322,8 +333,9 @@ class Runner:
         self._next_look = 0.0
 
     def _counted(self) -> Message:
-        """What has not been written, and what has come back from a process and waits for another one."""
-        return {"runner": self._ledger.counted(), "put_back": len(self._pool.queue.ready)}
+        """What has not been written, what has come back from a process, and why no process can start."""
+        put_back, hindrance = len(self._pool.queue.ready), self._pool.setbacks.why
+        return {"runner": self._ledger.counted(), "put_back": put_back, "hindrance": hindrance}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
@@ -331,6 +343,7 @@ class Runner:
         One of another outlast needs another runner: leave for it.
         """
         self._deaths.expect(pid)
+        self._parking.stir()
         if hello.environment is None:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals.give()
@@ -338,8 +351,9 @@ class Runner:
             close(outputs)
         elif not self._standing and (hello.serves or not self._pool.has_environment):
             self._settings = hello.environment.settings
+            self._voice.follow(hello.environment.lines)
             self._write_to(outputs[-1] if outputs else os.devnull)
-            self._pool.welcome(hello.environment, _as_outputs(outputs))
+            self._pool.welcome(hello.environment, as_outputs(outputs))
         else:
             close(outputs)
             self._pool.check_code()
@@ -354,7 +368,7 @@ class Runner:
         os.dup2(descriptor, 2)
         if isinstance(output, str):
             os.close(descriptor)
-        self._output.move()
+        self._voice.move()
         return True
 
     def _enter_child(self, pid: int) -> int:
@@ -381,11 +395,3 @@ class Runner:
         except JournalBusy:
             return False
         return True
-
-
-def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
-    """stdout and stderr of a web worker; nowhere, if it has none."""
-    if len(descriptors) == 2:
-        return descriptors[0], descriptors[1]
-    close(descriptors)
-    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)

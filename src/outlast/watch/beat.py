@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -62,12 +63,15 @@ class Heard:
 
 
 class Beat:
-    """Made and started on the loop that it watches. `identify` tells whose code runs in a context."""
+    """Made and started on the loop that it watches. `identify` tells whose code runs in a context.
 
-    def __init__(self, stall_after: float, witness: Witness, identify: Identify) -> None:
+    every: seconds between two beats, at most.
+    """
+
+    def __init__(self, stall_after: float, witness: Witness, identify: Identify, every: float = EVERY) -> None:
         self._loop = asyncio.get_running_loop()
         self._stall_after = stall_after
-        self._every = min(EVERY, stall_after / 4)
+        self._every = min(every, stall_after / 4)
         self._patience = min(stall_after, 1.0) * FIRST_LOOK
         self._witness = witness
         self._view = LoopView(identify)
@@ -99,10 +103,17 @@ class Beat:
         self._timer.stop()
 
     def close(self) -> None:
-        """Stop beating for good; the thread ends. On the loop."""
+        """Stop beating for good; the thread ends. From any thread."""
+        if self._loop.is_running() and asyncio._get_running_loop() is not self._loop:
+            with suppress(RuntimeError):  # it has been closed by now
+                self._loop.call_soon_threadsafe(self._close)
+                return
+        self._close()
+
+    def _close(self) -> None:
         self.pause()
         self._is_closed = True
-        self._timer.wind(0.0)
+        self._timer.wind(0.0)  # the thread gives back what it holds
 
     def _beat(self) -> None:
         if self._is_closed:  # it was asked for just before

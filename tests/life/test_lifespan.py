@@ -1,0 +1,223 @@
+"""The lifespan in task processes: when they enter it, what the user is told of it, and how to keep out of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.life.captured import captured
+from tests.support.servers import Server, eventually, free_port
+
+OUTLAST = str(Path(sys.executable).with_name("outlast"))
+TOP = """
+import asyncio
+import os
+import socket
+import subprocess
+import threading
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import outlast
+from fastapi import BackgroundTasks, FastAPI
+
+
+def witness(*words):
+    with open("witness.log", "a") as file:
+        file.write(" ".join(map(str, words)) + "\\n")
+
+
+def ok(name):
+    witness("ran", name, os.getpid())
+
+"""
+END = """
+
+@app.get("/ping")
+async def ping():
+    return os.getpid()
+
+
+@app.get("/add/ok/{name}")
+async def add(name: str, tasks: BackgroundTasks):
+    tasks.add_task(ok, name)
+    return os.getpid()
+
+
+outlast.install(app)
+"""
+APP = "app = FastAPI(lifespan=lifespan)\n"
+
+
+def written(folder: Path, middle: str, app: str = APP) -> str:
+    """The file of an app with this code in its middle; returns it."""
+    text = TOP + dedent(middle) + app + END
+    (folder / "main.py").write_text(text)
+    return text
+
+
+def line_of(text: str, part: str) -> int:
+    """In which line something stands."""
+    return text[: text.index(part)].count("\n") + 1
+
+
+def said_by_outlast(server: Server, *words: str) -> str:
+    return subprocess.run([OUTLAST, *words], cwd=server.folder, capture_output=True, text=True, check=True).stdout
+
+
+def has_run(server: Server, name: str) -> None:
+    server.add("ok", name)
+    server.wait_for("ran", name)
+
+
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+def test_a_spare_process_enters_it_only_when_it_is_needed(tmp_path: Path, start: str) -> None:
+    with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start) as capture:
+        server = capture.server
+        has_run(server, "first")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        (web,), (child,) = server.witnessed("opened")[0][1:], server.witnessed("ran", "first")[0][2:]
+        assert server.witnessed("opened") == [["opened", web], ["opened", child]]
+        server.tell("alone")
+        server.add("isolated", "alone")
+        _, _, apart = server.wait_for("ran", "alone")
+        assert server.witnessed("opened")[2:] == [["opened", apart]]
+
+
+def test_code_can_ask_whether_it_is_in_a_task_process_also_while_it_is_imported(tmp_path: Path) -> None:
+    middle = """
+    witness("imported", os.getpid(), outlast.in_task_process())
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        witness("entered", os.getpid(), outlast.in_task_process())
+        yield
+
+    """
+    written(tmp_path, middle)
+    with captured("uvicorn", tmp_path) as capture:
+        has_run(capture.server, "it")
+        (child,) = capture.server.witnessed("ran", "it")[0][2:]
+        for when in ("imported", "entered"):
+            answers = {pid: answer for _, pid, answer in capture.server.witnessed(when)}
+            assert answers.pop(child) == "True"
+            assert answers.pop(str(capture.server.process.pid)) == "False"
+
+
+def test_what_a_lifespan_raises_is_told_once_with_its_line_and_the_remedy(tmp_path: Path) -> None:
+    middle = """
+    @asynccontextmanager
+    async def lifespan(app):
+        bound = socket.create_server(("127.0.0.1", int(os.environ["METRICS"])))
+        yield
+        bound.close()
+
+    """
+    text = written(tmp_path, middle)
+    with captured("uvicorn", tmp_path, METRICS=str(free_port())) as capture:
+        server = capture.server
+        server.add("ok", "it")
+        eventually(lambda: "task processes cannot start" in server.output, f"it is said; {server.output}")
+        (told,) = [line for line in server.output.splitlines() if "cannot start" in line]
+        assert "cannot start: the lifespan of main:app raised OSError: [Errno" in told
+        assert f"(main.py:{line_of(text, 'bound = ')}). If" in told
+        assert "`if not outlast.in_task_process():`, or set child_lifespan" in told
+        assert server.output.count("Traceback") == 1
+        for words in (["list"], ["show", server.records()[0].id], ["status"]):
+            assert "the lifespan of main:app raised OSError" in said_by_outlast(server, *words)
+
+
+STARTS = {
+    "a task": ("task = asyncio.create_task(tick())", "tick (main.py:{tick}) as an asyncio task"),
+    "a task in a wrapper": (
+        "task = asyncio.create_task(asyncio.wait_for(tick(), 999))",
+        "tick (main.py:{tick}) as an asyncio task",
+    ),
+    "a thread": ("threading.Thread(target=tock, daemon=True).start()", "tock (main.py:{tock}) as a thread"),
+    "a timer": ("asyncio.get_running_loop().call_later(999, tock)", "tock (main.py:{tock}) as a timer"),
+    "a timer's thread": (
+        "timer = threading.Timer(999, tock); timer.daemon = True; timer.start()",
+        "tock (main.py:{tock}) as a thread",
+    ),
+    "a socket": ("listens = socket.create_server(('127.0.0.1', 0))", "a socket that listens at 127.0.0.1:"),
+    "a process": ("process = subprocess.Popen(['sleep', '999'])", "the process `sleep 999`"),
+    "a process of Python": (
+        "multiprocessing.get_context('fork').Process(target=tock, daemon=True).start()",
+        "the process ForkProcess-1 of multiprocessing",
+    ),
+}
+FUNCTIONS = """
+import multiprocessing
+
+
+async def tick():
+    while True:
+        await asyncio.sleep(999)
+
+
+def tock():
+    while True:
+        time.sleep(999)
+
+
+"""
+
+
+@pytest.mark.parametrize("what", STARTS)
+def test_what_the_lifespan_starts_is_told_once_with_its_place_and_the_remedy(what: str, tmp_path: Path) -> None:
+    statement, told = STARTS[what]
+    lifespan = f"@asynccontextmanager\nasync def lifespan(app):\n    {statement}\n    yield\n\n"
+    text = written(tmp_path, FUNCTIONS + lifespan)
+    lines = {name: line_of(text, f"def {name}") for name in ("tick", "tock")}
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        (line,) = [line for line in server.output.splitlines() if "has started" in line]
+        assert f"the lifespan of main:app has started {told.format(**lines)}" in line
+        assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in line
+
+
+def test_what_the_import_starts_is_told_once(tmp_path: Path) -> None:
+    statement = "threading.Thread(target=tock, daemon=True).start()\n\n"
+    text = written(tmp_path, FUNCTIONS + statement, app="app = FastAPI()\n")
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        (line,) = [line for line in server.output.splitlines() if "has started" in line]
+        assert f"importing main:app has started tock (main.py:{line_of(text, 'def tock')}) as a thread" in line
+        assert "guard it with `if not outlast.in_task_process():`" in line
+
+
+def test_what_is_guarded_or_works_for_this_process_alone_is_not_told(tmp_path: Path) -> None:
+    middle = """
+    async def tick():
+        await asyncio.sleep(999)
+
+
+    async def warm():
+        await asyncio.sleep(0)
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        if not outlast.in_task_process():
+            ticker = asyncio.create_task(tick())
+        await asyncio.create_task(warm())
+        await asyncio.to_thread(len, "")
+        yield
+
+    """
+    written(tmp_path, middle)
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        assert "takes tasks" in server.output
+        assert "has started" not in server.output
