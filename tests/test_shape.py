@@ -19,7 +19,7 @@ LAYERS = {
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         *("incidents", "threads", "hindrances", "last_words"),
-        *("place", "ownership", "peers"),
+        *("place", "ownership", "peers", "deployments"),
     ],
     "evidence": [
         *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),

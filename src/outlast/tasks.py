@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from random import Random
 
+from outlast.deployments import NO_HOME, Home
 from outlast.errors import TaskNotFound
 
 
@@ -122,8 +123,8 @@ class Claimed:
     """One attempt that the runner has the right to settle; `(id, attempt)` is its fencing token.
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
-    down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was claimed behind another
-    has not `begun`: it `follows` that task, which has to end for good before.
+    down at once. `home` is whose it is. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was
+    claimed behind another has not `begun`: it `follows` that task, which has to end for good before.
     """
 
     id: int
@@ -136,6 +137,7 @@ class Claimed:
     timeout: float | None = None
     memory: int | None = None
     follows: int | None = None
+    home: Home = NO_HOME
     begun: bool = True
 
 

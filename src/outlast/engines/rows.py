@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from outlast.deployments import Home
 from outlast.engines.contract import CLAIM_BYTES
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
@@ -55,7 +57,8 @@ def adopted_row(one: Claimed, owner: int, now: float) -> Row:
     """Of an attempt whose task the journal does not know."""
     what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
     times = (TaskIds.made_at(one.id), now if one.begun else None)
-    return (*what, one.follows, *times, as_it_is(one.function), as_it_is(one.arguments))
+    texts = (one.function, one.arguments, one.home.app, one.home.release)
+    return (*what, one.follows, *times, *map(as_it_is, texts))
 
 
 def settle_row(one: Settlement, now: float) -> Row:
@@ -74,11 +77,18 @@ def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -
 
 def claimed(row: Sequence[Any]) -> Claimed:
     """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun = row
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, app, release, begun = row
     lane = Lane(calling.decode())
     text = "" if arguments is None else arguments.decode()
     known = (task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory, follows)
-    return Claimed(*known, begun=bool(begun))
+    return Claimed(*known, Home(app.decode(), release.decode()), begun=bool(begun))
+
+
+def due_ones(rows: Iterable[Sequence[bytes]]) -> Iterator[tuple[Lane, Home]]:
+    """What is due, from lane, app and release as bytes. What outlast does not write is left out: nobody runs it."""
+    for lane, app, release in rows:
+        with suppress(ValueError):
+            yield Lane(lane.decode()), Home(app.decode(), release.decode())
 
 
 def sentence(text: str | None) -> str | None:

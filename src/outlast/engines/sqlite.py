@@ -13,24 +13,34 @@ from typing import Any
 import apsw
 
 from outlast import events, hindrances
-from outlast.engines import opening, pruning
+from outlast.deployments import NO_HOME, Home
+from outlast.engines import learning, opening, pruning
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import record
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
-from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, room_after, sentence, settle_row
+from outlast.engines.rows import (
+    adopted_row,
+    claimed,
+    drawn_id,
+    due_ones,
+    event_row,
+    new_rows,
+    room_after,
+    sentence,
+    settle_row,
+)
 from outlast.engines.schema import migrate
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.place import Place
 from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
-from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
+from outlast.text import MOST_NAME, in_one_line, one_line
 
 log = logging.getLogger("outlast")
-_LANES = json.dumps(list(Lane))
 LONGEST_LINE = 64  # tasks that are claimed behind one: they are reserved as long as it takes
 SMALL = 16_384  # bytes of arguments that one of them may have, since they wait in memory
 FIRST_CLAIM = 32  # tasks; how large they are tells how many more there may be at once
@@ -161,12 +171,12 @@ class SqliteJournal:
             self.close()
             return self._open()
 
-    def add(self, tasks: Iterable[NewTask], owner: int) -> None:
+    def add(self, tasks: Iterable[NewTask], owner: int, home: Home = NO_HOME) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
         try:
             for rows in new_rows(tasks, owner):
-                self._opened().execute(sql.ADD, (json.dumps(rows),))
+                self._opened().execute(sql.ADD, (json.dumps(rows), home.app, home.release))
         except apsw.ConstraintError as error:
             raise self._why_refused(tasks, error) from error
         if behind := [task.id for task in tasks if task.follows is not None]:
@@ -215,12 +225,18 @@ class SqliteJournal:
         self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
-    def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
+    def claim(
+        self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0, home: Home = NO_HOME
+    ) -> list[Claimed]:
         """Take up to `limit` due tasks of `lane`, oldest first, in few statements: large ones a few at a time."""
         taken: list[Claimed] = []
         wanted = min(limit, FIRST_CLAIM)
         while wanted > 0:
-            rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, wanted)).fetchall()
+            rows = (
+                self._opened()
+                .execute(sql.CLAIM, (runner, now, str(lane), home.app, home.release, now, wanted))
+                .fetchall()
+            )
             taken += self._started(rows, now)
             wanted = 0 if len(rows) < wanted else room_after(taken, limit)
         return taken + self._behind(taken, runner, behind, now) if taken and behind else taken
@@ -237,13 +253,14 @@ class SqliteJournal:
         begun: list[Any] = self._opened().executemany(sql.BEGAN, told).fetchall()
         self._opened().executemany(sql.NOTE, (event_row(at, (one, "started", n, None, None)) for one, n, at in begun))
 
-    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False, home: Home = NO_HOME) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
-        first = self._opened().execute(sql.FIRST_ALONE, (now, ALONE_AFTER, suspects)).fetchone()
+        what = (ALONE_AFTER, suspects, home.app, home.release)
+        first = self._opened().execute(sql.FIRST_ALONE, (now, *what)).fetchone()
         if first is None:
             return []
         company = 1 if suspects else first[0]
-        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, ALONE_AFTER, suspects)).fetchall()
+        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, *what)).fetchall()
         attempts = self._started(rows, now)
         self._opened().execute(sql.SEEN_AGAIN, (now, json.dumps([one.function for one in attempts])))
         return attempts
@@ -273,17 +290,13 @@ class SqliteJournal:
             self._note([(task_id, State(state).label, attempt, why, None)], now)
         self._free_followers([task_id])
 
-    def has_suspect(self, now: float) -> bool:
+    def has_suspect(self, now: float, home: Home = NO_HOME) -> bool:
         """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
-        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True)))
+        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True, home.app, home.release)))
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
-        path, code = one_line(function, LONGEST_PATH), one_line(code, MOST_NAME)
-        is_new = self._opened().execute(sql.IS_LEARNED, (path, code)).fetchone() is None
-        self._opened().execute(sql.LEARN, (path, code, seconds, now))
-        if is_new:  # a look at all that waits: what was added since is apart already
-            self._opened().execute(sql.SET_APART, (path,))
+        learning.learn(self._opened(), function, code, seconds, now)
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
@@ -301,9 +314,9 @@ class SqliteJournal:
             waits = one.state is State.WAITING
             yield unless_cancelled(one) if waits and self._opened().execute(sql.MARKED, (one.id,)).fetchone() else one
 
-    def due(self, now: float) -> list[Lane]:
-        """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return [Lane(lane) for (lane,) in self._read(sql.DUE, (_LANES, now))]
+    def due(self, now: float) -> list[tuple[Lane, Home]]:
+        """In which lanes a task of whom is ready to be claimed. Also outside of a transaction: takes no lock."""
+        return list(due_ones(self._read(sql.DUE, (now,))))
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""

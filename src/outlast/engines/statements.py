@@ -15,18 +15,19 @@ def _from(target: State) -> str:
 
 # text as bytes, so that one row whose text is none does not hide the others
 CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
-    timeout, memory, follows, started_at IS NOT NULL"""
+    timeout, memory, follows, CAST(app AS BLOB), CAST(release AS BLOB),
+    started_at IS NOT NULL"""
 ADD = """
 INSERT INTO task
     (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
-    company, lane)
+    app, release, company, lane)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
     value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
-    value ->> 11, value ->> 12, company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
+    value ->> 11, value ->> 12, ?2, ?3, company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
 FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
             AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
         THEN 1 ELSE value ->> 9 END AS company
-    FROM json_each(?))"""
+    FROM json_each(?1))"""
 FREE_LATE_FOLLOWERS = f"""
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE id IN (SELECT value FROM json_each(?))
@@ -51,7 +52,8 @@ CANCELS_OF = f"SELECT id FROM task WHERE {LIVE} AND state = 2 AND owner = ? AND 
 BEGIN = "UPDATE task SET state = 2, attempt = 1, owner = ?, started_at = ? WHERE id = ? AND state = 0 RETURNING id"
 CLAIM = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
+    SELECT id FROM task WHERE {READY} AND lane = ? AND app = ? AND release = ? AND run_at <= ?
+    ORDER BY run_at, id LIMIT ?)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 # breadth first, so that whoever is among them has the one before it there, too
 CLAIM_FOLLOWERS = f"""
@@ -69,11 +71,13 @@ BEGAN = """
 UPDATE task SET started_at = ? WHERE id = ? AND attempt = ? AND state = 2 AND started_at IS NULL
 RETURNING id, attempt, started_at"""
 FIRST_ALONE = f"""
-SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?1 AND (cuts >= ?2) = ?3
+SELECT company FROM task
+WHERE {READY} AND lane = 'alone' AND app = ?4 AND release = ?5 AND run_at <= ?1 AND (cuts >= ?2) = ?3
 ORDER BY run_at, id LIMIT 1"""  # noqa: S608
 CLAIM_COMPANY = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?1, started_at = ?2, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?2 AND company = ?3 AND (cuts >= ?4) = ?5
+    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND app = ?6 AND release = ?7 AND run_at <= ?2
+        AND company = ?3 AND (cuts >= ?4) = ?5
     ORDER BY run_at, id LIMIT ?3)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 LEARN = """
@@ -97,9 +101,17 @@ FREE_FOLLOWERS = """
 UPDATE task SET follows = before.follows, run_at = CASE WHEN state = 1 AND before.follows IS NULL THEN 0 END
 FROM (SELECT follows FROM task WHERE id = ?1) AS before WHERE task.follows = ?1"""
 NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
+# from one release to the next of those of which something waits, however much that is
 DUE = f"""
-SELECT value FROM json_each(?)
-WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
+WITH RECURSIVE first (id) AS (
+    SELECT (SELECT id FROM task WHERE {READY} ORDER BY lane, app, release LIMIT 1)
+    UNION ALL
+    SELECT (SELECT id FROM task WHERE {READY} AND (lane, app, release) > (last.lane, last.app, last.release)
+            ORDER BY lane, app, release LIMIT 1)
+    FROM first JOIN task AS last USING (id))
+SELECT CAST(lane AS BLOB), CAST(app AS BLOB), CAST(release AS BLOB) FROM first JOIN task AS of USING (id)
+WHERE EXISTS (SELECT 1 FROM task
+    WHERE {READY} AND lane = of.lane AND app = of.app AND release = of.release AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, CAST(lane AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 SURPLUS = "SELECT id FROM task WHERE state = 3 ORDER BY id DESC LIMIT 1 OFFSET ?"
@@ -138,8 +150,8 @@ UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task W
 ADOPT = """
 INSERT INTO task
     (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, follows, created_at, started_at,
-    function, arguments, origin)
-VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+    function, arguments, app, release, origin)
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
 ENTER = """
 INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL
