@@ -283,6 +283,13 @@ def test_task_returns_the_same_function_with_its_options() -> None:
     assert vars(job) == {"__outlast_options__": {"travels": True, "terms": Terms()}}
 
 
+def test_task_needs_no_parentheses() -> None:
+    def job() -> None: ...
+
+    assert task(job) is job
+    assert vars(job) == {"__outlast_options__": {"travels": None, "terms": Terms()}}
+
+
 HELD: list[tuple[Callable[..., Any], str, Lane]] = [
     (held.mailer.send, "mailer.send", Lane.THREAD),
     (held.mailer.send_soon, "mailer.send_soon", Lane.LOOP),

@@ -39,6 +39,27 @@ def test_an_empty_environment_is_empty(pyproject: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
+    ("spelling", "meant"),
+    [
+        *((one, True) for one in ("1", "true", "TRUE", "yes", "on", " On ", "y", "t")),
+        *((one, False) for one in ("0", "false", "False", "no", "off", "OFF", "n", "f")),
+    ],
+)
+def test_yes_and_no_have_their_common_spellings(pyproject: Path, spelling: str, meant: bool) -> None:
+    names = ("WATCH", "SHARED_FOLDER", "CHILD_LIFESPAN")
+    loaded = Settings.load({f"OUTLAST_{name}": spelling for name in names})
+    assert (loaded.watch, loaded.shared_folder, loaded.child_lifespan) == (meant, meant, str(meant).lower())
+
+
+def test_yes_and_no_may_be_arguments_and_stand_in_pyproject(pyproject: Path) -> None:
+    pyproject.write_text("[tool.outlast]\nwatch = 0\nshared_folder = true\nchild_lifespan = 'main:context'\n")
+    loaded = Settings.load({}, shared_folder=False)
+    assert (loaded.watch, loaded.shared_folder, loaded.child_lifespan) == (False, False, "main:context")
+    with pytest.raises(SettingsError, match="'watch' is 'perhaps', but it has to be true or false"):
+        Settings.load({"OUTLAST_WATCH": "perhaps"})
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"[tool.outlast]\nurl = sqlite:///x\n", "line 2"),

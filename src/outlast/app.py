@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
 from outlast import events
 from outlast.callables import callables_among
@@ -23,7 +23,7 @@ from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.submissions import Answer
 from outlast.engines.writer import Writer
-from outlast.errors import IdTaken, NotInstalled, NotStorable, TaskNotFound
+from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
 from outlast.hello import VERSION, Environment, Hello
 from outlast.incidents import Incident
@@ -35,7 +35,7 @@ from outlast.request.handle import Handle
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
 from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
-from outlast.settings import Settings, unknown_variables
+from outlast.settings import GivenSettings, Settings, unknown_variables, unread_variables
 from outlast.tasks import NewTask, State, TaskIds, number_of, shown
 from outlast.threads import OwnThread, start_from
 from outlast.watch.flights import Flights
@@ -53,7 +53,10 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None) -> None:
+    def __init__(self, settings: Settings, app: object = None, asked: Settings | None = None) -> None:
+        """`asked`: the settings before tests have put theirs in place of some."""
+        self._asked = asked or settings
+        self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
         self.functions = Functions()
         self._app = weakref.ref(app) if app is not None else lambda: None
@@ -65,6 +68,17 @@ class Outlast:
         """Close what is open and go on with other settings, as tests want it."""
         self.close()
         self._use(settings)
+
+    def refuse_other(self, given: GivenSettings) -> None:
+        """Raises SettingsError if one of `given` is not what the app has."""
+        again = Settings.load(**given)
+        for name in given:
+            before, now = getattr(self._asked, name), getattr(again, name)
+            if before != now:
+                raise SettingsError(
+                    f"this app has outlast already, with {name} = {before!r}, and install(app, {name}={now!r}) would "
+                    "change nothing: call outlast.install(app) once, with all settings"
+                )
 
     def _use(self, settings: Settings) -> None:
         self.settings = settings
@@ -197,7 +211,7 @@ class Outlast:
     def _start(self) -> None:
         """Tasks that an earlier process left run from the start. The loop and the server wait for nothing of it."""
         self.functions.begin()
-        for sentence in unknown_variables(os.environ):
+        for sentence in self._doubts:
             log.warning("%s", sentence)
         start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume.run))
         self._watch.serve()
@@ -278,19 +292,21 @@ class Outlast:
         return Hello(self._process, VERSION, self._serves, environment, self.place.address())
 
 
-def install(app: Starlette, **settings: Any) -> Outlast:
+def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
 
     `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
-    same as once. Raises SettingsError for a setting that is not known.
+    same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
     """
     from outlast.request import hook
     from outlast.request.doorway import Doorway
 
     known: Outlast | None = getattr(app.state, "outlast", None)
     if known is not None:
+        known.refuse_other(settings)
         return known
-    outlast = Outlast(replace(Settings.load(**settings), **this.overrides), app)
+    loaded = Settings.load(**settings)
+    outlast = Outlast(replace(loaded, **this.overrides), app, asked=loaded)
     app.state.outlast = outlast
     this.installed.add(outlast)
     hook.install()

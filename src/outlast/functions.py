@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from types import CodeType, FunctionType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from outlast import events
@@ -35,14 +35,28 @@ Function = Callable[..., Any]
 OPTIONS = "__outlast_options__"
 
 
+@overload
+def task(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
 def task(
     *,
     travels: bool | None = None,
     isolate: bool = False,
     timeout: float | None = None,
     memory: int | str | None = None,
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def task(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    travels: bool | None = None,
+    isolate: bool = False,
+    timeout: float | None = None,
+    memory: int | str | None = None,
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Says how a function is to be run when it becomes a task; the function itself stays as it is.
+
+    Without options, `@outlast.task` and `@outlast.task()` are the same.
 
     travels: True runs it in a task process even when it seems to share module state with the web process,
     False always runs it in the web process, None finds out.
@@ -60,7 +74,7 @@ def task(
         setattr(function, OPTIONS, options)
         return function
 
-    return decorate
+    return decorate if function is None else decorate(function)
 
 
 def options_of(function: Function) -> Mapping[str, Any]:

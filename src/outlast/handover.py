@@ -10,7 +10,7 @@ from outlast.tasks import Claimed
 
 
 def packed_attempts(claims: Iterable[Claimed]) -> Iterator[bytes]:
-    """Messages of type `run`: what an attempt is in JSON, its arguments as they are, each a block."""
+    """Messages of type `run`: what an attempt is in JSON, its arguments and its context as they are, each a block."""
     tasks: list[list[Any]] = []
     blocks: list[bytes] = []
     size = 0
@@ -19,12 +19,13 @@ def packed_attempts(claims: Iterable[Claimed]) -> Iterator[bytes]:
             yield packed({"type": "run", "tasks": tasks}, blocks)
             tasks, blocks, size = [], [], 0
         tasks.append([one.id, one.attempt, one.function, str(one.lane), one.memory])
-        blocks.append(one.arguments.encode())
-        size += len(one.function) + len(blocks[-1])
+        blocks += one.arguments.encode(), (one.context or "").encode()
+        size += len(one.function) + len(blocks[-1]) + len(blocks[-2])
     yield packed({"type": "run", "tasks": tasks}, blocks)
 
 
 def attempts_in(message: Message) -> list[list[Any]]:
-    """Of such a message, for each attempt: id, number, function, arguments, lane, memory."""
-    both = zip(message["tasks"], message["blocks"], strict=True)
-    return [[task, number, path, block.decode(), lane, most] for (task, number, path, lane, most), block in both]
+    """Of such a message, for each attempt: id, number, function, lane, memory, arguments, context."""
+    texts = [block.decode() for block in message["blocks"]]
+    both = zip(message["tasks"], zip(texts[::2], texts[1::2], strict=True), strict=True)
+    return [[*task, *its] for task, its in both]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from outlast.errors import SettingsError
 from outlast.terms import size_of
@@ -16,14 +17,15 @@ from outlast.terms import size_of
 PREFIX = "OUTLAST_"
 RUNNER_MODES = ("auto", "external", "off")
 STORE_ERROR_MODES = ("refuse", "inline")
-YES_OR_NO = ("true", "false")
 CHILD_STARTS = ("spawn", "fork")
 _MODES = {
     "runner": RUNNER_MODES,
     "on_store_error": STORE_ERROR_MODES,
-    "watch": YES_OR_NO,
     "child_start": CHILD_STARTS,
-    "shared_folder": YES_OR_NO,
+}
+_SPELLINGS: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1", "t", "y"), True),
+    **dict.fromkeys(("false", "no", "off", "0", "f", "n"), False),
 }
 
 
@@ -39,7 +41,7 @@ _DURATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Durations are seconds.
+    """Everything that can be set. Durations are seconds; true may be `yes`, `on` or `1`, false `no`, `off` or `0`.
 
     url: where the journal is; `sqlite:///relative/path` or `sqlite:////absolute/path`.
     shared_folder: `true` uses a journal in a folder that others may write to, who may do there what the app may do.
@@ -74,7 +76,7 @@ class Settings:
     """
 
     url: str = "sqlite:///.outlast/journal.db"
-    shared_folder: str = "false"
+    shared_folder: bool = False
     app: str = ""
     runner: str = "auto"
     drain: float = 25.0
@@ -92,7 +94,7 @@ class Settings:
     max_rss: int = 0
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
-    watch: str = "true"
+    watch: bool = True
     child_start: str = "spawn"
     child_lifespan: str = "true"
     keep_done: float = 86_400.0
@@ -129,6 +131,36 @@ class Settings:
         return cls(**merged)
 
 
+class GivenSettings(TypedDict, total=False):
+    """What `install` takes, so that type checkers know each name; `Settings` says what they mean."""
+
+    url: str
+    shared_folder: bool
+    app: str
+    runner: Literal["auto", "external", "off"]
+    drain: float
+    stop_wait: float
+    linger: float
+    max_children: int
+    max_alone: int
+    spares: int
+    loop_slots: int
+    thread_slots: int
+    max_crashes: int
+    stall_after: float
+    stall_limit: float
+    grace: float
+    max_rss: int | str
+    store_deadline: float
+    on_store_error: Literal["refuse", "inline"]
+    watch: bool
+    child_start: Literal["spawn", "fork"]
+    child_lifespan: bool | str
+    keep_done: float
+    keep_done_count: int
+    keep_failed: float
+
+
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     """One sentence for each OUTLAST_ variable that names no setting: a typo there would otherwise be silent."""
     return [
@@ -138,11 +170,51 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def unread_variables(environ: Mapping[str, str]) -> list[str]:
+    """One sentence for each setting that stands in a `.env` here and nowhere else: nobody reads it from there."""
+    path = Path(".env")
+    try:
+        names = _VARIABLE.findall(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [
+        f"{name} stands in {path.absolute()}, which outlast does not read: give that file to the server "
+        "(`uvicorn --env-file .env`), load it before outlast.install(app), or write it into pyproject.toml"
+        for name in dict.fromkeys(names)
+        if name not in environ
+    ]
+
+
+_VARIABLE = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", re.MULTILINE)
 _NAMES = tuple(field.name for field in fields(Settings))
-_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
-    field.name: {"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Settings)
-} | {"max_rss": size_of}
-_WANTED = {str: "text", int: "a whole number", float: "a number", size_of: "a size, in bytes or such as 512M"}
+
+
+def _truth(value: Any) -> bool:
+    """What a yes or no in any of the common spellings means. Raises ValueError for anything else."""
+    meant = _SPELLINGS.get(str(value).strip().lower())
+    if meant is None:
+        raise ValueError(value)
+    return meant
+
+
+def _truth_or_text(value: Any) -> str:
+    """The same as `true` or `false`, for a setting that may also be something else."""
+    meant = _SPELLINGS.get(str(value).strip().lower())
+    return str(value) if meant is None else str(meant).lower()
+
+
+_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": _truth}
+_CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Settings)} | {
+    "max_rss": size_of,
+    "child_lifespan": _truth_or_text,
+}
+_WANTED = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    size_of: "a size, in bytes or such as 512M",
+    _truth: "true or false",
+}
 
 
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:  # noqa: FBT001
@@ -162,8 +234,6 @@ def _hint(name: str) -> str:
 
 
 def _converted(name: str, value: Any) -> Any:
-    if isinstance(value, bool):
-        value = str(value).lower()
     try:
         return _CONVERTERS[_known(name)](value)
     except (TypeError, ValueError):

@@ -41,7 +41,7 @@ class WebWatch:
         self._note = note
         self._has_runner = has_runner
         self._watch = Watch(WEB_WORKER)
-        self._is_wanted = settings.watch == "true"
+        self._is_wanted = settings.watch
         self._own = ""
 
     @property

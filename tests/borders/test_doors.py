@@ -64,7 +64,7 @@ def raiser(kind: str) -> None:
 def installed(tmp_path: Path) -> Iterator[tuple[FastAPI, Outlast]]:
     before, this.mode = list(this.installed), "real"
     app = FastAPI(routes=[Route("/{path:path}", endpoint)])
-    one = outlast.install(app, url=f"sqlite:///{tmp_path}/journal.db", runner="off", watch="false", store_deadline=20)
+    one = outlast.install(app, url=f"sqlite:///{tmp_path}/journal.db", runner="off", watch=False, store_deadline=20)
     yield app, one
     one.close()
     this.mode = "inline"

@@ -54,12 +54,16 @@ def test_what_is_no_message_is_refused_by_the_reader(body: bytes) -> None:
 
 def test_large_attempts_are_handed_over_in_several_messages_and_as_they_are() -> None:
     texts = [json.dumps({"text": letter * 1_000_000}, ensure_ascii=False) for letter in 'x"é\\' * 5]
-    claims = [Claimed(number, 1, 0, 0, "app:f", text, Lane.THREAD) for number, text in enumerate(texts)]
+    contexts = ["", '{"main:tenant":{"value":"é"}}'] * 10
+    claims = [
+        Claimed(number, 1, 0, 0, "app:f", text, Lane.THREAD, context=context or None)
+        for number, (text, context) in enumerate(zip(texts, contexts, strict=True))
+    ]
     messages = list(packed_attempts(claims))
     assert len(messages) > 2
     assert max(map(len, messages)) < 2 * PIECE
     given = [task for data in messages for message in read(data) for task in attempts_in(message)]
-    assert given == [[number, 1, "app:f", text, "thread", None] for number, text in enumerate(texts)]
+    assert given == [[number, 1, "app:f", "thread", None, texts[number], contexts[number]] for number in range(20)]
 
 
 @pytest.fixture

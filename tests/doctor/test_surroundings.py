@@ -164,6 +164,15 @@ def test_a_variable_that_is_none_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_a_variable_in_a_file_that_nobody_reads_is_told(tmp_path: Path) -> None:
+    write(CLEAN, tmp_path)
+    (tmp_path / ".env").write_text("SECRET=x\nexport OUTLAST_DRAIN=3\n# OUTLAST_GRACE=1\nOUTLAST_LINGER=2\n")
+    answer = doctor(tmp_path, "shop.main:app", "--json", environ={"OUTLAST_LINGER": "2"})
+    (found,) = answer.document["findings"]
+    assert (found["code"], found["file"]) == ("unread-variable", ".env")
+    assert "OUTLAST_DRAIN stands in" in found["sentence"] and "--env-file" in found["remedy"]
+
+
 def test_two_journals_are_told(tmp_path: Path) -> None:
     write(CLEAN, tmp_path)
     (tmp_path / "pyproject.toml").write_text('[tool.outlast]\nurl = "sqlite:///one.db"\n')

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 import outlast
-from outlast.errors import JournalUnusable, StoreFailed
+from outlast.errors import JournalUnusable, SettingsError, StoreFailed
 from outlast.functions import task as declared
 from outlast.request import hook
 from outlast.request.site import MOST
@@ -425,6 +425,15 @@ def test_installing_twice_is_the_same_as_once(tmp_path: Path) -> None:
     doorway: Any = app.build_middleware_stack()
     assert type(doorway).__name__ == "Doorway"
     assert type(doorway.app).__name__ == "ServerErrorMiddleware"
+
+
+def test_installing_again_with_other_settings_is_refused(tmp_path: Path) -> None:
+    app = app_with(durable)
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    first = outlast.install(app, url=url, runner="off", drain=60)
+    assert outlast.install(app, url=url, drain=60) is first
+    with pytest.raises(SettingsError, match=r"drain = 60\.0, and install\(app, drain=5\.0\) would change nothing"):
+        outlast.install(app, url=url, drain=5)
 
 
 async def talk(websocket: WebSocket, tasks: BackgroundTasks) -> None:

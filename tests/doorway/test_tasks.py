@@ -129,6 +129,13 @@ def test_is_an_annotation() -> None:
         _ = module.Nothing
 
 
+def test_who_calls_it_hears_where_it_belongs() -> None:
+    with pytest.raises(
+        TypeError, match=r"declare a parameter of the endpoint .* outside of a request `outlast\.enqueue"
+    ):
+        module.BackgroundTasks()
+
+
 def test_adds_no_parameter_to_the_schema() -> None:
     app = FastAPI()
 

@@ -444,3 +444,24 @@ def test_who_ran_twice_when_everything_went_down_is_claimed_as_a_suspect_only(
     with journal.transaction():
         assert journal.claim_company(runner, 5.0) == []
         assert [one.id for one in journal.claim_company(runner, 5.0, suspects=True)] == [task]
+
+
+def test_the_context_of_a_task_is_handed_over_with_its_attempts(journal: SqliteJournal, web: int, runner: int) -> None:
+    context = '{"main:tenant":{"value":"acme"}}'
+    head = replace(new_task(), context=context)
+    ids = add(journal, web, head, replace(new_task(follows=head.id), context=context), new_task())
+    assert record(journal, ids[0]).context == context
+    release(journal, ids)
+    with journal.transaction():
+        attempts = journal.claim(runner, Lane.LOOP, 10, 3.0, behind=10)
+    assert {one.id: one.context for one in attempts} == dict(zip(ids, [context, context, None], strict=True))
+    settle(journal, replace(again(attempts[0])))
+    (adopted,) = [one for one in claim(journal, runner) if one.id == attempts[0].id]
+    assert adopted.context == context
+
+
+def test_a_task_that_is_adopted_keeps_its_context(journal: SqliteJournal, runner: int) -> None:
+    attempt = Claimed(IDS.next(), 1, 0, 0, "app:send", "{}", Lane.LOOP, context='{"main:tenant":{"value":"acme"}}')
+    with journal.transaction():
+        journal.adopt([attempt], runner, 3.0)
+        assert [one.context for one in journal.running_of(runner)] == [attempt.context]

@@ -40,18 +40,19 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What the runner handed over. `memory` is how many bytes it may take."""
+    """What the runner handed over. `memory` is how many bytes it may take, `context` is empty where there is none."""
 
     attempt: Attempt
     arguments: str
     lane: str
     memory: int | None
+    context: str
 
     @classmethod
     def read(cls, task: list[Any]) -> Assignment:
-        """From the runner's message: [id, attempt, function, arguments, lane, memory]."""
-        number, attempt, function, arguments, lane, memory = task
-        return cls(Attempt(number, attempt, function), arguments, lane, memory)
+        """From the runner's message: [id, attempt, function, lane, memory, arguments, context]."""
+        number, attempt, function, lane, memory, arguments, context = task
+        return cls(Attempt(number, attempt, function), arguments, lane, memory, context)
 
     @property
     def id(self) -> int:

@@ -121,6 +121,8 @@ def _page(record: Record) -> Iterator[str]:
     yield f"task       {record.id}  {record.state}"
     yield f"function   {record.function}"
     yield f"arguments  {record.arguments or '(not stored: lane inline)'}"
+    if record.context:
+        yield f"context    {record.context}"
     yield f"asked by   {record.origin}"
     yield f"lane       {record.lane}"
     if record.blocked:

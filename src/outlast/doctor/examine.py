@@ -26,7 +26,7 @@ from outlast.doctor.tasks import ListedTask, Lister, functions_named
 from outlast.engines.place import doubts_about, place_of
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.process import this
-from outlast.settings import Settings, unknown_variables
+from outlast.settings import Settings, unknown_variables, unread_variables
 from outlast.sources import Sources
 
 NOTHING_TO_SAY = "give it as `outlast doctor main:app`, by OUTLAST_APP, or as `app` under [tool.outlast]"
@@ -133,3 +133,6 @@ def _about_variables() -> Iterator[Finding]:
     for sentence in unknown_variables(os.environ):
         variable = sentence.partition(" ")[0]
         yield finding(Code.UNKNOWN_VARIABLE, (variable, 0), sentence, "correct its name, or take it out")
+    for sentence in unread_variables(os.environ):
+        what, _, remedy = sentence.partition(": ")
+        yield finding(Code.UNREAD_VARIABLE, (".env", 0), what, remedy)

@@ -35,6 +35,7 @@ class Code(StrEnum):
     TWO_JOURNALS = "two-journals"
     NO_WORKER = "no-worker"
     UNKNOWN_VARIABLE = "unknown-variable"
+    UNREAD_VARIABLE = "unread-variable"
 
 
 GROUPS = {
@@ -45,7 +46,7 @@ GROUPS = {
     "Source": (Code.SYNTAX_ERROR, Code.NOT_READ),
     "Server": (Code.ASGI_GRACE, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
     "Journal": (Code.JOURNAL_PLACE, Code.JOURNAL_UNREADABLE, Code.TWO_JOURNALS, Code.NO_WORKER),
-    "Settings": (Code.UNKNOWN_VARIABLE,),
+    "Settings": (Code.UNKNOWN_VARIABLE, Code.UNREAD_VARIABLE),
 }
 """The headings under which people see them, in order."""
 

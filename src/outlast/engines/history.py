@@ -21,7 +21,8 @@ from outlast.tasks import State, id_range, number_of, shown
 from outlast.text import LONGEST_PATH, MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, in_one_line, json_line, one_line
 
 NAMES = (
-    "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, reason"
+    "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, "
+    "reason, context"
 )
 RESERVED = "(state = 2 AND started_at IS NULL)"
 """What a runner has claimed behind another task, which has not ended: to people it waits as any other."""
@@ -30,14 +31,14 @@ STATE = f"state - {RESERVED}"
 COLUMNS = (
     f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, ended_at, "
     "substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
-    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1)"
+    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(context AS BLOB), 1, ?1)"
 )
 """Text as bytes, at most ?1 of each: a row whose text is none hides no other, one of megabytes costs no more."""
 
 MOST_IN_LIST = 8_192  # bytes of a text, where there may be many
 MOST_IN_TASK = 4 << 20  # of one, more than outlast stores
 MOST_EVENTS = 500  # of one task, the newest
-WITH_INCIDENTS = 2  # the version that brought them
+WITH_INCIDENTS, WITH_CONTEXT = 2, 4  # the versions that brought them
 
 _IN_SHORT = """id, CAST(kind AS BLOB), CAST(cause AS BLOB), CAST(process AS BLOB), pid, CAST(machine AS BLOB), first_at,
     last_at, times, seconds, CAST(culprit AS BLOB), CAST(sentence AS BLOB), x'', x''"""
@@ -67,6 +68,7 @@ class Event:
 class Record:
     """A task as the journal has it. Times are seconds since the epoch, None when not yet.
 
+    context: the values of its request's context variables, as JSON; empty for none.
     blocked: for how many seconds its function has blocked an event loop at most, so that it runs alone; 0 if not.
     """
 
@@ -83,6 +85,7 @@ class Record:
     arguments: str
     origin: str
     reason: str
+    context: str
     events: tuple[Event, ...] = ()
     blocked: float = 0.0
 
@@ -137,17 +140,18 @@ class History:
             raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
         self.path = path
         self._has_incidents = version >= WITH_INCIDENTS
+        self._columns = COLUMNS if version >= WITH_CONTEXT else COLUMNS.replace("CAST(context AS BLOB)", "NULL")
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
         wanted = json.dumps([int(state) for state in states or State])
         which = f"{STATE} IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"  # noqa: S608
-        query = f"SELECT {COLUMNS} FROM task WHERE {which}"  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE {which}"  # noqa: S608
         return [_record(row) for row in self._rows(query, (MOST_IN_LIST, wanted, name, limit))]
 
     def tasks_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """Those of these tasks (whole ids) that are in the journal, by id."""
-        query = f"SELECT {COLUMNS} FROM task WHERE id IN (SELECT value FROM json_each(?2))"  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE id IN (SELECT value FROM json_each(?2))"  # noqa: S608
         rows = self._rows(query, (MOST_IN_LIST, json.dumps([number_of(one) for one in ids])))
         return {record.id: record for record in map(_record, rows)}
 
@@ -157,7 +161,8 @@ class History:
             low, high = id_range(prefix)
         except ValueError as error:
             raise TaskNotFound(str(error)) from None
-        rows = self._rows(f"SELECT {COLUMNS} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2", (MOST_IN_TASK, low, high))  # noqa: S608
+        query = f"SELECT {self._columns} FROM task WHERE id BETWEEN ?2 AND ?3 LIMIT 2"  # noqa: S608
+        rows = self._rows(query, (MOST_IN_TASK, low, high))
         if not rows:
             raise TaskNotFound(f"no task {prefix!r} in {self.path}")
         if len(rows) > 1:
@@ -240,6 +245,7 @@ def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
         "arguments": json_line(as_text(values["arguments"]), MOST_IN_TASK),
         "origin": one_line(as_text(values["origin"]), MOST_NAME),
         "reason": clean(as_text(values["reason"]), MOST_REASON),
+        "context": json_line(as_text(values["context"]), MOST_IN_TASK),
     }
     return Record(**values, events=events)
 

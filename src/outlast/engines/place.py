@@ -35,7 +35,7 @@ def journal_path(url: str) -> Path:
 
 def place_of(settings: Settings) -> Place:
     """Where the journal of an app is. Raises SettingsError, as `journal_path` does."""
-    return Place.of(journal_path(settings.url), is_shared=settings.shared_folder == "true")
+    return Place.of(journal_path(settings.url), is_shared=settings.shared_folder)
 
 
 def prepare_folder(place: Place) -> None:

@@ -34,4 +34,4 @@ def _label_of(task: NewTask) -> NewTask:
     """Enough to be looked at, and nothing that could be run."""
     function, origin = one_line(task.function, MOST_NAME), one_line(task.origin, MOST_NAME)
     label = replace(task, function=function, origin=origin, arguments=None, lane=Lane.INLINE, state=State.HELD)
-    return replace(label, follows=None, terms=NO_TERMS, code="")
+    return replace(label, follows=None, terms=NO_TERMS, code="", context=None)

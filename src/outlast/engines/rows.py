@@ -31,7 +31,7 @@ def new_rows(tasks: Iterable[NewTask], owner: int) -> Iterator[list[Row]]:
             yield rows
             rows, size = [], 0
         rows.append(_new_row(task, owner))
-        size += len(task.arguments or "")
+        size += len(task.arguments or "") + len(task.context or "")
     yield rows
 
 
@@ -50,6 +50,7 @@ def _new_row(task: NewTask, owner: int) -> Row:
         task.code,
         task.terms.timeout,
         task.terms.memory,
+        task.context and as_it_is(task.context),
     )
 
 
@@ -57,8 +58,8 @@ def adopted_row(one: Claimed, owner: int, now: float) -> Row:
     """Of an attempt whose task the journal does not know."""
     what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
     times = (TaskIds.made_at(one.id), now if one.begun else None)
-    texts = (one.function, one.arguments, one.home.app, one.home.release)
-    return (*what, one.follows, *times, *map(as_it_is, texts))
+    texts = (one.function, one.arguments, one.context, one.home.app, one.home.release)
+    return (*what, one.follows, *times, *(text and as_it_is(text) for text in texts))
 
 
 def settle_row(one: Settlement, now: float) -> Row:
@@ -77,11 +78,13 @@ def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -
 
 def claimed(row: Sequence[Any]) -> Claimed:
     """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, app, release, begun = row
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun, *more = row
+    context, app, release = more
     lane = Lane(calling.decode())
     text = "" if arguments is None else arguments.decode()
     known = (task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory, follows)
-    return Claimed(*known, Home(app.decode(), release.decode()), begun=bool(begun))
+    home = Home(app.decode(), release.decode())
+    return Claimed(*known, home, begun=bool(begun), context=context and context.decode())
 
 
 def due_ones(rows: Iterable[Sequence[bytes]]) -> Iterator[tuple[Lane, Home]]:
@@ -118,5 +121,5 @@ def drawn_id(newest: int) -> int:
 
 def room_after(taken: Sequence[Claimed], limit: int) -> int:
     """How many more may be claimed, if they are as large as those before."""
-    size = sum(len(one.arguments) for one in taken)
+    size = sum(one.size for one in taken)
     return min(limit - len(taken), (CLAIM_BYTES - size) * len(taken) // max(1, size))

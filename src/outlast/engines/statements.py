@@ -15,15 +15,15 @@ def _from(target: State) -> str:
 
 # text as bytes, so that one row whose text is none does not hide the others
 CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
-    timeout, memory, follows, CAST(app AS BLOB), CAST(release AS BLOB),
-    started_at IS NOT NULL"""
+    timeout, memory, follows, started_at IS NOT NULL, CAST(context AS BLOB), CAST(app AS BLOB), CAST(release AS BLOB)"""
 ADD = """
 INSERT INTO task
     (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
-    app, release, company, lane)
+    context, app, release, company, lane)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
     value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
-    value ->> 11, value ->> 12, ?2, ?3, company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
+    value ->> 11, value ->> 12, value ->> 13, ?2, ?3, company,
+    CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
 FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
             AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
         THEN 1 ELSE value ->> 9 END AS company
@@ -62,7 +62,7 @@ WITH RECURSIVE line (id, place) AS (
     UNION ALL
     SELECT task.id, place + 1 FROM line JOIN task ON task.follows = line.id
     WHERE place < ?4 AND state = 1 AND lane IN ('loop', 'thread') AND crashes = 0 AND cuts = 0
-        AND octet_length(arguments) <= ?5
+        AND octet_length(arguments) + coalesce(octet_length(context), 0) <= ?5
     LIMIT ?3)
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?1, started_at = NULL, run_at = NULL
 WHERE id IN (SELECT id FROM line WHERE place > 0)
@@ -150,8 +150,8 @@ UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task W
 ADOPT = """
 INSERT INTO task
     (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, follows, created_at, started_at,
-    function, arguments, app, release, origin)
-VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+    function, arguments, context, app, release, origin)
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
 ENTER = """
 INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 OLDEST_FASTAPI = (0, 128, 4)
+_NOT_TO_BE_CALLED = (
+    "outlast.BackgroundTasks is not to be called: declare a parameter of the endpoint or of a dependency, "
+    "`tasks: outlast.BackgroundTasks`, and FastAPI fills it; for a response of your own take "
+    "fastapi.BackgroundTasks(), and outside of a request `outlast.enqueue(function, ...)`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,9 @@ class Batch:
 class Tasks:
     """Adds background tasks that outlast the request: a parameter annotated `outlast.BackgroundTasks`."""
 
-    def __init__(self, batch: Batch, options: Options | None = None) -> None:
+    def __init__(self, batch: Batch | None = None, options: Options | None = None) -> None:
+        if batch is None:
+            raise TypeError(_NOT_TO_BE_CALLED)
         self._batch = batch
         self._options = options or Options()
 

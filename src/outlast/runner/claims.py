@@ -84,7 +84,7 @@ class Claims:
             taken = [one for one in claimed if one.begun]
             room_behind -= len(claimed) - len(taken)
             claims += claimed
-            if len(taken) < room and sum(len(one.arguments) for one in taken) < CLAIM_BYTES:
+            if len(taken) < room and sum(one.size for one in taken) < CLAIM_BYTES:
                 self._waiting.discard(lane)
         return claims
 
