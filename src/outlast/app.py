@@ -299,7 +299,7 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
     """
     from outlast.request import hook
-    from outlast.request.doorway import Doorway
+    from outlast.request.entrance import with_doorway
 
     known: Outlast | None = getattr(app.state, "outlast", None)
     if known is not None:
@@ -311,7 +311,7 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Doorway(build(), outlast)  # type: ignore[method-assign]  # outermost
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
     return outlast
 
 

@@ -96,7 +96,8 @@ FAILING = [
     ),
     Case(
         "/exit_raises_before",
-        ("param",),
+        (),
+        after=("param",),
         status=500,
         released=(),
         dropped={"param": "its request failed with RuntimeError: commit failed"},

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from outlast.engines.contract import Change
 from outlast.functions import Functions
 from outlast.request import hook
-from outlast.request.doorway import Doorway
+from outlast.request.entrance import with_doorway
 from outlast.settings import Settings
 from outlast.tasks import TaskIds
 from outlast.watch.flights import Flights
@@ -83,7 +83,7 @@ def install(app: Any, store: RecordingStore) -> None:
     """What `outlast.install` does, with another store."""
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Doorway(build(), store)
+    app.build_middleware_stack = lambda: with_doorway(build(), store)
 
 
 def to_file(path: Path, app: str) -> Write:

@@ -422,9 +422,10 @@ def test_installing_twice_is_the_same_as_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'journal.db'}"
     first = outlast.install(app, url=url, runner="off")
     assert outlast.install(app) is first
-    doorway: Any = app.build_middleware_stack()
-    assert type(doorway).__name__ == "Doorway"
-    assert type(doorway.app).__name__ == "ServerErrorMiddleware"
+    outermost: Any = app.build_middleware_stack()
+    assert type(outermost).__name__ == "ServerErrorMiddleware"
+    assert type(outermost.app).__name__ == "Doorway"
+    assert type(outermost.app.app).__name__ != "Doorway"
 
 
 def test_installing_again_with_other_settings_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.background import BackgroundTasks
 from outlast.engines.contract import Add, Change, Drop, Release
 from outlast.process import Mode, this
 from outlast.request.boxed import BoxedTask, box_element, boxed, is_group, tasks_of
+from outlast.request.current import current_box
 from outlast.request.entry import Entry, Step
 from outlast.request.fate import OWN_BACKGROUND, Ending, Fate, Seen, Verdict, fate
 from outlast.request.inline import run_inline
@@ -55,6 +57,15 @@ class Box:
 
     def __post_init__(self) -> None:
         self.journal = self.outlast if self.mode == REAL else NoJournal()
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Tasks that are added by what runs in the block go in here."""
+        token = current_box.set(self)
+        try:
+            yield
+        finally:
+            current_box.reset(token)
 
     # What the hooks and the explicit API report
 

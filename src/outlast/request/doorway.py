@@ -1,4 +1,4 @@
-"""The outermost ASGI wrapper: tasks are stored when the response starts, and let go when the call is over."""
+"""The ASGI wrapper around an app: tasks are stored when the response starts, and let go when the call is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import anyio
 
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.request.box import Box
-from outlast.request.current import current_box
 from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
 from outlast.request.mode import INLINE, REAL, mode_of
@@ -40,19 +39,20 @@ class Doorway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         match scope["type"]:
             case "http":
-                await HttpCall(self._box(scope, scope["method"]), receive, send).run(self.app, scope)
+                await HttpCall(self.box(scope), receive, send).run(self.app, scope)
             case "websocket":
-                await WebSocketCall(self._box(scope, "WEBSOCKET"), receive, send).run(self.app, scope)
+                await WebSocketCall(self.box(scope), receive, send).run(self.app, scope)
             case "lifespan" if mode_of(scope) == REAL:
                 await self._outlast.serve_lifespan(self.app, scope, receive, send)
             case _:
                 await self.app(scope, receive, send)
 
-    def _box(self, scope: Scope, verb: str) -> Box:
+    def box(self, scope: Scope) -> Box:
+        """One for a call of the app."""
         mode = mode_of(scope)
         if mode == REAL:
             self._outlast.begin_watch()
-        origin = one_line(f"{verb} {scope['path']}", MOST_NAME)
+        origin = one_line(f"{scope.get('method', 'WEBSOCKET')} {scope['path']}", MOST_NAME)
         return Box(self._outlast, origin, mode, scope["type"] == "http", self._warnings)
 
 
@@ -75,14 +75,12 @@ class Call:
         surface(self.box.errors)
 
     async def _run(self, app: ASGIApp, scope: Scope) -> None:
-        token = current_box.set(self.box)
         try:
-            await app(scope, self.receive, self.send)
+            with self.box.open():
+                await app(scope, self.receive, self.send)
         except BaseException as error:
             await self.finish(error)
             raise
-        finally:
-            current_box.reset(token)
         await self.finish(None)
 
     async def finish(self, error: BaseException | None) -> None:

@@ -9,6 +9,7 @@ from outlast.engines.contract import Begin, Change, Settle
 from outlast.names import runs_nothing
 from outlast.request.boxed import BoxedTask
 from outlast.request.entry import Entry, Step
+from outlast.request.span import tell_span
 from outlast.tasks import End, Settlement, State, shown
 from outlast.text import in_brief, log_exception, traceback_of
 from outlast.watch.flights import InFlight
@@ -36,6 +37,7 @@ async def run_inline(
     except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
         record(Settle(_failed(entry, error)))
         log_exception(log, f"task {shown(entry.id)} (inline, added at {entry.site}) failed", error)
+        tell_span(error)
         return error
     except BaseException as error:
         record(Settle(_cut(entry, error)))
