@@ -22,7 +22,7 @@ LAYERS = {
         *("place", "ownership", "peers", "deployments"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "watch"),
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "links", "watch"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions"],

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 from outlast import events
 from outlast.callables import callables_among
 from outlast.connection import Connection
-from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
@@ -25,7 +24,8 @@ from outlast.engines.submissions import Answer
 from outlast.engines.writer import Writer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
-from outlast.hello import VERSION, Environment, Hello
+from outlast.hello import VERSION, Hello
+from outlast.identity import Identity, name_of
 from outlast.incidents import Incident
 from outlast.liveness import Liveness
 from outlast.process import this
@@ -53,13 +53,15 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None, asked: Settings | None = None) -> None:
-        """`asked`: the settings before tests have put theirs in place of some."""
+    def __init__(
+        self, settings: Settings, app: object = None, made_in: str = "", asked: Settings | None = None
+    ) -> None:
+        """made_in: by which `module:function()` or `module`. asked: the settings before tests have put in theirs."""
         self._asked = asked or settings
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
         self.functions = Functions()
-        self._app = weakref.ref(app) if app is not None else lambda: None
+        self._identity = Identity(weakref.ref(app) if app is not None else lambda: None, made_in)
         self._use(settings)
         forget = weakref.WeakMethod(self._forget)
         os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
@@ -84,8 +86,7 @@ class Outlast:
         self.settings = settings
         self.place = place_of(settings)
         self.path = self.place.journal
-        self._app_name = settings.app
-        self._serves = False
+        self._identity.target = settings.app
         self._liveness: Liveness | None = None
         self._process = 0
         self._writer = Writer(self._new_journal(), self._enter, self._stored, self._put_off)
@@ -191,10 +192,8 @@ class Outlast:
         await app(scope, receive, watched)
 
     def ask_server(self) -> None:
-        """Learn the app's name from the server's frames, which are below us only on its event loop."""
-        self._serves = True
-        if not self._app_name:
-            self._app_name = app_of_server()
+        """Learn the app's name from the server, on its event loop."""
+        self._identity.ask_server()
 
     def close(self, wait: float = 0.0) -> None:
         """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
@@ -213,8 +212,13 @@ class Outlast:
         self.functions.begin()
         for sentence in self._doubts:
             log.warning("%s", sentence)
-        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume.run))
+        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume_as_we_are))
         self._watch.serve()
+
+    def _resume_as_we_are(self) -> None:
+        """First find out which code this is: later it may be another one that stands in the files."""
+        self._identity.deployment(self.settings)
+        self._resume.run()
 
     def _note(self, incident: Incident) -> None:
         self.store_soon([Note(incident)])
@@ -261,6 +265,7 @@ class Outlast:
 
         Again, with the id that is known, when another journal has come to the path.
         """
+        self._writer.home = self._identity.home(self.settings)
         if this.is_child:
             self.ids.belong_to(this.child_id)
             return this.child_id
@@ -285,11 +290,11 @@ class Outlast:
             self._connection.tell_backlog(waiting)
 
     def _hello(self) -> Hello:
-        name = self._app_name or app_in_modules(self._app())
-        if not name:
+        environment = self._identity.environment(self.settings)
+        if not environment.app:
             log.warning("%s", events.no_app_found())
-        environment = Environment.here(name, self.settings)
-        return Hello(self._process, VERSION, self._serves, environment, self.place.address())
+        deployment = self._identity.deployment(self.settings)
+        return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)
 
 
 def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
@@ -306,7 +311,7 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
         known.refuse_other(settings)
         return known
     loaded = Settings.load(**settings)
-    outlast = Outlast(replace(loaded, **this.overrides), app, asked=loaded)
+    outlast = Outlast(replace(loaded, **this.overrides), app, name_of(sys._getframe(1)), asked=loaded)
     app.state.outlast = outlast
     this.installed.add(outlast)
     hook.install()

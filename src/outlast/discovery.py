@@ -23,12 +23,16 @@ def app_of_server() -> str:
 
 def app_in_modules(app: object) -> str:
     """`module:name` under which `app` is found in an imported module; empty when in none."""
+    return next(names_in_modules(app), "")
+
+
+def names_in_modules(app: object) -> Iterator[str]:
+    """Each `module:name` under which `app` is found in imported modules, in the order in which these were imported."""
     for module_name, module in list(sys.modules.items()):
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):
-            if value is app and not name.startswith("_"):
-                return f"{_real_name(module_name)}:{name}"
-    return ""
+            if value is app and app is not None and not name.startswith("_"):
+                yield f"{_real_name(module_name)}:{name}"
 
 
 def _real_name(module_name: str) -> str:

@@ -11,7 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from outlast.deployments import Deployment
 from outlast.errors import OutlastError
+from outlast.links import Links
 from outlast.place import Address
 from outlast.settings import Settings
 from outlast.text import MOST_NAME, in_one_line, one_line
@@ -43,10 +45,12 @@ class Environment:
         return tuple(os.path.join(self.folder, one) for one in self.path)  # noqa: PTH118 - an absolute one stays
 
     @classmethod
-    def here(cls, app: str, settings: Settings) -> Environment:
-        """The environment of this process."""
-        folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
-        return cls(sys.executable, folder, path, variables, app, main_file(), settings, _interpreter_flags())
+    def here(cls, app: str, settings: Settings, links: Links | None = None) -> Environment:
+        """The environment of this process. `links`: where folders have led to when its modules were imported."""
+        links = links or Links()
+        folder, path, variables = os.getcwd(), tuple(map(links.real, sys.path)), dict(os.environ)  # noqa: PTH109
+        executable, main = links.real_file(sys.executable), links.real_file(main_file())
+        return cls(executable, folder, path, variables, app, main, settings, _interpreter_flags())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
     `serves` tells a server from a script that only asks for tasks. `environment` is None where another outlast has
-    sent it, since only that one knows what it means. journal: the one it means, where it has been told.
+    sent it, since only that one knows what it means. journal: the one it means, where it has been told. deployment:
+    which app it runs, and which release of it.
     """
 
     process: int
@@ -62,6 +67,7 @@ class Hello:
     serves: bool
     environment: Environment | None
     journal: Address = field(default_factory=Address)
+    deployment: Deployment = field(default_factory=Deployment)
 
     def message(self) -> dict[str, Any]:
         """This hello as a JSON object."""
@@ -73,8 +79,9 @@ class Hello:
         try:
             version = one_line(str(message["version"]), MOST_NAME)
             environment = read_environment(message["environment"]) if version == VERSION else None
-            journal = _address(message.get("journal"))
-            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), environment, journal)
+            deployment = Deployment.read(message.get("deployment")) if environment else Deployment()
+            told = (environment, _address(message.get("journal")), deployment)
+            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), *told)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = in_one_line(error)
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {why}") from error

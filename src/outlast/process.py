@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from outlast.deployments import NO_HOME, Home
+
 if TYPE_CHECKING:
     from outlast.app import Outlast
     from outlast.request.boxed import BoxedTask
@@ -27,6 +29,7 @@ class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
 
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
+    home: in a task process, the app and the release that it runs.
     collected: the tasks that mode `manual` has kept for the test, in order.
     overrides: settings that a test puts in place of those of the apps, by name.
     """
@@ -35,6 +38,7 @@ class ThisProcess:
     is_child: bool = False
     wake_runner: Callable[[], None] = _nobody
     mode: Mode = ""
+    home: Home = NO_HOME
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
@@ -48,8 +52,9 @@ def become_template() -> None:
     this.is_child = True
 
 
-def become_child(process: int, wake_runner: Callable[[], None]) -> None:
-    """From now on this is the task process with the id (row) `process`. `wake_runner` tells it of new tasks."""
+def become_child(process: int, home: Home, wake_runner: Callable[[], None]) -> None:
+    """From now on this is the task process with the id (row) `process`. `wake_runner` tells of new tasks of `home`."""
     this.is_child = True
+    this.home = home
     this.child_id = process
     this.wake_runner = wake_runner

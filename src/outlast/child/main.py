@@ -24,6 +24,7 @@ from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
 from outlast.child.shared_loop import SharedLoop
 from outlast.child.watch import ChildWatch
+from outlast.deployments import Home
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
@@ -60,7 +61,7 @@ def main(
         end_process(orders, why)
 
     outbox = Outbox(channel, give_up)
-    process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
+    process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
