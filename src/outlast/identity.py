@@ -7,8 +7,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
 
@@ -81,10 +83,7 @@ class Identity:
         Apps of the same name in such folders are different ones; those that were given one journal are releases.
         """
         names = self._plain_names()
-        is_elsewhere = settings.url.startswith("sqlite:////")
-        below = os.curdir if is_elsewhere else os.path.relpath(_root_of(_module_of(names)))
-        where = "" if below == os.curdir or below.startswith(os.pardir) else f"{below}/"
-        return tuple(one_line(f"{where}{name}", MOST_NAME) for name in names)
+        return _told(names, _root_of(_module_of(names)), settings)
 
     def _plain_names(self) -> tuple[str, ...]:
         """By the server and by the modules that have it; without either by what has made it."""
@@ -101,6 +100,25 @@ class Identity:
             if self._code is None:
                 self._code = _state_of(root, _own_files(module.partition(".")[0]))
             return self._code
+
+
+def deployment_to_be(settings: Settings) -> Deployment:
+    """That of the app that `settings` name, which is not imported here: its release is not known."""
+    with suppress(ImportError, ValueError):
+        spec = find_spec(settings.app.partition(":")[0].partition(".")[0])
+        file = spec.origin or next(iter(spec.submodule_search_locations or ()), "") if spec else ""
+        depth = 1 if spec and spec.submodule_search_locations else 0
+        root = str(Path(file or "x").absolute().parents[depth])
+        names = _told([settings.app], root, settings)
+        return Deployment(names, one_line(settings.release, MOST_NAME), os.path.realpath(root))
+    return Deployment()
+
+
+def _told(names: Iterable[str], root: str, settings: Settings) -> tuple[str, ...]:
+    is_elsewhere = settings.url.startswith("sqlite:////")
+    below = os.curdir if is_elsewhere else os.path.relpath(root)
+    where = "" if below == os.curdir or below.startswith(os.pardir) else f"{below}/"
+    return tuple(one_line(f"{where}{name}", MOST_NAME) for name in names)
 
 
 def name_of(frame: FrameType) -> str:

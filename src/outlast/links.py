@@ -15,7 +15,7 @@ class Links:
             self.real(one)
 
     def real(self, folder: str) -> str:
-        """The same folder without symbolic links; one that was not there yet, as it is now. "" stays the current one."""
+        """The same folder without symbolic links, as it was when it was first asked for. "" is the current one."""
         if folder and folder not in self._real:
             self._real[folder] = os.path.realpath(folder)
         return self._real.get(folder, folder)

@@ -10,7 +10,8 @@ import click
 from outlast.cli.output import say_aside
 from outlast.engines.place import place_of
 from outlast.errors import OutlastError
-from outlast.hello import Environment
+from outlast.hello import VERSION, Environment, Hello
+from outlast.identity import deployment_to_be
 from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
 
@@ -29,7 +30,9 @@ def worker(app: str | None, url: str | None) -> None:
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
         with logging_to_stderr() as output:
-            run(place_of(settings), output, Environment.here(settings.app, settings))
+            environment = Environment.here(settings.app, settings)
+            hello = Hello(0, VERSION, serves=True, environment=environment, deployment=deployment_to_be(settings))
+            run(place_of(settings), output, hello)
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)

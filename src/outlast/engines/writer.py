@@ -32,9 +32,10 @@ class Writer:
     """Writes to the journal from one thread of its own, started at the first submission (so: after any fork).
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
-    it to one that has come in its place. It sets `home`, which is whose the tasks are, by then. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run, again if it fails, `put_off` with the number of changes that wait when one has failed, and with 0
-    when that is over. What nobody foresaw hurts those alone whose changes met it.
+    it to one that has come in its place; by then it has set `home`, which is whose the tasks are. `stored` is called in
+    the writer's thread after each transaction that made a task ready to run, again if it fails, `put_off` with the
+    number of changes that wait when one has failed, and with 0 when that is over. What nobody foresaw hurts those alone
+    whose changes met it.
     """
 
     def __init__(

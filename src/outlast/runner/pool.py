@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from outlast import events, hindrances
+from outlast.deployments import Home
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
@@ -23,9 +24,8 @@ from outlast.runner.child_deaths import how_it_ended, verdicts
 from outlast.runner.children import Child, Generation, ended_by_itself
 from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
 from outlast.runner.queue import Queue
-from outlast.runner.staff import Move, Role, Staff, next_move
+from outlast.runner.staff import Counts, Limits, Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
-from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
 from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
@@ -67,6 +67,7 @@ class Pool:
         self._complaint = ""
         self._next_enforcement = 0.0
         self._oom = OomKills()
+        self._limits = Limits(0, 0, 0)
         self.queue = Queue()
         self.is_restless = False  # whether there may be more to start or promote at once
 
@@ -85,9 +86,26 @@ class Pool:
         """Whether it is known where and how children start."""
         return self._generation is not None
 
-    def welcome(self, environment: Environment, outputs: tuple[int, int]) -> None:
+    @property
+    def counts(self) -> Counts:
+        """How many task processes there are, or are coming."""
+        shared, alone, spares = (len(self._in_role(role)) for role in (Role.SHARED, Role.ALONE, Role.SPARE))
+        return Counts(shared, alone, spares + self._starter.coming)
+
+    @property
+    def pids(self) -> set[int]:
+        """Of all processes that it has started."""
+        return {child.pid for child in self.children} | self._starter.pids
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether there may be a task process that it has not heard of yet."""
+        return self._starter.coming > 0
+
+    def welcome(self, environment: Environment, outputs: tuple[int, int], home: Home) -> None:
         """The newest hello: children of another environment or output finish what they have and are replaced."""
         old = self._generation
+        self._starter.home = home
         if old is not None and old.is_for(environment, outputs):
             close(outputs)
             self.check_code()
@@ -104,11 +122,6 @@ class Pool:
         self._starter.check_code()
         for child in self.children:
             child.channel.send({"type": "check"})
-
-    def reap_strays(self) -> None:
-        """Collect processes that are nobody's: their parents have died, and this is the subreaper of all below it."""
-        if not self._starter.coming:  # else one of them may be a task process that we have not heard of yet
-            reap_strays({child.pid for child in self.children} | self._starter.pids)
 
     @property
     def attentive(self) -> bool:
@@ -160,8 +173,7 @@ class Pool:
         """How many attempts of `lane` can be handed over now; in lane `alone`, how many companies."""
         if lane is not Lane.ALONE:
             return max(0, sum(child.free(lane) for child in self._ready(Role.SHARED, now)) - self.queue.lanes[lane])
-        settings = self._generation.environment.settings if self._generation else None
-        room = settings.max_alone - len(self._in_role(Role.ALONE)) if settings else 0
+        room = self._limits.max_alone - len(self._in_role(Role.ALONE)) if self._generation else 0
         return max(0, min(room, len(self._ready(Role.SPARE, now))))
 
     def hand_over(self, claims: Collection[Claimed], now: float) -> None:
@@ -206,20 +218,24 @@ class Pool:
             for attempt in company:
                 self._end(attempt, Cut("its process had died before it began"))
 
-    def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
-        """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
+    def keep(self, now: float, lanes_waiting: Collection[Lane], others: Counts) -> None:
+        """Start or promote the children that are missing, let go those that are not needed, pass on what came back.
+
+        others: the children of other pools, beside which the limits of this one's settings hold.
+        """
         self.is_restless = False
         if self._generation is None:
             return
-        settings = self._generation.environment.settings
-        move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
+        limits = self._limits = Limits.of(self._generation.environment.settings).beside(others)
+        move = next_move(self._staff(now, lanes_waiting), limits.max_children, limits.max_alone, limits.spares)
         if move is Move.PROMOTE:
             self.is_restless = True
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
             self._start(self._generation, now)
         self._starter.keep(now)
-        self._dismiss_surplus(now, settings.spares)
+        self._dismiss_surplus(now)
+        self._make_room()
         self._pass_on(now)
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
@@ -285,13 +301,19 @@ class Pool:
             self._end(attempt, Cut(why))
         child.end(why)
 
-    def _dismiss_surplus(self, now: float, spares: int) -> None:
+    def _dismiss_surplus(self, now: float) -> None:
         """One shared process and the spares stay however long they are idle."""
-        for role, kept in ((Role.SHARED, 1), (Role.SPARE, spares)):
+        for role, kept in ((Role.SHARED, 1), (Role.SPARE, self._limits.spares)):
             members = self._ready(role, now)
             idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
             for child in idle[: max(0, len(members) - kept)]:
                 child.drain()
+
+    def _make_room(self) -> None:
+        """Other pools need some of the processes there may be: those that are too many here finish, and leave."""
+        shared = sorted(self._in_role(Role.SHARED), key=lambda child: len(child.attempts))
+        for child in shared[: max(0, len(shared) - self._limits.max_children)]:
+            child.drain()
 
     def _received(self, child: Child, message: Message) -> None:
         child.heard_at = time.monotonic()
