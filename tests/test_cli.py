@@ -98,6 +98,7 @@ def test_status_counts(ids: list[str]) -> None:
         "failed": 1,
         "cancelled": 0,
         "dropped": 0,
+        "parked": 0,
     }
     assert [(one["kind"], one["pid"]) for one in found["processes"]] == [("web", 4711)]
     assert "oldest waiting task" in run("status").stdout

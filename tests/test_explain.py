@@ -22,7 +22,7 @@ from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskId
 
 NOT_FOUND = 3
 OUTLAST = Path(sys.executable).with_name("outlast")
-CUT = "cut since its process died; it runs again, unpaid"
+CUT = "cut since its process died; it runs again; this does not count against it"
 STALL = Incident(
     kind=Kind.STALL,
     cause=Cause.BLOCKED,

@@ -46,7 +46,13 @@ ATTEMPT = Claimed(1, 2, crashes=1, cuts=1, function="app:f", arguments="{}", lan
         (Stopped(Why.CANCEL, 2.0), End.CANCELLED, State.CANCELLED, None, "cancelled after it had run for 2.0 s"),
         (Stopped(Why.STALL, 60.0), End.INTERRUPTED, State.WAITING, 1, "blocked the event loop for 60.0 s"),
         (Stuck(7, 61.0, among=5), End.INTERRUPTED, State.WAITING, 2, "with at most 1 beside it"),
-        (Stuck(7, 61.0, among=1), End.INTERRUPTED, State.WAITING, 1, "runs again, unpaid, alone"),
+        (
+            Stuck(7, 61.0, among=1),
+            End.INTERRUPTED,
+            State.WAITING,
+            1,
+            "again, alone; this does not count against it",
+        ),
     ],
 )
 def test_what_becomes_of_an_attempt_that_was_stopped(

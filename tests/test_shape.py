@@ -18,8 +18,8 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "threads", "hindrances", "last_words"),
-        *("place", "ownership", "peers", "deployments"),
+        *("incidents", "threads", "hindrances", "endings", "last_words"),
+        *("place", "ownership", "peers", "waits", "deployments"),
     ],
     "evidence": [
         *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "links", "watch"),

@@ -216,6 +216,7 @@ class Functions:
         self.held.look()
         yield
         for module in self._sources.own_modules():
+            self._sources.rest()
             for function in handed_over(module, self._sources):
                 with suppress(Exception):  # who adds it meets that, too
                     self.describe(function)

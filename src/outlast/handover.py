@@ -9,19 +9,19 @@ from outlast.frames import PIECE, Message, packed
 from outlast.tasks import Claimed
 
 
-def packed_attempts(claims: Iterable[Claimed]) -> Iterator[bytes]:
-    """Messages of type `run`: what an attempt is in JSON, its arguments and its context as they are, each a block."""
+def packed_attempts(claims: Iterable[Claimed], kind: str = "run") -> Iterator[bytes]:
+    """Messages of type `kind`: what an attempt is in JSON, its arguments and its context as they are, each a block."""
     tasks: list[list[Any]] = []
     blocks: list[bytes] = []
     size = 0
     for one in claims:
         if size > PIECE:
-            yield packed({"type": "run", "tasks": tasks}, blocks)
+            yield packed({"type": kind, "tasks": tasks}, blocks)
             tasks, blocks, size = [], [], 0
         tasks.append([one.id, one.attempt, one.function, str(one.lane), one.memory])
         blocks += one.arguments.encode(), (one.context or "").encode()
         size += len(one.function) + len(blocks[-1]) + len(blocks[-2])
-    yield packed({"type": "run", "tasks": tasks}, blocks)
+    yield packed({"type": kind, "tasks": tasks}, blocks)
 
 
 def attempts_in(message: Message) -> list[list[Any]]:

@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import sys
+from contextlib import closing
 
 from outlast.ownership import open_own
 from outlast.place import Place
@@ -53,6 +54,20 @@ class Liveness:
     def runner(self) -> int | None:
         """The pid of the living runner, None when there is none."""
         return self.holder(_RUNNER_BYTE)
+
+
+def living_runner(place: Place) -> int | None:
+    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask.
+
+    Not for a process that holds a lock of its own there: it would be lost.
+    """
+    if not place.locks.exists():
+        return None
+    try:
+        with closing(Liveness(place)) as asked:
+            return asked.runner()
+    except OSError:
+        return None
 
 
 def _pack(kind: int, start: int, length: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from outlast import events
+from outlast import endings
 from outlast.tasks import Claimed, End, Settlement, State
 
 
@@ -59,6 +59,14 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """The code of its process does not know the task: no such function, or other parameters. Nothing of it has run."""
+
+    why: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unbegun:
     """The attempt was claimed and has not begun, and now it will not."""
 
@@ -71,19 +79,21 @@ class Why(Enum):
     TIMEOUT = "its timeout is over"
     CANCEL = "somebody has cancelled it"
     STALL = "it blocks the event loop that others need"
+    LEAVE = "its process has to leave"
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """The attempt was made to stop after `seconds`. `pid` is that of its process if that had to be ended, else 0.
 
-    `traceback` shows where it was, if it ended by itself when it was told.
+    `traceback` shows where it was, if it ended by itself when it was told. because: why its process had to leave.
     """
 
     why: Why
     seconds: float
     pid: int = 0
     traceback: str = ""
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ class WentDown:
     why: str
 
 
-Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unbegun | Stopped | Stuck | WentDown
+Happening = Returned | Raised | Died | Suspected | Beside | Cut | Unknown | Unbegun | Stopped | Stuck | WentDown
 ALONE_AFTER = 2  # times that everything went down while a task ran: from then on nothing runs beside it
 MOST_CUTS = 5  # and that many times are enough
 
@@ -122,18 +132,20 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
             settled = _after_dying(attempt, happened, max_crashes)
         case Suspected(pid, how, among):
             company = max(1, among // 2)
-            settled = _again(attempt, events.suspected(pid, how, among, company), company=company)
+            settled = _again(attempt, endings.suspected(pid, how, among, company), company=company)
         case Beside(pid, how):
-            settled = _again(attempt, events.beside(pid, how))
+            settled = _again(attempt, endings.beside(pid, how))
         case Cut(why):
-            settled = _again(attempt, events.interrupted(why))
+            settled = _again(attempt, endings.interrupted(why))
+        case Unknown(why, traceback):
+            settled = Settlement(attempt.id, attempt.attempt, End.PARKED, State.PARKED, why, traceback)
         case Unbegun(why):
-            settled = _again(attempt, events.not_begun(why))
+            settled = _again(attempt, endings.not_begun(why))
         case Stopped():
             settled = _after_stopping(attempt, happened)
         case Stuck(pid, seconds, among, stopped):
-            company, silent = max(1, among // 2), events.silent(seconds, stopped=stopped)
-            settled = _again(attempt, events.stuck(pid, silent, among, company), company=company)
+            company, silent = max(1, among // 2), endings.silent(seconds, stopped=stopped)
+            settled = _again(attempt, endings.stuck(pid, silent, among, company), company=company)
         case WentDown(why):
             settled = _after_going_down(attempt, why)
     return settled
@@ -141,13 +153,13 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
 
 def fate_of(happened: Happening) -> str:
     """What the death of its process means for an attempt, in a few words."""
-    return "charged with it" if isinstance(happened, Died) else "runs again, unpaid"
+    return "charged with it" if isinstance(happened, Died) else "runs again, not counted against it"
 
 
 def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:
     crashes = attempt.crashes + 1
     state = State.WAITING if crashes < max_crashes else State.FAILED
-    reason = events.crashed(died.pid, died.how, crashes, max_crashes)
+    reason = endings.crashed(died.pid, died.how, crashes, max_crashes)
     return Settlement(attempt.id, attempt.attempt, End.CRASHED, state, reason, died.stack, company=1)
 
 
@@ -155,19 +167,21 @@ def _after_stopping(attempt: Claimed, stopped: Stopped) -> Settlement:
     seconds, pid, traceback = stopped.seconds, stopped.pid, stopped.traceback
     match stopped.why:
         case Why.TIMEOUT:
-            reason = events.timed_out(attempt.timeout or seconds, pid)
+            reason = endings.timed_out(attempt.timeout or seconds, pid)
             return Settlement(attempt.id, attempt.attempt, End.TIMEOUT, State.FAILED, reason, traceback)
         case Why.CANCEL:
-            reason = events.cancelled(seconds, pid) if attempt.begun else events.CANCELLED_BEFORE
+            reason = endings.cancelled(seconds, pid) if attempt.begun else endings.CANCELLED_BEFORE
             return Settlement(attempt.id, attempt.attempt, End.CANCELLED, State.CANCELLED, reason, traceback)
         case Why.STALL:
-            again = _again(attempt, events.stalled(seconds, pid), company=1)
-            return replace(again, traceback=traceback)
+            again = _again(attempt, endings.stalled(seconds, pid), company=1)
+        case Why.LEAVE:
+            again = _again(attempt, endings.interrupted(stopped.because))
+    return replace(again, traceback=traceback)
 
 
 def unless_cancelled(settlement: Settlement) -> Settlement:
     """The settlement of a task that somebody has cancelled while it ran, and that would otherwise run again."""
-    reason = events.cancelled_when_cut(settlement.reason)
+    reason = endings.cancelled_when_cut(settlement.reason)
     return replace(settlement, state=State.CANCELLED, reason=reason)
 
 
@@ -179,10 +193,10 @@ def _after_going_down(attempt: Claimed, why: str) -> Settlement:
     cuts = attempt.cuts + 1
     state = State.WAITING if cuts < MOST_CUTS else State.FAILED
     company = 1 if cuts >= ALONE_AFTER else None
-    reason = events.went_down(why, cuts, ALONE_AFTER, MOST_CUTS)
+    reason = endings.went_down(why, cuts, ALONE_AFTER, MOST_CUTS)
     return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, state, reason, company=company, cuts=1)
 
 
 def inline_cut(attempt: Claimed, pid: int) -> Settlement:
     """The settlement of an inline attempt whose web worker died: there is nothing that could be run again."""
-    return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, State.FAILED, events.inline_cut(pid))
+    return Settlement(attempt.id, attempt.attempt, End.INTERRUPTED, State.FAILED, endings.inline_cut(pid))

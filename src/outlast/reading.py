@@ -104,8 +104,8 @@ class Reading:
 class Courtesy:
     """Called between small pieces of work: lets other threads have the interpreter, unless this is the main one.
 
-    A thread that wants the interpreter's lock waits 5 ms before it asks for it. Who lets go earlier delays nobody by
-    that.
+    A thread that wants the interpreter's lock waits 5 ms before it asks for it, and begins to wait anew whenever the
+    lock was let go and taken again, as by each read of a small file. Who pauses delays nobody by that.
     """
 
     def __init__(self) -> None:

@@ -25,6 +25,7 @@ class State(IntEnum):
     FAILED = 4
     CANCELLED = 5
     DROPPED = 6  # will not run, and the journal says why
+    PARKED = 7  # the code that is here does not know it: it waits for other code
 
     @property
     def label(self) -> str:
@@ -43,6 +44,7 @@ class End(StrEnum):
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
     SNOOZED = "snoozed"
+    PARKED = "parked"
 
 
 class Lane(StrEnum):
@@ -57,15 +59,19 @@ class Lane(StrEnum):
 MOVES: Mapping[State, frozenset[State]] = {
     State.HELD: frozenset({State.WAITING, State.RUNNING, State.CANCELLED, State.DROPPED}),
     State.WAITING: frozenset({State.RUNNING, State.CANCELLED}),
-    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED}),
-    State.DONE: frozenset(),
+    State.RUNNING: frozenset({State.WAITING, State.DONE, State.FAILED, State.CANCELLED, State.PARKED}),
+    State.DONE: frozenset({State.WAITING}),
     State.FAILED: frozenset({State.WAITING}),
-    State.CANCELLED: frozenset(),
-    State.DROPPED: frozenset(),
+    State.CANCELLED: frozenset({State.WAITING}),
+    State.DROPPED: frozenset({State.WAITING}),
+    State.PARKED: frozenset({State.WAITING, State.CANCELLED}),
 }
-"""From each state, the states a task may go to. Every move in every engine is guarded by this table."""
+"""From each state, the states a task may go to. Every move in every engine is guarded by this table.
 
-UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING})
+One that has ended goes back to `waiting` only when somebody asks for it.
+"""
+
+UNFINISHED = frozenset({State.HELD, State.WAITING, State.RUNNING, State.PARKED})
 FINISHED = frozenset(State) - UNFINISHED
 
 

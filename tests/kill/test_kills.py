@@ -99,7 +99,7 @@ def name_of(arguments: str) -> str:
     return arguments.split('"name":"')[1].split('"', maxsplit=1)[0]
 
 
-def test_a_killed_runner_is_replaced_and_its_tasks_run_again_unpaid(tmp_path: Path) -> None:
+def test_a_killed_runner_is_replaced_and_its_tasks_run_again_uncharged(tmp_path: Path) -> None:
     with serving(GUNICORN, tmp_path) as server:
         add_the_three(server)
         (runner,) = server.living("runner")
@@ -137,7 +137,7 @@ def test_a_task_that_kills_its_process_every_time_ends_failed_and_says_so(tmp_pa
         (record,) = server.records()
         assert (record.state, record.attempt, record.crashes) == ("failed", 2, 2)
         assert "SIGKILL" in record.reason
-        assert "time 2 of at most 2" in record.reason
+        assert "2nd time, `max_crashes` is 2: it is not run again" in record.reason
         server.add("ok", "next")
         server.wait_for("ran", "next")
 

@@ -120,7 +120,7 @@ def test_the_server_stops_at_once_and_what_runs_ends_by_itself(stop: Stop, tmp_p
 
 
 @pytest.mark.parametrize("stop", CUT, ids=str)
-def test_what_was_cut_by_the_stop_runs_again_at_the_next_start_unpaid(stop: Stop, tmp_path: Path) -> None:
+def test_what_was_cut_by_the_stop_runs_again_at_the_next_start_uncharged(stop: Stop, tmp_path: Path) -> None:
     with served(stop.kind, tmp_path, *stop.more) as unit:
         begin_both(unit.server)
         stop.by(unit)

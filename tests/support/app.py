@@ -140,6 +140,25 @@ def listen(name: str) -> None:
         witness("cleaned", name)
 
 
+async def clean_up_async(name: str) -> None:
+    """A coroutine that takes a moment to give back what it has."""
+    witness("began", name, os.getpid())
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.3)
+        witness("cleaned", name)
+
+
+async def wait_in_a_thread(name: str) -> None:
+    """A coroutine that waits for a thread, which nobody can stop."""
+    witness("began", name, os.getpid())
+    try:
+        await asyncio.to_thread(time.sleep, 60)
+    finally:
+        witness("cleaned", name)
+
+
 async def swallow(name: str) -> None:
     """A coroutine that cannot be told to end."""
     witness("began", name, os.getpid())
@@ -410,7 +429,18 @@ TASKS = {
         *(ok, ok_async, sleep, sleep_async, block, fail, crash),
         *(crash_async, segfault, isolated, sleep_async_at_most_3s, block_at_most_3s, sleep_at_most_3s),
         *(leave, leave_an_orphan),
-        *(listen, swallow, block_in_a_subtask, block_and_swallow, hog, backtrack, grow, grow_until_killed),
+        *(
+            listen,
+            swallow,
+            clean_up_async,
+            wait_in_a_thread,
+            block_in_a_subtask,
+            block_and_swallow,
+            hog,
+            backtrack,
+            grow,
+            grow_until_killed,
+        ),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
         *(until_told_async, block_until_told, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
         *(shout, take_the_runner_down, look_at_flags),

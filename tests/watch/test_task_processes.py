@@ -27,7 +27,7 @@ HANGS_UP = {
     "in_a_sleep_after_hanging_up": "ended itself, since its connection to the runner was closed",
     "in_c_after_hanging_up": "was ended by outlast: it had closed its connection to the runner and lived on",
 }
-INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, unpaid\)"
+INNOCENT = r"task \w+ main:innocent \([\d.]+ s: runs again, not counted against it\)"
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Se
     wait_for_sentence(
         server,
         rf"task process {child} was killed by SIGKILL from outside: .*; its event loop had been blocked for [\d.]+ s "
-        rf"{by}; in flight: {INNOCENT}; task \w+ main:culprit \([\d.]+ s: runs again, unpaid\)",
+        rf"{by}; in flight: {INNOCENT}; task \w+ main:culprit \([\d.]+ s: runs again, not counted against it\)",
     )
 
 

@@ -311,10 +311,10 @@ def test_what_was_in_flight_and_what_becomes_of_it() -> None:
         "in flight: task 0000000000003 main:send (9.0 s: cut, not run again: lane inline); GET /orders (2.0 s: cut); "
         "task 0000000000004 main:other (1.0 s: cut, not run again: lane inline)"
     )
-    fates = {3: "failed: it has crashed 2 times", 4: "runs again, unpaid"}
+    fates = {3: "failed: it has crashed 2 times", 4: "runs again, not counted against it"}
     assert flying(TASK, OTHER, kind="task process", fates=fates) == (
         "in flight: task 0000000000003 main:send (9.0 s: failed: it has crashed 2 times); "
-        "task 0000000000004 main:other (1.0 s: runs again, unpaid)"
+        "task 0000000000004 main:other (1.0 s: runs again, not counted against it)"
     )
     assert flying(TASK, kind="task process") == "in flight: task 0000000000003 main:send (9.0 s: cut)"
 

@@ -15,7 +15,7 @@ from typing import Any
 from outlast import events
 from outlast.attempt import Attempt, Stopped, running_attempt
 from outlast.child import sentences
-from outlast.child.code import FoundFunctions
+from outlast.child.code import Call, FoundFunctions, NotKnown
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
 from outlast.names import left_undone
@@ -23,7 +23,6 @@ from outlast.orders import Token
 from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
 
 log = logging.getLogger("outlast")
-Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -125,7 +124,9 @@ async def run_in_loop(
 
 
 def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
-    if seen.exit is not None:
+    if isinstance(error, NotKnown):
+        outbox.unknown(given.id, error)
+    elif seen.exit is not None:
         outbox.ended(given.id, *seen.exit)
     elif error is None:
         outbox.ended(given.id)
@@ -142,6 +143,8 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
         function, args, kwargs = _prepared(given, functions)
         with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_undone(function(*args, **kwargs), function)
+    except NotKnown as error:
+        outbox.unknown(given.id, error)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         _fail(given, error, outbox)
     else:
@@ -171,9 +174,7 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    function, codec = functions.find(given.attempt.function)
-    args, kwargs = codec.decode(given.arguments)
-    return function, args, kwargs
+    return functions.prepared(given.attempt.function, given.arguments)
 
 
 def _told(error: BaseException, memory: int | None) -> tuple[str, str]:

@@ -12,13 +12,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from outlast.child import sentences
 from outlast.encoding import Codec
-from outlast.errors import TargetNotFound
+from outlast.errors import OutlastError, TargetNotFound
 from outlast.functions import code_hash
 from outlast.hello import Environment
 from outlast.names import resolve
+from outlast.text import in_one_line, traceback_of
 
 MAIN_NAME = "__outlast_main__"
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class NotKnown(Exception):
+    """The code that is here does not know a task: it has no such function, or that takes other arguments."""
+
+    def __init__(self, why: str, traceback: str = "") -> None:
+        super().__init__(why)
+        self.traceback = traceback
 
 
 class ImportedCode:
@@ -58,6 +69,29 @@ class FoundFunctions:
 
     def __init__(self) -> None:
         self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
+
+    def prepared(self, path: str, arguments: str) -> Call:
+        """The function at `module:qualname` and what it is called with. Raises NotKnown where that cannot be had.
+
+        Whatever user code raises meanwhile, at import or in a validator, is the fault of the code and not of the task.
+        """
+        try:
+            function, codec = self.find(path)
+            return function, *codec.decode(arguments)
+        except MemoryError:
+            raise
+        except OutlastError as error:
+            raise NotKnown(str(error)) from error
+        except (Exception, SystemExit) as error:
+            raise NotKnown(sentences.not_found(path, in_one_line(error)), traceback_of(error)) from error
+
+    def why_unknown(self, path: str, arguments: str) -> str:
+        """Why `prepared` would raise; empty if it would not."""
+        try:
+            self.prepared(path, arguments)
+        except (NotKnown, MemoryError) as error:
+            return str(error) or "MemoryError"
+        return ""
 
     def find(self, path: str) -> tuple[Callable[..., Any], Codec]:
         """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from outlast import orders
@@ -50,6 +50,11 @@ class Lanes:
         """Whether any attempt is here."""
         return bool(self._unstarted or self._on_loop or self._in_threads)
 
+    @property
+    def has_coroutines(self) -> bool:
+        """Whether any of them is on the loop."""
+        return bool(self._unstarted or self._on_loop)
+
     def take(self, tasks: list[list[Any]]) -> None:
         """New attempts from the runner."""
         given = [Assignment.read(task) for task in tasks]
@@ -73,6 +78,16 @@ class Lanes:
                 self._in_threads.pop(given.id, None)
                 self._outbox.send({"type": "back", "task": given.id, "why": in_one_line(error)})
 
+    def look(self, tasks: list[list[Any]]) -> None:
+        """Say of tasks that no code knew whether this one does. Beside what runs: it may have to import."""
+        given = [Assignment.read(task) for task in tasks]
+        with suppress(RuntimeError):  # no thread can be started: it is asked again
+            self._threads.submit(contextvars.Context().run, self._look, given)
+
+    def _look(self, given: list[Assignment]) -> None:
+        known = [[one.id, self._functions.why_unknown(one.attempt.function, one.arguments)] for one in given]
+        self._outbox.send({"type": "known", "tasks": known})
+
     def stop(self, task: int) -> None:
         """Tell an attempt to end: a coroutine is cancelled, a thread finds out when it asks `outlast.current()`."""
         if attempt := self._in_threads.get(task):
@@ -91,11 +106,6 @@ class Lanes:
     def flight_of(self, task: int) -> InFlight | None:
         """What is in flight of a task."""
         return self._flying.get(task)
-
-    async def empty(self) -> None:
-        """Wait until nothing runs here."""
-        while self.is_busy:
-            await asyncio.sleep(0.02)
 
     def exited(self, by: Attempt | None, error: BaseException) -> None:
         """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""

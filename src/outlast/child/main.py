@@ -22,6 +22,7 @@ from outlast.child.lanes import Lanes
 from outlast.child.lifespan import entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
+from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
 from outlast.child.shared_loop import SharedLoop
 from outlast.child.watch import ChildWatch
 from outlast.deployments import Home
@@ -63,11 +64,14 @@ def main(
     outbox = Outbox(channel, give_up)
     process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
-    loop, inbox = SharedLoop(), Inbox(messages, lambda: watch.enter(State.CUT_OFF), give_up)
+    loop, parting = SharedLoop(), Parting(environment.settings.grace)
+    inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
-    outbox.close()
+        outbox.close()
+        if parting.is_hurried:
+            exit_at_once()
 
 
 def prepare(environment: Environment) -> None:
@@ -114,13 +118,13 @@ async def _live(
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
     watch.enter(State.SERVING)
     outbox.send({"type": "ready", "app": environment.app})
-    drained = asyncio.Event()
-    inbox.serve(lanes, code, outbox, drained)
-    await drained.wait()
-    await lanes.empty()
+    inbox.serve(lanes, code, outbox)
+    await inbox.parting.wait_for(lanes)
     loop.keep(None)
     watch.enter(State.STOPPING)
     await _leave(lifespan)
+    if inbox.parting.is_hurried:
+        await cancel_the_rest()
     watch.close()
 
 

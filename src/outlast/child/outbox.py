@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
+from outlast.child.code import NotKnown
 from outlast.frames import PIECE, Message, packed
 from outlast.threads import OwnThread
 
@@ -45,6 +46,10 @@ class Outbox:
     def cut(self, task: int, why: str) -> None:
         """Report an attempt that has ended for no reason of its own, and for `why`: it has to run again."""
         self.send({"type": "cut", "task": task, "why": why})
+
+    def unknown(self, task: int, error: NotKnown) -> None:
+        """Report an attempt that has not begun: the code that is here does not know it."""
+        self.send({"type": "unknown", "task": task, "why": str(error), "traceback": error.traceback})
 
     def close(self) -> None:
         """Send what waits. The channel ends with this process: to the runner, one that hangs up earlier is lost."""

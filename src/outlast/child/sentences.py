@@ -12,6 +12,11 @@ def failed(task: str, function: str, attempt: int) -> str:
     return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
 
 
+def not_found(function: str, error: str) -> str:
+    """Why the code does not know a task."""
+    return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
+
+
 def loop_is_shared(what: str) -> str:
     """Why a task cannot do that to its event loop."""
     return f"a task cannot call {what}() of its event loop: other tasks run on it. Return, or raise an exception"
@@ -34,7 +39,7 @@ def swept(pid: int, task: int, function: str) -> str:
     """Code has cancelled what is not its own."""
     return (
         f"{_whose(task, function)} cancels what others do on the event loop of task process {pid}: those it has hit "
-        "run again, unpaid, and the process takes no more work"
+        "run again, which is not counted against them, and the process takes no more work"
     )
 
 

@@ -8,10 +8,12 @@ import click
 
 _COMMANDS = {
     "cancel": "outlast.cli.change:cancel",
+    "delete": "outlast.cli.change:delete",
     "demo": "outlast.cli.demo.command:demo",
     "doctor": "outlast.cli.doctor:doctor",
     "explain": "outlast.cli.explain:explain",
     "list": "outlast.cli.read:list_tasks",
+    "retry": "outlast.cli.change:retry",
     "show": "outlast.cli.read:show",
     "status": "outlast.cli.read:status",
     "worker": "outlast.cli.worker:worker",

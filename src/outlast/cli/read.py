@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from outlast import events
+from outlast import events, waits
 from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
 from outlast.connection import backlog_of
 from outlast.engines.history import Event, History, Record, Summary
 from outlast.engines.incidents import IncidentRecord
 from outlast.engines.place import journal_path
 from outlast.errors import IncidentNotFound, OutlastError, TaskNotFound
+from outlast.liveness import living_runner
 from outlast.place import Place
 from outlast.settings import Settings
 from outlast.tasks import State
@@ -69,11 +70,12 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
     """Show how many tasks are in which state, and which processes are there."""
     with history(url) as journal:
         summary = journal.summary(time.time())
-        backlog = backlog_of(Place.of(journal.path))
+        backlog, runner = backlog_of(Place.of(journal.path)), living_runner(Place.of(journal.path))
     if as_json:
-        say_json({**asdict(summary), "backlog": {name: backlog.get(name) for name in ("runner", "put_back", "web")}})
+        written = {name: backlog.get(name) for name in ("runner", "put_back", "web")}
+        say_json({**asdict(summary), "runner": runner, "backlog": written})
         return
-    for line in (*_summary_lines(summary), *_backlog_lines(backlog)):
+    for line in (*_summary_lines(summary), *_parked_lines(summary, runner), *_backlog_lines(backlog)):
         say(line)
 
 
@@ -131,6 +133,8 @@ def _page(record: Record) -> Iterator[str]:
         yield f"follows    {record.follows}"
     if record.reason:
         yield f"reason     {record.reason}"
+    if record.state == State.PARKED.label:
+        yield f"           {waits.PARKED_REMEDY}"
     yield ""
     yield f"{clock(record.created_at)}  stored"
     for event in record.events:
@@ -164,6 +168,14 @@ def _summary_lines(summary: Summary) -> Iterator[str]:
         yield events.incidents_counted(found.stalls, found.times, found.deaths)
     for process in summary.processes:
         yield f"{process.kind} {process.pid} since {clock(process.started_at)}"
+
+
+def _parked_lines(summary: Summary, runner: int | None) -> Iterator[str]:
+    """What waits for something else than its turn."""
+    for function, (count, reason) in summary.parked.items():
+        yield waits.parked(function, count, reason)
+    if runner is None:
+        yield waits.nobody_runs(summary.counts["waiting"])
 
 
 def _backlog_lines(backlog: Mapping[str, Any]) -> Iterator[str]:

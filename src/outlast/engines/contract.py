@@ -45,6 +45,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """A task that has ended or is parked shall run again."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """A held task of lane `inline` starts in its own web worker. It is attempt 1."""
 
@@ -65,7 +72,7 @@ class Note:
     incident: Incident
 
 
-Change = Add | Release | Drop | Cancel | Begin | Settle | Note
+Change = Add | Release | Drop | Cancel | Retry | Begin | Settle | Note
 """One thing a web worker or a child asks of the journal. The writer puts many into one transaction."""
 
 
@@ -87,6 +94,19 @@ class Retention:
     done: float
     count: int
     failed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """`count` tasks of one function that the code does not know for one reason; `example` is the oldest of them.
+
+    home: whose they are from now on, None for those who asked for them.
+    """
+
+    example: Claimed
+    reason: str
+    count: int
+    home: Home | None = None
 
 
 class Journal(Protocol):
@@ -133,6 +153,25 @@ class Journal(Protocol):
         Returns for each task that is known whether it is cancelled, now or before, or to be stopped. What is marked
         never waits again: a settlement that would let it, ends it as `cancelled`. One that runs inline goes on.
         """
+        ...
+
+    def retry(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Let tasks run again that have ended or are parked: they wait, behind nobody, and their attempts count on.
+
+        Returns for each task that is known whether it waits now: one of lane `inline` cannot run elsewhere.
+        """
+        ...
+
+    def delete(self, ids: Iterable[int]) -> dict[int, bool]:
+        """Forget tasks that have ended or are parked; returns for each that is known whether it is gone."""
+        ...
+
+    def parked(self) -> Sequence[Parked]:
+        """The parked tasks, by home, function and reason, the largest groups first. Also outside of a transaction."""
+        ...
+
+    def unpark(self, group: Parked, before: float, now: float) -> int:
+        """Move those of a group that were parked before `before` back to `waiting`; returns how many it were."""
         ...
 
     def cancels_of(self, owner: int) -> Sequence[int]:
@@ -243,7 +282,7 @@ class Journal(Protocol):
         ...
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running. Also outside of a transaction."""
+        """How many tasks have not ended. Also outside of a transaction."""
         ...
 
     def newest(self) -> int:

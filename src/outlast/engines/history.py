@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ RESERVED = "(state = 2 AND started_at IS NULL)"
 
 STATE = f"state - {RESERVED}"
 COLUMNS = (
-    f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, ended_at, "
-    "substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
+    f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, "
+    "iif(state = 7, NULL, ended_at), substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
     "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(context AS BLOB), 1, ?1)"
 )
 """Text as bytes, at most ?1 of each: a row whose text is none hides no other, one of megabytes costs no more."""
@@ -50,6 +50,9 @@ _WITH_TASK = (
 _EVENTS = """
 SELECT at, CAST(kind AS BLOB), attempt, substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(traceback AS BLOB), 1, ?4)
 FROM event WHERE task = ?2 ORDER BY seq DESC LIMIT ?3"""
+_PARKED = """
+SELECT substr(CAST(function AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), count(*) FROM task
+WHERE state > 2 AND state = 7 GROUP BY function, reason ORDER BY count(*) DESC LIMIT 200"""
 _NEWEST_FIRST = "ORDER BY last_at DESC, id DESC LIMIT ?"
 
 
@@ -114,7 +117,7 @@ class Summary:
     """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there.
 
     blockers: the functions that run alone since they have blocked an event loop, and for how long at most (s).
-    incidents: those of the last day.
+    incidents: those of the last day. parked: by function, how many the code does not know, and why, of the most.
     """
 
     counts: dict[str, int]
@@ -122,6 +125,7 @@ class Summary:
     processes: tuple[Presence, ...]
     blockers: dict[str, float]
     incidents: IncidentCounts = IncidentCounts()
+    parked: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class History:
@@ -148,6 +152,12 @@ class History:
         which = f"{STATE} IN (SELECT value FROM json_each(?2)) AND instr(function, ?3) ORDER BY id DESC LIMIT ?4"  # noqa: S608
         query = f"SELECT {self._columns} FROM task WHERE {which}"  # noqa: S608
         return [_record(row) for row in self._rows(query, (MOST_IN_LIST, wanted, name, limit))]
+
+    def ids(self, states: Sequence[State], name: str = "") -> list[int]:
+        """The numbers of all tasks of these states with `name` in their function's path, the oldest first."""
+        wanted = json.dumps([int(state) for state in states])
+        which = f"{STATE} IN (SELECT value FROM json_each(?)) AND instr(function, ?)"  # noqa: S608
+        return [int(one) for (one,) in self._rows(f"SELECT id FROM task WHERE {which} ORDER BY id", (wanted, name))]  # noqa: S608
 
     def tasks_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """Those of these tasks (whole ids) that are in the journal, by id."""
@@ -179,7 +189,8 @@ class History:
             "SELECT id, CAST(kind AS BLOB), pid, started_at FROM process WHERE left_at IS NULL ORDER BY id"
         )
         age = None if oldest is None else max(0.0, now - oldest)
-        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), self._counted(now - DAY))
+        counted, parked = self._counted(now - DAY), self._parked()
+        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), counted, parked)
 
     def incidents(self, limit: int = 20) -> list[IncidentRecord]:
         """What happened to processes, the newest first, without stacks and what was in them."""
@@ -214,6 +225,14 @@ class History:
     def _blockers(self) -> dict[str, float]:
         rows = self._rows("SELECT CAST(path AS BLOB), seconds FROM function ORDER BY path")
         return {one_line(as_text(path), LONGEST_PATH): seconds for path, seconds in rows}
+
+    def _parked(self) -> dict[str, tuple[int, str]]:
+        found: dict[str, tuple[int, str]] = {}
+        for function, reason, count in self._rows(_PARKED, (MOST_IN_LIST,)):
+            name = one_line(as_text(function), LONGEST_PATH)
+            before, largest = found.get(name, (0, one_line(as_text(reason), MOST_REASON)))
+            found[name] = before + count, largest
+        return found
 
     def _events(self, task: int) -> tuple[Event, ...]:
         rows = self._rows(_EVENTS, (MOST_IN_LIST, task, MOST_EVENTS, 4 * MOST_TRACEBACK))

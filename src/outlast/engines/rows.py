@@ -64,7 +64,7 @@ def adopted_row(one: Claimed, owner: int, now: float) -> Row:
 
 def settle_row(one: Settlement, now: float) -> Row:
     """Of the end of an attempt."""
-    ended_at = None if one.state is State.WAITING else now
+    ended_at = None if one.state is State.WAITING else now  # of one that is parked: since when
     crashed = one.end is End.CRASHED
     return (int(one.state), ended_at, crashed, sentence(one.reason), one.id, one.attempt, one.company, one.cuts)
 

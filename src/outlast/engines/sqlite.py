@@ -7,37 +7,27 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import apsw
 
 from outlast import events, hindrances
 from outlast.deployments import NO_HOME, Home
-from outlast.engines import learning, opening, pruning
+from outlast.engines import by_hand, learning, opening, parked, pruning, rows
 from outlast.engines import statements as sql
-from outlast.engines.contract import Drop, ProcessEntry, Retention
+from outlast.engines.contract import Drop, Parked, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
 from outlast.engines.incidents import record
+from outlast.engines.moves import free_followers, note
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
-from outlast.engines.rows import (
-    adopted_row,
-    claimed,
-    drawn_id,
-    due_ones,
-    event_row,
-    new_rows,
-    room_after,
-    sentence,
-    settle_row,
-)
 from outlast.engines.schema import migrate
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.place import Place
-from outlast.tasks import Claimed, Lane, NewTask, Settlement, State, shown
+from outlast.tasks import FINISHED, UNFINISHED, Claimed, Lane, NewTask, Settlement, State, shown
 from outlast.text import MOST_NAME, in_one_line, one_line
 
 log = logging.getLogger("outlast")
@@ -126,12 +116,9 @@ class SqliteJournal:
         if presence is not None:
             presence.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
-        return self._transaction()
-
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """BEGIN IMMEDIATE … COMMIT, fsynced; rolled back on any error. Raises StoreFailed or JournalUnusable."""
         with translated(self.path):
             connection = self._begun()
             try:
@@ -175,8 +162,8 @@ class SqliteJournal:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
         try:
-            for rows in new_rows(tasks, owner):
-                self._opened().execute(sql.ADD, (json.dumps(rows), home.app, home.release))
+            for some in rows.new_rows(tasks, owner):
+                self._opened().execute(sql.ADD, (json.dumps(some), home.app, home.release))
         except apsw.ConstraintError as error:
             raise self._why_refused(tasks, error) from error
         if behind := [task.id for task in tasks if task.follows is not None]:
@@ -200,20 +187,30 @@ class SqliteJournal:
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
         """Move held tasks to `dropped`."""
         reasons = {drop.id: drop.reason for drop in drops}
-        moved = self._moved(sql.DROP, ((now, sentence(reason), task_id) for task_id, reason in reasons.items()))
-        self._note(((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
-        self._free_followers(moved)
+        moved = self._moved(sql.DROP, ((now, rows.sentence(reason), task_id) for task_id, reason in reasons.items()))
+        note(self._opened(), ((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
+        free_followers(self._opened(), moved)
         return moved
 
     def cancel(self, ids: Iterable[int], now: float) -> dict[int, bool]:
         """Cancel what has not begun, mark what runs; returns which of them will not finish."""
-        wanted = json.dumps(list(ids))
-        ended = [int(row[0]) for row in self._opened().execute(sql.CANCEL, (now, events.CANCELLED_BEFORE, wanted))]
-        self._note(((one, "cancelled", 0, events.CANCELLED_BEFORE, None) for one in ended), now)
-        self._free_followers(ended)
-        marked: list[Any] = self._opened().execute(sql.MARK, (now, wanted)).fetchall()
-        self._note(((one, "cancelling", attempt, None, None) for one, attempt in marked), now)
-        return {one: bool(stops) for one, stops in self._opened().execute(sql.WILL_NOT_FINISH, (wanted,))}
+        return by_hand.cancel(self._opened(), ids, now)
+
+    def retry(self, ids: Iterable[int], now: float) -> dict[int, bool]:
+        """Let what has ended or is parked wait again; returns which of them wait now."""
+        return by_hand.retry(self._opened(), ids, now)
+
+    def delete(self, ids: Iterable[int]) -> dict[int, bool]:
+        """Forget what has ended or is parked; returns which of them are gone."""
+        return by_hand.delete(self._opened(), ids)
+
+    def parked(self) -> Sequence[Parked]:
+        """What the code does not know, by function and reason. Also outside of a transaction: takes no lock."""
+        return parked.groups(self._read(sql.PARKED, (parked.MOST_GROUPS,)))
+
+    def unpark(self, group: Parked, before: float, now: float) -> int:
+        """Let a group of them wait again; returns how many it were."""
+        return parked.unpark(self._opened(), group, before, now)
 
     def cancels_of(self, owner: int) -> list[int]:
         """The running tasks of a runner that are to be stopped. Also outside of a transaction: takes no lock."""
@@ -222,7 +219,7 @@ class SqliteJournal:
     def begin(self, ids: Iterable[int], owner: int, now: float) -> list[int]:
         """Move held inline tasks to `running`, owned by their web worker."""
         moved = self._moved(sql.BEGIN, ((owner, now, task_id) for task_id in ids))
-        self._note(((task_id, "started", 1, None, None) for task_id in moved), now)
+        note(self._opened(), ((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
     def claim(
@@ -232,13 +229,10 @@ class SqliteJournal:
         taken: list[Claimed] = []
         wanted = min(limit, FIRST_CLAIM)
         while wanted > 0:
-            rows = (
-                self._opened()
-                .execute(sql.CLAIM, (runner, now, str(lane), home.app, home.release, now, wanted))
-                .fetchall()
-            )
-            taken += self._started(rows, now)
-            wanted = 0 if len(rows) < wanted else room_after(taken, limit)
+            asked = (runner, now, str(lane), home.app, home.release, now, wanted)
+            found = self._opened().execute(sql.CLAIM, asked).fetchall()
+            taken += self._started(found, now)
+            wanted = 0 if len(found) < wanted else rows.room_after(taken, limit)
         return taken + self._behind(taken, runner, behind, now) if taken and behind else taken
 
     def _behind(self, heads: Sequence[Claimed], runner: int, most: int, now: float) -> list[Claimed]:
@@ -251,7 +245,8 @@ class SqliteJournal:
         """What was taken along behind others runs now."""
         told = ((at, task_id, attempt) for task_id, attempt, at in attempts)
         begun: list[Any] = self._opened().executemany(sql.BEGAN, told).fetchall()
-        self._opened().executemany(sql.NOTE, (event_row(at, (one, "started", n, None, None)) for one, n, at in begun))
+        events_of = (rows.event_row(at, (one, "started", n, None, None)) for one, n, at in begun)
+        self._opened().executemany(sql.NOTE, events_of)
 
     def claim_company(self, runner: int, now: float, *, suspects: bool = False, home: Home = NO_HOME) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
@@ -260,22 +255,22 @@ class SqliteJournal:
         if first is None:
             return []
         company = 1 if suspects else first[0]
-        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, *what)).fetchall()
-        attempts = self._started(rows, now)
+        found = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, *what)).fetchall()
+        attempts = self._started(found, now)
         self._opened().execute(sql.SEEN_AGAIN, (now, json.dumps([one.function for one in attempts])))
         return attempts
 
-    def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
-        attempts = self._readable(rows, now)
-        self._note(((one.id, "started", one.attempt, None, None) for one in attempts), now)
+    def _started(self, found: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+        attempts = self._readable(found, now)
+        note(self._opened(), ((one.id, "started", one.attempt, None, None) for one in attempts), now)
         return attempts
 
-    def _readable(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+    def _readable(self, found: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
         """The attempts of these rows. One that holds what outlast does not write costs its own task only."""
         attempts = []
-        for row in rows:
+        for row in found:
             try:
-                attempts.append(claimed(row))
+                attempts.append(rows.claimed(row))
             except ValueError as error:
                 self._set_aside(row[0], error, now)
         return attempts
@@ -285,10 +280,10 @@ class SqliteJournal:
             raise JournalUnusable(events.journal_damaged(self.path, in_one_line(error))) from error
         why = hindrances.not_readable(in_one_line(error))
         log.error("task %s: %s", shown(task_id), why)
-        ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, sentence(why), task_id)).fetchall()
+        ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, rows.sentence(why), task_id)).fetchall()
         for state, attempt in ended:
-            self._note([(task_id, State(state).label, attempt, why, None)], now)
-        self._free_followers([task_id])
+            note(self._opened(), [(task_id, State(state).label, attempt, why, None)], now)
+        free_followers(self._opened(), [task_id])
 
     def has_suspect(self, now: float, home: Home = NO_HOME) -> bool:
         """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
@@ -301,22 +296,22 @@ class SqliteJournal:
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
         by_token = {(one.id, one.attempt): one for one in self._with_cancels(settlements)}
-        moved = self._moved(sql.SETTLE, (settle_row(one, now) for one in by_token.values()))
+        moved = self._moved(sql.SETTLE, (rows.settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
-        self._note(((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
-        self._free_followers([one.id for one in ends if one.state is not State.WAITING])
+        note(self._opened(), ((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
+        free_followers(self._opened(), [one.id for one in ends if one.state in FINISHED])
         return moved
 
     def _with_cancels(self, settlements: Iterable[Settlement]) -> Iterator[Settlement]:
         """What was marked as to be cancelled does not wait again."""
         for one in settlements:
-            waits = one.state is State.WAITING
+            waits = one.state in UNFINISHED
             yield unless_cancelled(one) if waits and self._opened().execute(sql.MARKED, (one.id,)).fetchone() else one
 
     def due(self, now: float) -> list[tuple[Lane, Home]]:
         """In which lanes a task of whom is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return list(due_ones(self._read(sql.DUE, (now,))))
+        return list(rows.due_ones(self._read(sql.DUE, (now,))))
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
@@ -325,8 +320,8 @@ class SqliteJournal:
     def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
         held = []
-        rows: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
-        for task_id, lane in rows:
+        found: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
+        for task_id, lane in found:
             try:
                 held.append((task_id, Lane(lane.decode())))
             except ValueError as error:
@@ -341,9 +336,9 @@ class SqliteJournal:
         """Store attempts that run although the journal does not know their tasks; what runs again runs alone."""
         by_id = {one.id: one for one in attempts}
         adopted = [by_id[one] for one in self.unknown(by_id)]
-        self._opened().executemany(sql.ADOPT, (adopted_row(one, owner, now) for one in adopted))
+        self._opened().executemany(sql.ADOPT, (rows.adopted_row(one, owner, now) for one in adopted))
         begun = [one for one in adopted if one.begun]
-        self._note(((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
+        note(self._opened(), ((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
         return len(adopted)
 
     def enter(self, process: ProcessEntry, known: int = 0) -> int:
@@ -352,13 +347,13 @@ class SqliteJournal:
         A new one is drawn, not counted: a count is rolled back with its transaction, while its process may be alive.
         """
         kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
-        number = known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
+        number = known or rows.drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
         values = (number, kind, process.pid, machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
         """Record that a process has ended and how."""
-        self._opened().execute(sql.LEAVE, (now, sentence(reason), process))
+        self._opened().execute(sql.LEAVE, (now, rows.sentence(reason), process))
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""
@@ -378,8 +373,8 @@ class SqliteJournal:
         return pruning.prune(self._opened(), keep, limit, now, beyond)
 
     def unfinished(self) -> int:
-        """How many tasks are held, waiting or running. Also outside of a transaction: takes no lock."""
-        return int(self._read(sql.UNFINISHED, ())[0][0])
+        """How many tasks have not ended. Also outside of a transaction: takes no lock."""
+        return int(self._read(sql.COUNT_UNFINISHED, ())[0][0])
 
     def newest(self) -> int:
         """The largest id of a task, 0 when there is none. Also outside of a transaction: takes no lock."""
@@ -398,15 +393,6 @@ class SqliteJournal:
 
     def _moved(self, statement: str, bindings: Iterable[Sequence[Any]]) -> list[int]:
         return [int(row[0]) for row in self._opened().executemany(statement, bindings)]
-
-    def _note(self, happened: Iterable[tuple[int, str, int, str | None, str | None]], now: float) -> None:
-        self._opened().executemany(sql.NOTE, (event_row(now, event) for event in happened))
-
-    def _free_followers(self, ended: Sequence[int]) -> None:
-        """Whoever followed one of these follows whom that one did, as long as that has not ended; then nobody."""
-        if ended:
-            followed = self._opened().execute(sql.FOLLOWED, (json.dumps(ended),)).fetchall()
-            self._opened().executemany(sql.FREE_FOLLOWERS, followed)
 
 
 def _number(answer: apsw.Cursor) -> int:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from outlast.tasks import State, origins_of
+from collections.abc import Iterable
+
+from outlast.tasks import FINISHED, UNFINISHED, State, origins_of
 
 READY, LIVE = "state = 1 AND state <= 2", "state <= 2"  # `state <= 2` lets SQLite use the partial index
 DONE = "state = 3 AND state > 2"  # and `state > 2` the other one
+IS_PARKED = "state = 7 AND state > 2"
+
+
+def _in(states: Iterable[State]) -> str:
+    return f"state IN ({', '.join(str(int(state)) for state in sorted(states))})"
 
 
 def _from(target: State) -> str:
     """The guard of every move to `target`, made from the table of moves."""
-    return f"state IN ({', '.join(str(int(state)) for state in origins_of(target))})"
+    return _in(origins_of(target))
 
+
+_GIVEN = "id IN (SELECT value FROM json_each(?))"
+_AT_REST = _in(FINISHED | {State.PARKED})
 
 # text as bytes, so that one row whose text is none does not hide the others
 CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
@@ -31,7 +41,7 @@ FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
 FREE_LATE_FOLLOWERS = f"""
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE id IN (SELECT value FROM json_each(?))
-    AND NOT EXISTS (SELECT 1 FROM task AS before WHERE before.id = task.follows AND before.{LIVE})"""  # noqa: S608
+    AND NOT EXISTS (SELECT 1 FROM task AS before WHERE before.id = task.follows AND before.{_in(UNFINISHED)})"""  # noqa: S608
 NOTE_RELEASE = """
 INSERT INTO event (at, task, kind, attempt)
 SELECT ?1, id, 'released', 0 FROM task WHERE id IN (SELECT value FROM json_each(?2)) AND state = 0"""
@@ -41,7 +51,23 @@ WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"""
 DROP = f"UPDATE task SET state = 6, owner = NULL, ended_at = ?, reason = ? WHERE id = ? AND {_from(State.DROPPED)} RETURNING id"  # noqa: S608, E501
 CANCEL = """
 UPDATE task SET state = 5, owner = NULL, ended_at = ?, reason = ?
-WHERE id IN (SELECT value FROM json_each(?)) AND state IN (0, 1) RETURNING id"""
+WHERE id IN (SELECT value FROM json_each(?)) AND state IN (0, 1, 7) RETURNING id"""
+RETRY = f"""
+UPDATE task SET state = 1, run_at = 0, follows = NULL, crashes = 0, cuts = 0, cancel_at = NULL, started_at = NULL,
+    ended_at = NULL, reason = NULL
+WHERE {_GIVEN} AND {_AT_REST} AND {_from(State.WAITING)} AND arguments IS NOT NULL AND calling != 'inline'
+RETURNING id, attempt"""  # noqa: S608
+DELETABLE = f"SELECT id FROM task WHERE {_GIVEN} AND {_AT_REST}"  # noqa: S608
+DELETE = f"DELETE FROM task WHERE {_GIVEN}"  # noqa: S608
+KNOWN = f"SELECT id FROM task WHERE {_GIVEN}"  # noqa: S608
+PARKED = f"""
+SELECT {CLAIM_COLUMNS}, CAST(reason AS BLOB), count(*), min(id) FROM task WHERE {IS_PARKED}
+GROUP BY app, release, function, reason ORDER BY count(*) DESC LIMIT ?"""  # noqa: S608 - the columns are those of the smallest id
+UNPARK = f"""
+UPDATE task SET state = 1, run_at = CASE WHEN follows IS NULL THEN 0 END, ended_at = NULL, reason = NULL,
+    app = ?6, release = ?7
+WHERE {IS_PARKED} AND app = ?1 AND release = ?2 AND function = ?3 AND reason = ?4 AND ended_at <= ?5
+RETURNING id, attempt"""  # noqa: S608
 MARK = """
 UPDATE task SET cancel_at = ? WHERE id IN (SELECT value FROM json_each(?)) AND state = 2 AND lane != 'inline'
     AND cancel_at IS NULL RETURNING id, attempt"""
@@ -160,4 +186,5 @@ LEAVE = "UPDATE process SET left_at = ?, reason = ? WHERE id = ? AND left_at IS 
 PRESENT = "SELECT id, pid FROM process WHERE kind = ? AND left_at IS NULL ORDER BY id"
 NEWEST = "SELECT coalesce(max(id), 0) FROM task"
 NEWEST_PROCESS = "SELECT coalesce(max(id), 0) FROM process"
-UNFINISHED = f"SELECT count(*) FROM task WHERE {LIVE}"  # noqa: S608
+COUNT_UNFINISHED = f"""
+SELECT (SELECT count(*) FROM task WHERE {LIVE}) + (SELECT count(*) FROM task WHERE {IS_PARKED})"""  # noqa: S608

@@ -17,7 +17,7 @@ from outlast.engines.contract import Add, Change, Journal, Note
 from outlast.errors import StoreFailed
 
 Answer = dict[int, bool]
-"""Of the tasks that were to be cancelled, by id: whether they will not finish."""
+"""Of the tasks that were to be cancelled or to run again, by id: whether they will not finish, or do."""
 
 log = logging.getLogger("outlast")
 MOST_WAITING = 100_000  # changes; with so many nothing new is taken

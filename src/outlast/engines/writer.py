@@ -13,7 +13,7 @@ from typing import Any
 
 from outlast import hindrances
 from outlast.deployments import NO_HOME, Home
-from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Settle
+from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Retry, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
@@ -320,7 +320,9 @@ def _apply(journal: Journal, changes: Sequence[Change], owner: int, home: Home) 
     if incidents := [one.incident for one in changes if isinstance(one, Note)]:
         journal.note(incidents, now)
     cancels = [one.id for one in changes if isinstance(one, Cancel)]
-    return journal.cancel(cancels, now) if cancels else {}
+    retries = [one.id for one in changes if isinstance(one, Retry)]
+    cancelled = journal.cancel(cancels, now) if cancels else {}
+    return cancelled | (journal.retry(retries, now) if retries else {})
 
 
 def _task_of(change: Change) -> int:
@@ -352,4 +354,6 @@ def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
 
 
 def _makes_ready(change: Change) -> bool:
-    return isinstance(change, Release | Settle) or (isinstance(change, Add) and change.task.state is State.WAITING)
+    return isinstance(change, Release | Settle | Retry) or (
+        isinstance(change, Add) and change.task.state is State.WAITING
+    )

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
+from outlast.endings import CANCELLED_BEFORE
 from outlast.errors import NotInstalled, NotStorable
-from outlast.events import CANCELLED_BEFORE
 from outlast.request.box import Box
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box

@@ -137,3 +137,11 @@ def close(descriptors: Iterable[int]) -> None:
     """Close files that another process has passed to us."""
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+def as_outputs(descriptors: list[int]) -> tuple[int, int]:
+    """stdout and stderr of a web worker; nowhere, if it has none."""
+    if len(descriptors) == 2:
+        return descriptors[0], descriptors[1]
+    close(descriptors)
+    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)

@@ -9,22 +9,25 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from outlast import events
+from outlast import endings, hindrances
+from outlast.engines.contract import Parked
+from outlast.frames import Message
 from outlast.handover import packed_attempts
 from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause
 from outlast.last_words import last_words
 from outlast.orders import SIGNAL, give
-from outlast.outcome import Happening, Raised, Returned, Stopped, Why
+from outlast.outcome import Cut, Happening, Raised, Returned, Stopped, Unknown, Why
 from outlast.runner.channel import Channel
 from outlast.runner.ladder import Grip
 from outlast.runner.staff import Role
 from outlast.tasks import Claimed, Lane
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
 REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
@@ -62,13 +65,26 @@ class Generation:
 class Stop:
     """That an attempt was told to stop, when (monotonic), and how long it had run or blocked by then (s).
 
-    interrupted_at: when that was first tried by force.
+    because: why its process has to leave, if that is it. interrupted_at: when that was first tried by force.
     """
 
     why: Why
     at: float
     seconds: float
+    because: str = ""
     interrupted_at: float | None = None
+
+    def heeded(self, pid: int = 0, traceback: str = "") -> Stopped:
+        """What became of it: the attempt has ended, `pid` if its process had to be ended for that."""
+        return Stopped(self.why, self.seconds, pid, traceback, self.because)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """That a process was told to leave, with what is in it, and when (monotonic)."""
+
+    why: str
+    at: float
 
 
 @dataclass(eq=False)
@@ -101,9 +117,12 @@ class Child:
     broken_because: str = ""
     last_words: str = ""  # why it has ended itself
     hung_up_at: float | None = None
+    leaving: Leave | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
     is_over: bool = False
+    asked: dict[int, Parked] = field(default_factory=dict)  # whether it knows them, by the id of their example
+    asked_at: float = 0.0  # seconds since the epoch
     channel: Channel = field(init=False)
 
     @property
@@ -179,11 +198,38 @@ class Child:
         give(self.orders, (task, self.attempts[task].attempt))
         os.kill(self.pid, SIGNAL)
 
+    def ask(self, groups: Sequence[Parked], now: float) -> None:
+        """Ask whether its code knows what other code did not."""
+        self.asked, self.asked_at = {one.example.id: one for one in groups}, now
+        if groups:
+            all(list(map(self.channel.send_packed, packed_attempts([one.example for one in groups], "know"))))
+
+    def news_of(self, answers: Iterable[Sequence[Any]]) -> Iterator[Parked]:
+        """The groups of which it answers something else than what keeps them; each answer is [id, reason or ""].
+
+        Those that another deployment would run are news only if it knows them.
+        """
+        for task, why in answers:
+            group = self.asked.pop(int(task), None)
+            if group is not None and (not why or (group.home is None and one_line(why, MOST_REASON) != group.reason)):
+                yield group
+
     def drain(self) -> None:
         """Let it finish what it has and leave; one that is not ready yet has nothing."""
         if not self.is_draining:
             self.is_draining = True
             self.channel.send({"type": "drain"})
+
+    def leave(self, why: str, now: float) -> list[Claimed]:
+        """Let it end in order while it has `grace`, and first what is in it; returns what is told so."""
+        if self.leaving is not None:
+            return []
+        self.leaving, self.is_draining = Leave(why, now), True
+        told = [one for one in self.attempts.values() if one.id not in self.stops]
+        for one in told:
+            self.tell_to_stop(one.id, Stop(Why.LEAVE, now, now - self.begun[one.id], why))
+        self.channel.send({"type": "leave"})
+        return told
 
     def end(self, why: str) -> None:
         """End it and everything it started, now; `why` is for its verdict."""
@@ -195,7 +241,7 @@ class Child:
         """Its channel is over. Most likely it ends, and how it does so is worth to know; else `limits` ends it."""
         self.hung_up_at = time.monotonic()
         if self.channel.fault:
-            self.end(events.hung_up_on(self.channel.fault))
+            self.end(endings.hung_up_on(self.channel.fault))
 
     def kill(self) -> None:
         """End it and everything it started, now."""
@@ -227,7 +273,19 @@ def ended_by_itself(reason: str, traceback: str, stop: Stop | None) -> Happening
     """How an attempt ended: what it raised after it was told to stop, it raised because of that."""
     if not reason:
         return Returned()
-    return Stopped(stop.why, stop.seconds, traceback=traceback) if stop else Raised(reason, traceback)
+    return stop.heeded(traceback=traceback) if stop else Raised(reason, traceback)
+
+
+def not_its_own(pid: int, message: Message) -> Happening:
+    """What has come over an attempt in process `pid`, which says so: `cut`, given `back`, or `unknown` to its code."""
+    why = one_line(message["why"], MOST_REASON)
+    match message["type"]:
+        case "unknown":
+            return Unknown(why, clean(message["traceback"], MOST_TRACEBACK))
+        case "back":
+            return Cut(hindrances.no_thread_for_it(pid, why))
+        case _:
+            return Cut(why)
 
 
 def kill_group(pid: int) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from outlast import events
+from outlast import endings
 from outlast.deployments import Home
 from outlast.engines.contract import CLAIM_BYTES, Journal
 from outlast.runner.pool import Pool
@@ -49,7 +49,7 @@ class Claims:
 
     def _clear_lines(self) -> None:
         if not self._quarantine.is_empty:
-            self._pools.send_back(events.SUSPECT_RUNS)
+            self._pools.send_back(endings.SUSPECT_RUNS)
 
     def open_lanes(self, now: float) -> dict[Pool, set[Lane]]:
         """Those from which something may be claimed now, and in which something may wait, for each pool."""

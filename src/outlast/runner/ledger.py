@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from outlast import hindrances
-from outlast.engines.contract import Journal
+from outlast.engines.contract import Journal, Parked
 from outlast.engines.refused import bare
 from outlast.errors import TaskRefused
 from outlast.incidents import Incident
@@ -67,7 +67,15 @@ class Happened:
     incident: Incident
 
 
-Entry = Began | Ended | WebGone | ChildGone | Learned | Happened
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task process knows parked tasks, or misses something else: of those parked before `before`."""
+
+    group: Parked
+    before: float
+
+
+Entry = Began | Ended | WebGone | ChildGone | Learned | Happened | Known
 
 
 class Ledger:
@@ -140,6 +148,8 @@ def write(page: Sequence[Entry], journal: Journal) -> None:
             journal.leave(one.process, one.how, now)
         elif isinstance(one, Learned):
             journal.learn(one.function, one.code, one.seconds, now)
+        elif isinstance(one, Known):
+            journal.unpark(one.group, one.before, now)
     journal.note([one.incident for one in page if isinstance(one, Happened)], now)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 
-from outlast import events
+from outlast import endings
 from outlast.kernel import is_stopped
-from outlast.outcome import Cut, Happening, Stopped, Stuck, Why
+from outlast.outcome import Cut, Happening, Stuck, Why
 from outlast.runner.children import Child, Stop
 from outlast.runner.ladder import Grip, Rung, Sight, next_rung
 from outlast.runner.staff import Role
@@ -25,7 +25,10 @@ def enforce(child: Child, settings: Settings, now: float) -> Ended:
     """Tell what has to stop to do so, and go one rung further where it does not; returns what has ended by that."""
     if child.hung_up_at is not None:
         if now - child.hung_up_at > TIME_TO_DIE:
-            child.end(events.hung_up_on(""))
+            child.end(endings.hung_up_on(""))
+        return []
+    if child.leaving is not None and now - child.leaving.at > settings.grace:
+        child.end(child.leaving.why)  # what is in it ends with it
         return []
     for task, stop in _due(child, settings, now).items():
         child.tell_to_stop(task, stop)
@@ -35,9 +38,9 @@ def enforce(child: Child, settings: Settings, now: float) -> Ended:
                 child.interrupt(task, now)
             case Rung.RETIRE if not child.is_draining:
                 function = one_line(child.attempts[task].function, MOST_NAME)
-                log.warning("%s", events.stopping(child.pid, task, function, stop.why.value))
+                log.warning("%s", endings.stopping(child.pid, task, function, stop.why.value))
                 child.drain()
-            case Rung.KILL:
+            case Rung.KILL if child.leaving is None:  # else it may have something to leave behind, and has its time
                 return _end_with(child, task, now)
     return _end_stuck(child, now) if _is_stuck(child, settings, now) else []
 
@@ -94,8 +97,8 @@ def _end_with(child: Child, task: int, now: float) -> Ended:
     """End the process of an attempt that did not listen. While it was silent, any attempt in it may be to blame."""
     if child.grip_of(task, now) is Grip.SILENT and len(child.attempts) > 1:
         return _end_stuck(child, now, cancelled=[one for one, stop in child.stops.items() if stop.why is Why.CANCEL])
-    why = events.beside_stopped(task, child.pid)
-    stopped = {one: Stopped(stop.why, stop.seconds, child.pid) for one, stop in child.stops.items()}
+    why = endings.beside_stopped(task, child.pid)
+    stopped = {one: stop.heeded(child.pid) for one, stop in child.stops.items()}
     return _ended(child, {one: stopped.get(one, Cut(why)) for one in child.attempts}, why, now)
 
 
@@ -104,8 +107,8 @@ def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> End
     suspects = child.attempts.keys() - set(cancelled)
     stopped = is_stopped(child.pid)
     stuck = Stuck(child.pid, silent, len(suspects), stopped)
-    told = {one: Stopped(Why.CANCEL, child.stops[one].seconds, child.pid) for one in cancelled}
-    why = events.silent(silent, stopped=stopped)
+    told = {one: child.stops[one].heeded(child.pid) for one in cancelled}
+    why = endings.silent(silent, stopped=stopped)
     return _ended(child, {one: told.get(one, stuck) for one in child.attempts}, why, now)
 
 

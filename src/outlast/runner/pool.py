@@ -8,9 +8,9 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
-from outlast import events, hindrances
+from outlast import endings, events
 from outlast.deployments import Home
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
@@ -18,12 +18,13 @@ from outlast.hello import Environment
 from outlast.incidents import TASK_PROCESS, Cause, Incident
 from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
-from outlast.runner import limits
+from outlast.runner import ends, limits
 from outlast.runner.channel import close
-from outlast.runner.child_deaths import how_it_ended, verdicts
-from outlast.runner.children import Child, Generation, ended_by_itself
-from outlast.runner.ledger import Began, ChildGone, Learned, Ledger
+from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_ended
+from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
+from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
+from outlast.runner.roster import counts, in_role, surplus
 from outlast.runner.staff import Counts, Limits, Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.tasks import Claimed, Lane
@@ -32,7 +33,6 @@ from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
-SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
 BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
@@ -89,8 +89,7 @@ class Pool:
     @property
     def counts(self) -> Counts:
         """How many task processes there are, or are coming."""
-        shared, alone, spares = (len(self._in_role(role)) for role in (Role.SHARED, Role.ALONE, Role.SPARE))
-        return Counts(shared, alone, spares + self._starter.coming)
+        return counts(self.children, self._starter.coming)
 
     @property
     def pids(self) -> set[int]:
@@ -173,13 +172,13 @@ class Pool:
         """How many attempts of `lane` can be handed over now; in lane `alone`, how many companies."""
         if lane is not Lane.ALONE:
             return max(0, sum(child.free(lane) for child in self._ready(Role.SHARED, now)) - self.queue.lanes[lane])
-        room = self._limits.max_alone - len(self._in_role(Role.ALONE)) if self._generation else 0
+        room = self._limits.max_alone - len(in_role(self.children, Role.ALONE)) if self._generation else 0
         return max(0, min(room, len(self._ready(Role.SPARE, now))))
 
     def hand_over(self, claims: Collection[Claimed], now: float) -> None:
         """Give each attempt to the child that has most room for it, those behind others when these have ended."""
         for attempt in self.queue.line_up(claims):
-            self._end(attempt, Unbegun(events.BEFORE_IS_GONE))
+            self._end(attempt, Unbegun(endings.BEFORE_IS_GONE))
         self._pass_on(now)
 
     def _pass_on(self, now: float) -> None:
@@ -207,7 +206,7 @@ class Pool:
             self.queue.move_up(attempt.id)
             return
         for one in self.queue.take_all_behind(attempt.id):
-            self._ended(one, Unbegun(events.before_runs_again(attempt.id)))
+            self._ended(one, Unbegun(endings.before_runs_again(attempt.id)))
 
     def set_apart(self, company: Sequence[Claimed], now: float) -> None:
         """Give attempts a process with nothing else in it."""
@@ -219,54 +218,56 @@ class Pool:
                 self._end(attempt, Cut("its process had died before it began"))
 
     def keep(self, now: float, lanes_waiting: Collection[Lane], others: Counts) -> None:
-        """Start or promote the children that are missing, let go those that are not needed, pass on what came back.
-
-        others: the children of other pools, beside which the limits of this one's settings hold.
-        """
+        """Start, promote and let go children, as it can be done beside those of `others`; pass on what came back."""
         self.is_restless = False
         if self._generation is None:
             return
         limits = self._limits = Limits.of(self._generation.environment.settings).beside(others)
-        move = next_move(self._staff(now, lanes_waiting), limits.max_children, limits.max_alone, limits.spares)
+        move = next_move(self._staff(now, lanes_waiting), *astuple(limits))
         if move is Move.PROMOTE:
             self.is_restless = True
             self._ready(Role.SPARE, now)[0].role = Role.SHARED
         elif move is Move.START and now >= self._next_start:
             self._start(self._generation, now)
         self._starter.keep(now)
-        self._dismiss_surplus(now)
-        self._make_room()
+        for child in surplus(self.children, limits, now):
+            child.drain()
         self._pass_on(now)
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
         usable = self._ready(Role.SHARED, now)
         lanes = {*lanes_waiting, *self.queue.lanes} - {Lane.ALONE}
         return Staff(
-            shared=len(self._in_role(Role.SHARED)),
+            shared=len(in_role(self.children, Role.SHARED)),
             usable=len(usable),
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
-            alone=len(self._in_role(Role.ALONE)),
+            alone=len(in_role(self.children, Role.ALONE)),
             ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in self._in_role(Role.SPARE)) + self._starter.coming,
+            coming=sum(not child.is_ready for child in in_role(self.children, Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
-
-    def _in_role(self, role: Role) -> list[Child]:
-        return [child for child in self.children if child.role is role and child.stays]
 
     def _ready(self, role: Role, now: float) -> list[Child]:
         return [child for child in self.children if child.accepts(role, now)]
 
+    def let_go(self, why: str) -> None:
+        """Let all leave, and first what runs in them: it is cut, and nobody is to blame."""
+        given = self.queue.take_ready()
+        for attempt in given:
+            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+        ends.tell_cut([one for one in given if one.begun], why)
+        self._let_go(self.children, why)
+
     def end_all(self, why: str) -> None:
-        """Kill every child; what runs in them is cut and nobody is to blame."""
+        """The same at once."""
         self._starter.end()
+        self.let_go(why)
         for child in list(self.children):
-            for attempt in child.give_up(list(child.attempts), time.monotonic()):
-                self._end(attempt, Cut(why))
             child.end(why)
             self._over(child)
-        for attempt in self.queue.take_ready():
-            self._end(attempt, Cut(why) if attempt.begun else Unbegun(why))
+
+    def _let_go(self, children: Iterable[Child], why: str) -> None:
+        ends.tell_cut([one for child in children for one in child.leave(why, time.monotonic())], why)
 
     def _start(self, generation: Generation, now: float) -> None:
         try:
@@ -291,37 +292,19 @@ class Pool:
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
             child.drain()
-        newest = self._generation.number if self._generation else None
-        for child in self.children:
-            if newest is not None and child.generation.number < newest - OLD_GENERATIONS:
-                self._cut(child, "its code has been replaced several times")
-
-    def _cut(self, child: Child, why: str) -> None:
-        for attempt in child.give_up(list(child.attempts), time.monotonic()):
-            self._end(attempt, Cut(why))
-        child.end(why)
-
-    def _dismiss_surplus(self, now: float) -> None:
-        """One shared process and the spares stay however long they are idle."""
-        for role, kept in ((Role.SHARED, 1), (Role.SPARE, self._limits.spares)):
-            members = self._ready(role, now)
-            idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
-            for child in idle[: max(0, len(members) - kept)]:
-                child.drain()
-
-    def _make_room(self) -> None:
-        """Other pools need some of the processes there may be: those that are too many here finish, and leave."""
-        shared = sorted(self._in_role(Role.SHARED), key=lambda child: len(child.attempts))
-        for child in shared[: max(0, len(shared) - self._limits.max_children)]:
-            child.drain()
+        oldest = self._generation.number - OLD_GENERATIONS if self._generation else 0
+        self._let_go([one for one in self.children if one.generation.number < oldest], endings.CODE_REPLACED)
 
     def _received(self, child: Child, message: Message) -> None:
         child.heard_at = time.monotonic()
         match message.get("type"):
             case "ended":
                 self._settled(child, message["tasks"])
-            case "cut":
-                self._cut_there(child, int(message["task"]), one_line(message["why"], MOST_REASON))
+            case "cut" | "back" | "unknown":
+                self._over_there(child, message)
+            case "known":
+                for group in child.news_of(message["tasks"]):
+                    self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
             case "ready":
@@ -335,16 +318,8 @@ class Pool:
             case "stale":
                 self._starter.new_code()
                 child.drain()
-            case "back":
-                self._given_back(child, int(message["task"]), str(message["why"]))
             case "wake":
                 self._woken()
-
-    def _given_back(self, child: Child, task: int, why: str) -> None:
-        """It could not begin an attempt, and may be able to in a while."""
-        child.rests_until = child.heard_at + REST
-        for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Cut(hindrances.no_thread_for_it(child.pid, why)))
 
     def _settled(self, child: Child, tasks: list[list[str | int]]) -> None:
         """Each is [id, "" or reason, traceback]: an attempt that this child does not have is not its to end."""
@@ -354,11 +329,13 @@ class Pool:
             self._end(attempt, ended_by_itself(*reports[attempt.id], stops.get(attempt.id)))
         self._pass_on(child.heard_at)
 
-    def _cut_there(self, child: Child, task: int, why: str) -> None:
-        """An attempt was ended in its process by what is neither its own nor was ordered."""
+    def _over_there(self, child: Child, message: Message) -> None:
+        """An attempt has ended, or could not begin, by what is neither its own nor was ordered."""
+        task, happening = int(message["task"]), not_its_own(child.pid, message)
+        child.rests_until = child.heard_at + REST if message["type"] == "back" else child.rests_until
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
-            self._end(attempt, Stopped(stop.why, stop.seconds) if stop else Cut(why))
+            self._end(attempt, stop.heeded() if stop else happening)
 
     def _has_started(self, child: Child, app: str) -> None:
         child.is_ready = True
@@ -384,7 +361,7 @@ class Pool:
         """From now on that function runs apart, also where it is next in a line."""
         self._ledger.learn(found)
         for attempt in self.queue.take_behind(lambda one: one.function == found.function):
-            self._ended(attempt, Unbegun(events.BLOCKS_THE_LOOP))
+            self._ended(attempt, Unbegun(endings.BLOCKS_THE_LOOP))
 
     def _free_again(self, child: Child, seconds: float, incident: Incident) -> None:
         if child.role is Role.SHARED:
@@ -409,13 +386,12 @@ class Pool:
         how = how_it_ended(child, remains, status, by_oom=by_oom)
         self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
-        meanings = verdicts(child, attempts, how, remains.crash)
+        meanings = verdicts(child, attempts, how, status, remains.crash)
         if not child.is_ready and not child.is_draining:
             self._complain(child.broken_because or f"a new task process {how}")
-        elif attempts or status:
+        elif (attempts or status) and not is_planned(child, status):
             fates = {task: fate_of(happening) for task, happening in meanings.items()}
-            by_us = child.ended_because if status == -signal.SIGKILL else ""
-            seen = Witnessed(now, by_oom, status, by_us or child.last_words, fates)
+            seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:
             self._end(attempt, meanings[attempt.id])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from outlast import endings
 from outlast.deployments import Deployment, Home, deployment_for, newest_of
+from outlast.engines.contract import Parked
 from outlast.hello import Environment
 from outlast.runner.children import Child
 from outlast.runner.pool import Pool
@@ -15,7 +17,6 @@ from outlast.settings import Settings
 from outlast.tasks import Claimed, Lane
 
 Outputs = tuple[int, int]
-LEFT = "it was still running {:g} s after its server had stopped"
 
 
 @dataclass(eq=False)
@@ -129,8 +130,22 @@ class Pools:
         chosen = deployment_for(home, list(alive), awaited, others_may_come=self.others_may_come)
         return alive[chosen] if chosen else None
 
-    def find_lost(self, connected: Collection[Deployment], settings: Settings, now: float) -> None:
-        """See which have no web worker any more. After `linger` seconds nobody waits for its return."""
+    def concerned(self, pool: Pool, groups: Iterable[Parked]) -> list[Parked]:
+        """Those groups of its app that a pool may run: its own, and those that would be its own if it knows them."""
+        here = next(one.deployment for one in self._members if one.pool is pool)
+        found = []
+        for group in groups:
+            home = group.example.home
+            if (runs := self.of(home)) and here.is_app(home.app):
+                found.append(group if runs is pool else replace(group, home=here.home))
+        return found
+
+    def find_lost(self, connected: Collection[Deployment], settings: Settings, now: float) -> bool:
+        """See which have no web worker any more; after `linger` seconds nobody waits for its return.
+
+        Returns whether that is so of one from now on.
+        """
+        gone = False
         for one in self._members:
             is_there = any(each.is_in_place_of(one.deployment) for each in connected)
             one.lost_at = None if is_there else one.lost_at or now
@@ -138,9 +153,11 @@ class Pools:
                 continue
             if one.pool.has_environment and now - one.lost_at > settings.linger:
                 one.pool.forget_environment()
+                gone = True
             if not one.pool.has_environment and now - one.lost_at > max(settings.drain, settings.linger):
-                one.pool.end_all(LEFT.format(settings.drain))
+                one.pool.let_go(endings.drain_is_over(settings.drain, told=False))
         self._members = [one for one in self._members if not one.is_over]
+        return gone
 
     def forget_environments(self) -> None:
         """No web worker is left: hold nothing of the servers that have gone, let children finish what they have."""
@@ -188,6 +205,11 @@ class Pools:
         """Let those wait in the journal that wait here for the end of another."""
         for pool in self.all:
             pool.send_back(why)
+
+    def let_go(self, why: str) -> None:
+        """Let all leave, and first what runs in them: it is cut, and nobody is to blame."""
+        for pool in self.all:
+            pool.let_go(why)
 
     def end_all(self, why: str) -> None:
         """Kill every child; what runs in them is cut and nobody is to blame."""

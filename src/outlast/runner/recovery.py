@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from outlast import events, hindrances
+from outlast import endings, events, hindrances
 from outlast.engines.contract import Drop, Journal, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.errors import JournalUnusable
@@ -91,7 +91,7 @@ def bury_web(journal: Journal, web: int, pid: int) -> None:
     now = time.time()
     held = journal.held_of(web)
     journal.release([task_id for task_id, lane in held if lane is not Lane.INLINE], now)
-    never_ran = events.inline_never_ran(pid)
+    never_ran = endings.inline_never_ran(pid)
     journal.drop([Drop(task_id, never_ran) for task_id, lane in held if lane is Lane.INLINE], now)
     journal.settle([inline_cut(attempt, pid) for attempt in journal.running_of(web)], now)
     journal.leave(web, "gone", now)

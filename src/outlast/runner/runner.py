@@ -8,7 +8,7 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 
-from outlast import events
+from outlast import endings, events
 from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
@@ -18,21 +18,23 @@ from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
 from outlast.runner import ends, ledger, recovery
-from outlast.runner.channel import close
+from outlast.runner.channel import as_outputs, close
 from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
-from outlast.runner.ledger import Ended, Entry, Ledger, WebGone
+from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
 from outlast.runner.output import Output
+from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
 from outlast.runner.pools import Pools
 from outlast.runner.refusal import PATIENCE, Refusal
+from outlast.runner.roll_call import RollCall
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
-from outlast.tasks import Claimed, State
+from outlast.tasks import FINISHED, Claimed, State
 
 log = logging.getLogger("outlast")
 LINGER = 0.003  # seconds between transactions while work is outstanding: more ends share one fsync (measured)
@@ -63,6 +65,7 @@ class Runner:
         self._clock = PatientClock()
         self._ledger = Ledger()
         self._deaths = Deaths(place)
+        self._roll_call = RollCall(self._journal, liveness)
         self._pokes = Pokes(place, self._send_signal)
         self._next_look = self._last_write = self._next_try = 0.0
         self._next_prune = self._next_count = 0.0
@@ -73,7 +76,6 @@ class Runner:
         self._is_outdated = False
         self._alone_since: float | None = None
         self._stay = Stay.SERVE
-        self._began_at = time.monotonic()
         self._is_mute = False  # whether it has let go of the last server's stderr
 
     def run(self) -> None:
@@ -108,6 +110,7 @@ class Runner:
         self._webs = Webs(self._place, self._selector, self._greeted, *asked)
         self._pools = Pools(self._new_pool)
         self._claims = Claims(self._journal, self._pools)
+        self._parking = Parking(self._journal, self._pools)
         if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
             self._webs.close()
             return False
@@ -165,8 +168,10 @@ class Runner:
 
     def _find_lost(self, now: float) -> None:
         """A deployment whose web workers have gone may have others, which had nothing to say to a runner yet."""
-        if not self._standing and not self._deaths.sees_others_than(self._webs.pids):
-            self._pools.find_lost(self._webs.deployments, self._settings, now)
+        may_be_lost = not self._standing and not self._deaths.sees_others_than(self._webs.pids)
+        if may_be_lost and self._pools.find_lost(self._webs.deployments, self._settings, now):
+            self._parking.stir()
+            self._next_look = 0.0
 
     def _stay_or_go(self, now: float) -> None:
         """Serve while anyone is there to serve; let finish what runs, then leave, when not."""
@@ -177,11 +182,16 @@ class Runner:
                 log.info("%s", events.runner_drains(self._pools.running, self._settings.drain, told=told))
             self._pools.forget_environments()
         if self._stay is Stay.CUT:
-            self._pools.end_all(f"it was still running {self._settings.drain:g} s after the server had stopped")
+            self._pools.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
-            self._is_mute = self._write_to(os.devnull)
+            self._is_mute = self._output.move(os.devnull)
+
+    @property
+    def _too_long(self) -> str:
+        """Why what still runs at the end of a drain is cut."""
+        return endings.drain_is_over(self._settings.drain, told=self._stop_signals.count > 0)
 
     def _situation(self, now: float) -> Situation:
         is_wanted = not self._stop_signals.count and (self._standing or self._has_someone_to_serve)
@@ -224,14 +234,11 @@ class Runner:
         self._ledger.add_incidents(self._deaths.look(now))
         self._pools.reap_strays()
         try:
-            unheard = False
-            for process, _ in self._journal.present("web"):
-                if self._liveness.holder(process) is None:
-                    self._ledger.add_once(WebGone(process))
-                elif process not in self._webs.processes:
-                    unheard = True
-            self._pools.others_may_come = unheard and now - self._began_at < self._settings.linger
             self._claims.look(now)
+            for process in self._roll_call.hold(self._webs.processes, now):  # after what is due: it knows whose that is
+                self._ledger.add_once(WebGone(process))
+            self._pools.others_may_come = self._roll_call.expects_others(now)
+            self._parking.look(now)
             self._pools.cancel(self._journal.cancels_of(self._me), now)
             self._count(now)
         except (StoreFailed, JournalUnusable) as error:
@@ -267,7 +274,7 @@ class Runner:
             with self._journal.transaction():
                 taken_along = self._introduce()
                 ledger.write(page, self._journal)
-                if any(isinstance(one, WebGone) for one in page):  # they leave tasks behind
+                if any(isinstance(one, WebGone | Known) for one in page):  # they leave tasks behind, or find some
                     self._claims.expect()
                 taken = self._claims.take(self._me, now) if self._stay is Stay.SERVE else Taken()
                 self._prune(now)
@@ -326,8 +333,10 @@ class Runner:
         ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
+        elif settlement.state is State.PARKED:
+            self._parking.stir()
         self._claims.expect()
-        return settlement.state is not State.WAITING
+        return settlement.state in FINISHED
 
     def _woken(self) -> None:
         self._claims.expect()
@@ -346,6 +355,7 @@ class Runner:
         One of another outlast needs another runner: leave for it.
         """
         self._deaths.expect(pid)
+        self._parking.stir()
         if hello.environment is None:
             log.warning("%s", events.runner_leaves(f"a web worker has outlast {hello.version}, this is {VERSION}"))
             self._stop_signals.give()
@@ -353,26 +363,14 @@ class Runner:
             close(outputs)
         elif not self._standing and (hello.serves or not self._pools.has_app_of(hello.deployment)):
             self._settings = hello.environment.settings
-            self._write_to(outputs[-1] if outputs else os.devnull)
-            self._pools.welcome(hello.deployment, hello.environment, _as_outputs(outputs))
+            self._output.move(outputs[-1] if outputs else os.devnull)
+            self._pools.welcome(hello.deployment, hello.environment, as_outputs(outputs))
         else:
             close(outputs)
             self._pools.check_code()
         self._pools.learn_names(hello.deployment)
         self._claims.expect()
         self._next_look = 0.0
-
-    def _write_to(self, output: int | str) -> bool:
-        """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
-        try:
-            descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
-        except OSError:  # no descriptor is left
-            return False
-        os.dup2(descriptor, 2)
-        if isinstance(output, str):
-            os.close(descriptor)
-        self._output.move()
-        return True
 
     def _enter_child(self, pid: int) -> int:
         return self._enter("child", pid)
@@ -398,11 +396,3 @@ class Runner:
         except JournalBusy:
             return False
         return True
-
-
-def _as_outputs(descriptors: list[int]) -> tuple[int, int]:
-    """stdout and stderr of a web worker; nowhere, if it has none."""
-    if len(descriptors) == 2:
-        return descriptors[0], descriptors[1]
-    close(descriptors)
-    return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)

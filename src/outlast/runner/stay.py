@@ -15,7 +15,7 @@ class Stay(Enum):
 
     SERVE = "claim and run"
     DRAIN = "let finish what runs, claim nothing"
-    CUT = "end what still runs"
+    CUT = "let what still runs be cut, and leave"
     LINGER = "wait for the next web worker, hold nothing of the last"
     LEAVE = "leave"
 
@@ -43,7 +43,7 @@ def decide(now: Situation, settings: Settings) -> Stay:
         return Stay.SERVE
     if now.has_children:
         return Stay.DRAIN if now.alone <= settings.drain else Stay.CUT
-    if now.has_unwritten and now.alone <= settings.drain + settings.linger:
+    if now.has_unwritten and now.alone <= settings.drain + settings.grace + settings.linger:
         return Stay.DRAIN  # what cannot be written in that time counts as cut at the next start
     if now.stop_signals:
         return Stay.LINGER if now.would_be_replaced and now.alone <= PARTING_TIME else Stay.LEAVE

@@ -1,0 +1,53 @@
+"""The one sentence for each thing that keeps a task waiting though nothing is wrong with it, and for its end."""
+
+from __future__ import annotations
+
+from outlast.text import MOST_NAME, MOST_REASON, one_line
+
+RETRIED = "somebody has asked for it to run again"
+KNOWN_AGAIN = "the code that is here now knows it"
+
+
+def parked(function: str, count: int, reason: str) -> str:
+    """The code that is here does not know tasks that were stored for other code."""
+    name, wait = one_line(function, MOST_NAME), "waits" if count == 1 else "wait"
+    return (
+        f"{_counted(count)} of {name} {wait}, parked, since the code that is here does not know "
+        f"{'it' if count == 1 else 'them'}: {one_line(reason, MOST_REASON)}. {PARKED_REMEDY}"
+    )
+
+
+PARKED_REMEDY = (
+    "What is parked runs as soon as code that knows it is here again; if it shall not, `outlast cancel` or "
+    "`outlast delete` it"
+)
+
+
+NO_RUNNER = "no runner is there: what waits runs when a server of the app, or `outlast worker`, starts"
+
+
+def nobody_runs(waiting: int) -> str:
+    """Tasks wait and nobody is there who moves them."""
+    what = f"{_counted(waiting)} {'waits' if waiting == 1 else 'wait'}" if waiting else "no task waits"
+    return f"no runner: {what}; a server of the app, or `outlast worker`, starts one"
+
+
+def changed_by_hand(done: int, refused: int, verb: str) -> str:
+    """How many tasks somebody has `retried` or `deleted`."""
+    return f"{_counted(done)} {verb}{f', {refused} not' if refused else ''}"
+
+
+def not_retried(state: str, lane: str) -> str:
+    """Why a task does not run again."""
+    if lane == "inline" and state not in ("held", "running"):
+        return "it ran inline, in its web worker, and cannot run elsewhere"
+    return f"it has not ended: {state}"
+
+
+def not_deleted(state: str, lane: str) -> str:  # noqa: ARG001 - as of `not_retried`
+    """Why a task stays."""
+    return f"it has not ended ({state}): cancel it first"
+
+
+def _counted(tasks: int) -> str:
+    return f"{tasks} task{'s' * (tasks != 1)}"

@@ -1,0 +1,71 @@
+"""The time to drain is over: what still runs is told, its process leaves in order, and nobody calls it a death."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from outlast.engines.history import History
+from tests.support.servers import Server, eventually, is_alive, serving
+
+GUNICORN = "gunicorn uvicorn_worker"
+
+
+def stop_beside(server: Server, task: str, **seconds: float) -> int:
+    """Stop the server while a task runs whose process has something left to flush; the pid of the runner."""
+    server.add("flush_at_exit", "telemetry")
+    server.wait_for("ran", "telemetry")
+    server.add(task, "long", **seconds)
+    server.wait_for("began", "long")
+    (runner,) = server.living("runner")
+    server.stop()
+    return runner
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("uvicorn", "clean_up_async"),
+        (GUNICORN, "until_told"),
+        pytest.param(GUNICORN, "clean_up_async", marks=pytest.mark.slow),
+        pytest.param("uvicorn", "listen", marks=pytest.mark.slow),
+        pytest.param("uvicorn", "swallow", marks=pytest.mark.slow),
+        pytest.param("uvicorn", "block_until_told", marks=pytest.mark.slow),
+        pytest.param("uvicorn", "wait_in_a_thread", marks=pytest.mark.slow),
+    ],
+)
+def test_what_still_runs_is_told_and_its_process_leaves_in_order(tmp_path: Path, kind: str, task: str) -> None:
+    with serving(kind, tmp_path, OUTLAST_DRAIN="0.5", OUTLAST_LINGER="0.3", OUTLAST_SPARES="0") as server:
+        runner = stop_beside(server, task)
+        eventually(lambda: not is_alive(runner), f"the runner leaves; {server.output}")
+        if task in ("clean_up_async", "listen", "wait_in_a_thread"):
+            assert server.witnessed("cleaned", "long"), server.output
+        assert not server.witnessed("ran", "long")
+        opened = {line[1] for line in server.witnessed("opened")}
+        assert {line[1] for line in server.witnessed("closed")} == opened, "each lifespan has ended"
+        assert server.witnessed("flushed", "telemetry"), server.output
+        (record,) = [one for one in server.records() if one.function == f"main:{task}"]
+        assert (record.state, record.crashes, record.attempt) == ("waiting", 0, 1)
+        assert f"INFO] outlast: task {record.id} main:{task} is cut and runs again, since" in server.output
+        assert "0.5 s after the last web worker had gone" in record.reason
+        assert not History(server.journal).incidents(10), "a stop that was meant is no incident"
+        assert "[ERROR]" not in server.output
+
+
+def test_what_does_not_let_go_is_ended_when_its_grace_is_over(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_DRAIN="0.3", OUTLAST_GRACE="0.5", OUTLAST_LINGER="0.3") as server:
+        runner = stop_beside(server, "hog")
+        eventually(lambda: not is_alive(runner), f"the runner leaves; {server.output}")
+        (record,) = [one for one in server.records() if one.function == "main:hog"]
+        assert (record.state, record.crashes) == ("waiting", 0)
+        assert not History(server.journal).incidents(10)
+
+
+def test_what_was_cut_at_the_end_of_a_drain_runs_again_at_the_next_start(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_DRAIN="0.3", OUTLAST_LINGER="0.3") as server:
+        runner = stop_beside(server, "until_told_async")
+        eventually(lambda: not is_alive(runner), f"the runner leaves; {server.output}")
+        server.tell("long")
+    with serving("uvicorn", tmp_path) as server:
+        server.wait_for("ran", "long")
