@@ -8,7 +8,17 @@ import pytest
 
 from outlast.runner.staff import Move, Staff, next_move
 
-NOBODY = Staff(shared=0, usable=0, is_crowded=False, alone=0, ready_spares=0, coming=0, alone_waits=False)
+NOBODY = Staff(
+    shared=0,
+    usable=0,
+    is_beginning=False,
+    is_crowded=False,
+    alone=0,
+    ready_spares=0,
+    begun_spares=0,
+    coming=0,
+    alone_waits=False,
+)
 AT_WORK = replace(NOBODY, shared=1, usable=1, ready_spares=1)
 
 
@@ -24,8 +34,12 @@ AT_WORK = replace(NOBODY, shared=1, usable=1, ready_spares=1)
         (replace(AT_WORK, is_crowded=True), Move.PROMOTE),
         (replace(AT_WORK, shared=2, is_crowded=True), Move.NOTHING),
         (replace(AT_WORK, shared=2, usable=0), Move.NOTHING),
-        (replace(AT_WORK, alone_waits=True), Move.START),
-        (replace(AT_WORK, alone_waits=True, coming=1), Move.NOTHING),
+        (replace(NOBODY, shared=1, is_beginning=True), Move.NOTHING),
+        (replace(NOBODY, shared=1, is_beginning=True, ready_spares=1), Move.NOTHING),
+        (replace(AT_WORK, alone_waits=True), Move.BEGIN),
+        (replace(AT_WORK, alone_waits=True, begun_spares=1), Move.START),
+        (replace(AT_WORK, alone_waits=True, ready_spares=0), Move.START),
+        (replace(AT_WORK, alone_waits=True, begun_spares=1, coming=1), Move.NOTHING),
         (replace(AT_WORK, alone_waits=True, alone=3), Move.NOTHING),
     ],
 )

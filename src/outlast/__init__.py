@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from outlast.attempt import Attempt, Stopped, current
     from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
     from outlast.functions import task
+    from outlast.process import in_task_process
     from outlast.request.handle import Handle
     from outlast.request.tasks import BackgroundTasks
 
@@ -30,6 +31,7 @@ __all__ = [
     "current",
     "enqueue",
     "enqueue_sync",
+    "in_task_process",
     "install",
     "task",
 ]
@@ -50,6 +52,7 @@ _HOMES = {
     "current": "outlast.attempt",
     "enqueue": "outlast.app",
     "enqueue_sync": "outlast.app",
+    "in_task_process": "outlast.process",
     "install": "outlast.app",
     "task": "outlast.functions",
 }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from outlast.tasks import shown
+from outlast.text import indented
 
 
 def unfinished_found(path: object, count: int) -> str:
@@ -126,10 +127,16 @@ def runner_drains(running: int, seconds: float, *, told: bool) -> str:
     return f"{why}: {_tasks(running)} may go on for {seconds:g} s, waiting ones stay for the next start"
 
 
-def child_ready(pid: int, app: str, seconds: float) -> str:
+def child_imported(pid: int, app: str, seconds: float) -> str:
+    """A child can be told to enter the lifespan."""
+    what = f"has imported {app}" if app else "imports only the modules of its tasks' functions"
+    return f"task process {pid} is there after {seconds:.2f} s: it {what}"
+
+
+def child_ready(pid: int, lifespan: str, seconds: float) -> str:
     """A child can take tasks."""
-    what = f"has imported {app} and entered its lifespan" if app else "imports only the modules of its tasks' functions"
-    return f"task process {pid} is ready after {seconds:.2f} s: it {what}"
+    took = f": it has entered the lifespan of {lifespan} ({seconds:.2f} s)" if lifespan else ""
+    return f"task process {pid} takes tasks{took}"
 
 
 def template_ready(pid: int, app: str, seconds: float) -> str:
@@ -174,8 +181,10 @@ def no_app_found() -> str:
 
 
 def child_broken(why: str, wait: float) -> str:
-    """A child could not import the app or start its lifespan."""
-    return f"task processes cannot start, tasks stay waiting, uncharged; next try in {wait:g} s: {why}"
+    """A child could not import the app or start its lifespan. `why`: one sentence, perhaps with a traceback below."""
+    sentence, line_break, more = why.partition("\n")
+    said = f"task processes cannot start: {sentence}; tasks stay waiting, uncharged; next try in {wait:g} s"
+    return f"{said}{indented(line_break + more)}"
 
 
 def child_blocked(sentence: str, tasks: Sequence[int]) -> str:

@@ -44,6 +44,12 @@ class Environment:
         """The folders in which modules are found."""
         return tuple(os.path.join(self.folder, one) for one in self.path)  # noqa: PTH118 - an absolute one stays
 
+    @property
+    def lifespan(self) -> str:
+        """Whose lifespan a task process enters, such as `main:app`; empty if none."""
+        setting = self.settings.child_lifespan
+        return {"true": self.app, "false": ""}.get(setting, setting) if self.app else ""
+
     @classmethod
     def here(cls, app: str, settings: Settings, links: Links | None = None) -> Environment:
         """The environment of this process. `links`: where folders have led to when its modules were imported."""

@@ -47,6 +47,15 @@ class ThisProcess:
 this = ThisProcess()
 
 
+def in_task_process() -> bool:
+    """Whether this is a process of outlast's in which tasks run, not a web worker or a script.
+
+    It is known before the app's module is imported there, so that `if not outlast.in_task_process():` keeps what has to
+    be there only once, such as a scheduler, in the web worker: at the top of a module, and in the lifespan.
+    """
+    return this.is_child
+
+
 def become_template() -> None:
     """From now on this is what task processes are copied from: what is imported here sees itself in one of them."""
     this.is_child = True

@@ -106,7 +106,7 @@ def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int 
 
     Of an exception that does not let itself be printed, the frames and one line.
     """
-    frames = _without(_frames_of(error), skip)
+    frames = _without(frames_of(error), skip)
     with suppress(BaseException):  # printing it runs user code: its texts, notes and causes
         return clean("".join(traceback.format_exception(type(error), error, frames)), most)
     with suppress(BaseException):  # so does looking for the lines of its source: a loader of the user's
@@ -122,7 +122,7 @@ def log_exception(log: logging.Logger, sentence: str, error: BaseException, **fi
     """
     if log.isEnabledFor(logging.ERROR):
         file, line, function, _ = log.findCaller(stacklevel=2)
-        info = (type(error), error, _frames_of(error))
+        info = (type(error), error, frames_of(error))
         record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function, fields)
         text = traceback_of(error).rstrip()
         record.exc_text = text if _says_one_line(error) else f"    {indented(text)}"
@@ -186,7 +186,7 @@ def _visible_in_json(letter: str) -> str:
     return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
-def _frames_of(error: BaseException) -> TracebackType | None:
+def frames_of(error: BaseException) -> TracebackType | None:
     """What Python has noted, not what a class says of itself."""
     found: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
     return found

@@ -21,7 +21,7 @@ from starlette.routing import Route
 import outlast
 from outlast.app import Outlast
 from outlast.child.attempt import Assignment, run_in_loop, run_in_thread
-from outlast.child.main import why_broken
+from outlast.child.main import why_not_imported
 from outlast.cli.main import cli
 from outlast.engines.history import History
 from outlast.frames import Unpacker, packed
@@ -184,7 +184,7 @@ def test_an_attempt_that_raises_anything_is_reported(make: Callable[[], Exceptio
 
 @pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
 def test_an_app_that_cannot_start_says_why_whatever_it_raises(make: Callable[[], Exception]) -> None:
-    why = why_broken(raising(make()), Environment.here("main:app", Settings()))
+    why = why_not_imported(raising(make()), Environment.here("main:app", Settings()))
     assert why.startswith("importing main:app raised ")
     assert len(why) < 20_000
 

@@ -96,7 +96,9 @@ def test_a_task_sees_variables_folder_and_opened_app_of_its_server(life: Life) -
 
 def test_its_process_has_found_the_app_and_entered_and_left_its_lifespan_once(life: Life) -> None:
     assert len(life.opened) == len(life.closed) == 1, life.output
-    assert f"it has imported {APPS.get(life.kind, 'main:app')} and entered its lifespan" in life.output
+    app = APPS.get(life.kind, "main:app")
+    assert f"it has imported {app}\n" in life.output
+    assert life.output.count(f"has entered the lifespan of {app}") == 1, life.output
 
 
 def test_there_is_one_runner(life: Life) -> None:

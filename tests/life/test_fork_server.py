@@ -121,7 +121,7 @@ def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Ser
     eventually(lambda: descriptors(runner) == before - 1, "ends of lines of one to come, and no pidfd yet")
     kill(template)
     died = f"process {template}, which task processes are copied from, was killed by SIGKILL"
-    eventually(lambda: f"cannot start, tasks stay waiting, uncharged; next try in 1 s: {died}" in server.output, "said")
+    eventually(lambda: f"cannot start: {died}; tasks stay waiting, uncharged; next try in 1 s" in server.output, "said")
     server.tell("it")
     server.wait_for("ran", "it")
 
@@ -204,7 +204,7 @@ def test_many_copies_leave_no_zombie_and_no_descriptor(server: Server, rounds: i
 
 
 def has_said_ready(server: Server, times: int) -> bool:
-    return server.output.count("is ready after") >= times
+    return server.output.count("is there after") >= times
 
 
 def descriptors(pid: int) -> int:

@@ -49,7 +49,7 @@ def renewed(server: Server, kind: str) -> Iterator[None]:
 
 
 def is_ready(server: Server) -> bool:
-    return "is ready after" in server.output
+    return "is there after" in server.output
 
 
 @pytest.mark.parametrize("kind", [HUP, *slow("uvicorn --reload")])

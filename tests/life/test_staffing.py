@@ -25,7 +25,7 @@ def test_one_shares_and_one_waits_and_none_comes_for_a_lane_in_which_nothing_wai
     with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start) as capture:
         server = capture.server
         server.add("ok", "first")
-        eventually(lambda: server.output.count("is ready after") == 2, f"a spare one comes, too; {server.output}")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
         server.add("ok", "second")
         server.wait_for("ran", "second")
         assert started(server) == 2, server.output

@@ -153,7 +153,7 @@ def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tm
     assert "later" not in first.server.output
     assert "said later" in output
     assert "complained later" in output
-    assert "is ready after" in output
+    assert "is there after" in output
 
 
 def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_path: Path) -> None:

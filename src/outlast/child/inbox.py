@@ -20,7 +20,8 @@ class Inbox:
     """The messages that follow the start message.
 
     `parting` hears, on the loop, when this process is to leave. `cut_off` leaves a note that there are no more
-    messages. `give_up(why)` ends this process, which would be deaf.
+    messages. `give_up(why)` ends this process, which would be deaf. `lanes` take the attempts, which come only once
+    this process has said that it is ready.
     """
 
     def __init__(
@@ -34,30 +35,43 @@ class Inbox:
         self._messages = messages
         self._cut_off = cut_off
         self._give_up = give_up
+        self.lanes: Lanes | None = None
+        self._is_needed = asyncio.Event()
 
-    def serve(self, lanes: Lanes, code: ImportedCode, outbox: Outbox) -> None:
+    def serve(self, code: ImportedCode, outbox: Outbox) -> None:
         """Act on messages from now on. On the loop."""
         loop = asyncio.get_running_loop()
 
         def serve() -> None:
             for message in self._messages:
                 match message.get("type"):
-                    case "run":
-                        lanes.take(attempts_in(message))
-                    case "know":
-                        lanes.look(attempts_in(message))
-                    case "stop":
-                        lanes.stop(int(message["task"]))
+                    case "run" if self.lanes:
+                        self.lanes.take(attempts_in(message))
+                    case "know" if self.lanes:
+                        self.lanes.look(attempts_in(message))
+                    case "stop" if self.lanes:
+                        self.lanes.stop(int(message["task"]))
                     case "check" if code.has_changed():
                         outbox.send({"type": "stale"})
+                    case "begin":
+                        loop.call_soon_threadsafe(self._is_needed.set)
                     case "drain":
-                        loop.call_soon_threadsafe(self.parting.ask)
+                        loop.call_soon_threadsafe(self._leave, self.parting.ask)
                     case "leave":
-                        loop.call_soon_threadsafe(self.parting.hurry)
+                        loop.call_soon_threadsafe(self._leave, self.parting.hurry)
             self._cut_off()
             _end()
 
         OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()
+
+    async def is_needed(self) -> bool:
+        """Wait until the runner wants this process to enter the lifespan; False if it is to leave instead."""
+        await self._is_needed.wait()
+        return not self.parting.is_asked
+
+    def _leave(self, say: Callable[[], None]) -> None:
+        say()
+        self._is_needed.set()
 
 
 def _end() -> None:

@@ -7,16 +7,26 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from outlast.child import sentences
 from outlast.errors import OutlastError
 from outlast.names import resolve
-from outlast.text import MOST_REASON, clean, in_one_line
+from outlast.text import MOST_TRACEBACK, clean
+
+START_TIME = 1.0  # seconds for an app that has said that it cannot start to raise what it has met
 
 Start = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 """Runs a coroutine beside the one that asks for it."""
 
 
+class StartFailed(OutlastError):
+    """An app has said that it cannot start, and has not raised why; its text is what it has said."""
+
+
 def entered_lifespan(app: Any, setting: str, start: Start) -> AbstractAsyncContextManager[None]:
-    """The lifespan that `setting` asks for: `true` is the app's own, `false` none, else `module:context` of the app."""
+    """The lifespan that `setting` asks for: `true` is the app's own, `false` none, else `module:context` of the app.
+
+    Entering it raises what the user's code raises, or StartFailed.
+    """
     if setting == "false" or app is None:
         return _none()
     if setting == "true":
@@ -34,9 +44,9 @@ async def _none() -> AsyncIterator[None]:
 async def _of(app: Any, start: Start) -> AsyncIterator[None]:
     conversation = _Conversation()
     task = start(conversation.hold(app))
-    await conversation.started.wait()
-    if conversation.failure:
-        raise OutlastError(f"the app's lifespan failed at start: {conversation.failure}")
+    await conversation.is_answered.wait()
+    if conversation.failure is not None:
+        raise conversation.failure
     try:
         yield
     finally:
@@ -45,12 +55,16 @@ async def _of(app: Any, start: Start) -> AsyncIterator[None]:
 
 
 class _Conversation:
-    """What a server says to an app at its start and its end, and what it hears."""
+    """What a server says to an app at its start and its end, and what it hears.
+
+    failure: why the app cannot start. One that raises before it has heard that it shall start has no lifespan, as
+    servers take it.
+    """
 
     def __init__(self) -> None:
-        self.started = asyncio.Event()
+        self.is_answered = asyncio.Event()
         self.asked_to_stop = asyncio.Event()
-        self.failure = ""
+        self.failure: BaseException | None = None
         self._said_startup = False
 
     async def hold(self, app: Any) -> None:
@@ -58,16 +72,15 @@ class _Conversation:
         try:
             await app(scope, self._receive, self._send)
         except (SystemExit, KeyboardInterrupt) as error:  # of this conversation, not of the process
-            if self.started.is_set():
+            if self.is_answered.is_set():
                 raise OutlastError(f"it ended with {error!r}") from error
-            self.failure = repr(error)
+            self.failure = error
         except Exception as error:
-            if self.started.is_set() and not self.failure:
+            if self.is_answered.is_set() and self.failure is None:
                 raise
-            # before any answer: an app that has no lifespan, as servers take it
-            self.failure = self.failure or ("" if not self._said_startup else in_one_line(error))
+            self.failure = error if self._said_startup else None
         finally:
-            self.started.set()
+            self.is_answered.set()
 
     async def _receive(self) -> dict[str, str]:
         if not self._said_startup:
@@ -78,5 +91,7 @@ class _Conversation:
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "lifespan.startup.failed":
-            self.failure = clean(message.get("message"), MOST_REASON).strip() or "it gave no reason"
-        self.started.set()
+            self.failure = StartFailed(clean(message.get("message"), MOST_TRACEBACK).strip() or sentences.NO_REASON)
+            asyncio.get_running_loop().call_later(START_TIME, self.is_answered.set)  # most of them raise it, too
+        else:
+            self.is_answered.set()

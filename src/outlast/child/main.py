@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from outlast.child.code import ImportedCode
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
-from outlast.child.lifespan import entered_lifespan
+from outlast.child.lifespan import StartFailed, entered_lifespan
 from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
 from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
@@ -33,8 +33,9 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
-from outlast.text import in_one_line, log_exception, traceback_of
+from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
+from outlast.watch.site import site_of
 from outlast.watch.watch import Watch
 
 log = logging.getLogger("outlast")
@@ -106,26 +107,46 @@ async def _live(
 ) -> None:
     try:
         app = code.load(environment)
-        lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
-        await lifespan.__aenter__()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
-        outbox.send({"type": "broken", "why": why_broken(error, environment)})
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
+        _give_notice(why_not_imported(error, environment), outbox, watch)
+        return
+    outbox.send({"type": "imported"})
+    watch.enter(State.RESTING)
+    inbox.serve(code, outbox)
+    if not await inbox.is_needed():
         watch.close()
         return
-    lanes = Lanes(loop, environment.settings, outbox, watch.flights)
-    loop.keep(lanes)
-    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
-    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
-    watch.enter(State.SERVING)
-    outbox.send({"type": "ready", "app": environment.app})
-    inbox.serve(lanes, code, outbox)
-    await inbox.parting.wait_for(lanes)
-    loop.keep(None)
-    watch.enter(State.STOPPING)
+    watch.enter(State.STARTING)
+    lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
+    try:
+        await lifespan.__aenter__()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
+        _give_notice(why_not_entered(error, environment), outbox, watch)
+        return
+    await _work(loop, environment, inbox, outbox, watch)
     await _leave(lifespan)
     if inbox.parting.is_hurried:
         await cancel_the_rest()
     watch.close()
+
+
+def _give_notice(why: str, outbox: Outbox, watch: Watch) -> None:
+    """This process cannot do its work, which the runner is told."""
+    outbox.send({"type": "broken", "why": why})
+    watch.close()
+
+
+async def _work(loop: SharedLoop, environment: Environment, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
+    """Run attempts until the runner says drain, and all of them have ended."""
+    lanes = inbox.lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+    loop.keep(lanes)
+    child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
+    lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
+    watch.enter(State.SERVING)
+    outbox.send({"type": "ready"})
+    await inbox.parting.wait_for(lanes)
+    loop.keep(None)
+    watch.enter(State.STOPPING)
 
 
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:
@@ -135,7 +156,20 @@ async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None
         log_exception(log, "the app's lifespan failed at the end of a task process", error)
 
 
-def why_broken(error: BaseException, environment: Environment) -> str:
-    """The innermost user frame and the exception in one line, then the whole traceback for the log."""
-    what = f"importing {environment.app}" if environment.app else "starting"
-    return f"{what} raised {in_one_line(error)}\n{traceback_of(error).rstrip()}"
+def why_not_imported(error: BaseException, environment: Environment) -> str:
+    """The exception and its line in one sentence, then the whole traceback for the log."""
+    return _told(sentences.import_broke, environment.app, error)
+
+
+def why_not_entered(error: BaseException, environment: Environment) -> str:
+    """The same of one that the app has met at its start."""
+    if is_a(error, StartFailed):  # it has told it, instead of raising it
+        *more, what = said_by(error).splitlines()
+        return "\n".join([sentences.lifespan_broke(environment.lifespan, what, ""), *more, what])
+    return _told(sentences.lifespan_broke, environment.lifespan, error)
+
+
+def _told(sentence: Callable[[str, str, str], str], what: str, error: BaseException) -> str:
+    site = None if is_a(error, SyntaxError) else site_of(error)  # that names its place itself
+    where = f"{site.file}:{site.line}" if site else ""
+    return f"{sentence(what, in_one_line(error), where)}\n{traceback_of(error).rstrip()}"

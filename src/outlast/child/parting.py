@@ -31,6 +31,11 @@ class Parting:
         self._hurried_at: float | None = None
 
     @property
+    def is_asked(self) -> bool:
+        """Whether this process is to leave."""
+        return self._asked.is_set()
+
+    @property
     def is_hurried(self) -> bool:
         """Whether the time of this process is over."""
         return self._hurried_at is not None

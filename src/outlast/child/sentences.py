@@ -6,10 +6,28 @@ from outlast import events
 from outlast.tasks import shown
 from outlast.text import MOST_NAME, one_line
 
+GUARD = "`if not outlast.in_task_process():`"
+
 
 def failed(task: str, function: str, attempt: int) -> str:
     """An attempt has raised; `task` is its id as people see it."""
     return f"task {task} {one_line(function, MOST_NAME)} failed on attempt {attempt}"
+
+
+NO_REASON = "an error that it does not name"
+
+
+def import_broke(app: str, what: str, where: str) -> str:
+    """Why a task process cannot start: its app cannot be imported."""
+    return f"{f'importing {app}' if app else 'starting'} raised {what}{where and f' ({where})'}"
+
+
+def lifespan_broke(lifespan: str, what: str, where: str) -> str:
+    """Why a task process cannot start: it cannot do what a web worker has done at its start."""
+    return (
+        f"the lifespan of {lifespan} raised {what}{where and f' ({where})'}. If that is for the web server alone, "
+        f"guard it with {GUARD}, or set child_lifespan"
+    )
 
 
 def not_found(function: str, error: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from outlast import events, process
 from outlast.child.code import ImportedCode
 from outlast.child.main import main as live_as_child
-from outlast.child.main import prepare, why_broken
+from outlast.child.main import prepare, why_not_imported
 from outlast.child.sockets import Requests, owned
 from outlast.frames import Message, packed
 from outlast.hello import Environment, read_environment
@@ -69,7 +69,7 @@ def _imported(environment: Environment, code: ImportedCode) -> Message:
     try:
         code.load(environment)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
-        return {"type": "broken", "why": why_broken(error, environment)}
+        return {"type": "broken", "why": why_not_imported(error, environment)}
     gc.collect()
     gc.freeze()  # a collection in a copy would write to pages that it shares with us
     return _unfit(environment.app or environment.main) or {"type": "ready"}

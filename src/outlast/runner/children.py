@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from outlast import endings, hindrances
+from outlast import endings, events, hindrances
 from outlast.engines.contract import Parked
 from outlast.frames import Message
 from outlast.handover import packed_attempts
@@ -30,6 +31,7 @@ from outlast.tasks import Claimed, Lane
 from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
 from outlast.watch.remains import InBox, Remains, bare_remains, read, remove
 
+log = logging.getLogger("outlast")
 REAPING_TIME = 0.2  # seconds for a process that was killed to be gone
 SILENCE = 1.0  # seconds without a word from a busy child: its GIL is held
 
@@ -107,6 +109,8 @@ class Child:
     heard_at: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
     ready_at: float = 0.0
+    has_imported: bool = False
+    begun_at: float = 0.0  # when it was told to enter the lifespan
     is_ready: bool = False
     is_draining: bool = False
     blocked_since: float | None = None
@@ -129,6 +133,39 @@ class Child:
     def pid(self) -> int:
         """Its process id, also that of its group and session."""
         return self.process.pid
+
+    @property
+    def environment(self) -> Environment:
+        """What it was made in."""
+        return self.generation.environment
+
+    @property
+    def begins(self) -> bool:
+        """Whether it was told to enter the lifespan, or has entered it."""
+        return self.begun_at > 0
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it imports the app, or enters the lifespan: its end then is that of its start."""
+        return not self.has_imported or (self.begins and not self.is_ready)
+
+    def begin(self) -> None:
+        """Have it enter the lifespan, once: from then on it can take attempts."""
+        if not self.begins:
+            self.begun_at = time.monotonic()
+            self.channel.send({"type": "begin"})
+
+    def imported(self) -> None:
+        """It has imported the app, and waits until it is needed."""
+        self.has_imported = True
+        self.idle_since = self.heard_at
+        log.info("%s", events.child_imported(self.pid, self.environment.app, self.heard_at - self.started_at))
+
+    def started(self) -> None:
+        """It has entered the lifespan, and can take attempts."""
+        self.is_ready = True
+        self.ready_at = self.idle_since = self.heard_at
+        log.info("%s", events.child_ready(self.pid, self.environment.lifespan, self.heard_at - self.begun_at))
 
     @property
     def stays(self) -> bool:

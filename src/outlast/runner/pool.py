@@ -15,7 +15,7 @@ from outlast.deployments import Home
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
-from outlast.incidents import TASK_PROCESS, Cause, Incident
+from outlast.incidents import Cause, Incident
 from outlast.outcome import Cut, Happening, Stopped, Unbegun, Why, fate_of
 from outlast.place import Place
 from outlast.runner import ends, limits
@@ -24,16 +24,16 @@ from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_
 from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
 from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
-from outlast.runner.roster import counts, in_role, surplus
+from outlast.runner.roster import counts, in_role, spares, surplus
+from outlast.runner.setbacks import Setbacks
 from outlast.runner.staff import Counts, Limits, Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
 from outlast.tasks import Claimed, Lane
-from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, indented, one_line
-from outlast.watch.autopsy import Witnessed, incident_of, incident_of_start
+from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
+from outlast.watch.autopsy import Witnessed, incident_of
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
-LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
 BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
@@ -59,12 +59,10 @@ class Pool:
         self._ended = ended
         self.children: list[Child] = []
         self._woken = woken
-        handlers = Handlers(enter, self.children.append, self._received, self._over, self._complain)
+        self.setbacks = Setbacks(ledger)
+        handlers = Handlers(enter, self.children.append, self._received, self._over, self.setbacks.met)
         self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
-        self._next_start = 0.0
-        self._back_off = 0.0
-        self._complaint = ""
         self._next_enforcement = 0.0
         self._oom = OomKills()
         self._limits = Limits(0, 0, 0)
@@ -114,7 +112,7 @@ class Pool:
             self._retire(child for child in self.children if child.generation is not self._generation)
             if old is not None:
                 close(old.outputs)
-        self._next_start = self._back_off = 0.0
+        self.setbacks.forgive()
 
     def check_code(self) -> None:
         """Ask every child whether a file it has imported has changed; those say `stale` and are replaced."""
@@ -224,15 +222,21 @@ class Pool:
             return
         limits = self._limits = Limits.of(self._generation.environment.settings).beside(others)
         move = next_move(self._staff(now, lanes_waiting), *astuple(limits))
-        if move is Move.PROMOTE:
-            self.is_restless = True
-            self._ready(Role.SPARE, now)[0].role = Role.SHARED
-        elif move is Move.START and now >= self._next_start:
-            self._start(self._generation, now)
+        if move is not Move.NOTHING and self.setbacks.may_try(now):
+            self._make(move, self._generation, now)
         self._starter.keep(now)
         for child in surplus(self.children, limits, now):
             child.drain()
         self._pass_on(now)
+
+    def _make(self, move: Move, generation: Generation, now: float) -> None:
+        if move is Move.START:
+            self._start(generation, now)
+            return
+        self.is_restless = True
+        spare = max(spares(self.children), key=lambda child: child.is_ready)
+        spare.begin()
+        spare.role = Role.SHARED if move is Move.PROMOTE else spare.role
 
     def _staff(self, now: float, lanes_waiting: Collection[Lane]) -> Staff:
         usable = self._ready(Role.SHARED, now)
@@ -240,10 +244,12 @@ class Pool:
         return Staff(
             shared=len(in_role(self.children, Role.SHARED)),
             usable=len(usable),
+            is_beginning=any(not child.is_ready for child in in_role(self.children, Role.SHARED)),
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
             alone=len(in_role(self.children, Role.ALONE)),
-            ready_spares=len(self._ready(Role.SPARE, now)),
-            coming=sum(not child.is_ready for child in in_role(self.children, Role.SPARE)) + self._starter.coming,
+            ready_spares=len(spares(self.children)),
+            begun_spares=sum(child.begins for child in spares(self.children)),
+            coming=sum(not one.has_imported for one in in_role(self.children, Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
 
@@ -273,21 +279,9 @@ class Pool:
         try:
             self.is_restless = self._starter.start(generation)
         except JournalBusy:  # it was ended again: there is nothing wrong with it
-            self._next_start = now + BUSY_PAUSE
-            return
+            self.setbacks.pause(now, BUSY_PAUSE)
         except (OSError, OutlastError) as error:
-            self._complain(str(error))
-            return
-        self._next_start = now + self._back_off
-
-    def _complain(self, why: str) -> None:
-        """A child could not start: say it once, and wait longer each time."""
-        self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
-        self._next_start = time.monotonic() + self._back_off
-        if why != self._complaint:
-            self._complaint = why
-            log.error("%s", events.child_broken(indented(why), self._back_off))
-            self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
+            self.setbacks.met(str(error))
 
     def _retire(self, children: Iterable[Child]) -> None:
         for child in list(children):
@@ -307,8 +301,12 @@ class Pool:
                     self._ledger.add_once(Known(group, child.asked_at))
             case "spoiled":
                 child.drain()
+            case "imported":
+                child.imported()
             case "ready":
-                self._has_started(child, one_line(message["app"], MOST_NAME))
+                child.started()
+                self.setbacks.over()
+                self._woken()
             case "broken":
                 child.broken_because = clean(message["why"], 2 * MOST_TRACEBACK)
             case "blocked":
@@ -336,13 +334,6 @@ class Pool:
         stop = child.stops.get(task)
         for attempt in child.give_up([task], child.heard_at):
             self._end(attempt, stop.heeded() if stop else happening)
-
-    def _has_started(self, child: Child, app: str) -> None:
-        child.is_ready = True
-        child.ready_at = child.idle_since = child.heard_at
-        self._back_off, self._complaint = 0.0, ""
-        log.info("%s", events.child_ready(child.pid, app, child.heard_at - child.started_at))
-        self._woken()
 
     def _blocked(self, child: Child, message: Message) -> None:
         seconds, unstarted, cause = float(message["seconds"]), message["unstarted"], Cause(message["cause"])
@@ -387,8 +378,8 @@ class Pool:
         self._ledger.add(ChildGone(child.id, how))
         attempts = child.give_up(list(child.attempts), now)
         meanings = verdicts(child, attempts, how, status, remains.crash)
-        if not child.is_ready and not child.is_draining:
-            self._complain(child.broken_because or f"a new task process {how}")
+        if child.is_starting and not child.is_draining:
+            self.setbacks.met(child.broken_because or f"a new task process {how}")
         elif (attempts or status) and not is_planned(child, status):
             fates = {task: fate_of(happening) for task, happening in meanings.items()}
             seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)

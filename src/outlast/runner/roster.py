@@ -15,6 +15,11 @@ def in_role(children: Collection[Child], role: Role) -> list[Child]:
     return [child for child in children if child.role is role and child.stays]
 
 
+def spares(children: Collection[Child]) -> list[Child]:
+    """Those that wait, most of them before the lifespan, which they enter when they are needed."""
+    return [child for child in in_role(children, Role.SPARE) if child.has_imported]
+
+
 def counts(children: Collection[Child], coming: int) -> Counts:
     """How many there are; whoever comes waits at first."""
     shared, alone, spares = (len(in_role(children, role)) for role in (Role.SHARED, Role.ALONE, Role.SPARE))
@@ -28,8 +33,8 @@ def surplus(children: Collection[Child], limits: Limits, now: float) -> list[Chi
     """
     shared = sorted(in_role(children, Role.SHARED), key=lambda child: len(child.attempts))
     leaving = shared[: max(0, len(shared) - limits.max_children)]
-    for role, kept in ((Role.SHARED, 1), (Role.SPARE, limits.spares)):
-        members = [child for child in children if child.accepts(role, now) and child not in leaving]
+    ready = [child for child in shared if child.accepts(Role.SHARED, now) and child not in leaving]
+    for members, kept in ((ready, 1), (spares(children), limits.spares)):
         idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
         leaving += idle[: max(0, len(members) - kept)]
     return leaving

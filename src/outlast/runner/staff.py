@@ -19,20 +19,26 @@ class Role(Enum):
 class Move(Enum):
     """What to do next."""
 
-    PROMOTE = "let a ready spare share"
+    PROMOTE = "let a spare share"
+    BEGIN = "have a spare enter the lifespan, for what runs alone"
     START = "start one more"
     NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """What is there: `usable` shared processes are those that take work, `coming` are spares that start."""
+    """What is there: `usable` shared processes are those that take work, `coming` are spares that start.
+
+    is_beginning: whether a shared one enters the lifespan. begun_spares: those of the spares that have begun to.
+    """
 
     shared: int
     usable: int
+    is_beginning: bool
     is_crowded: bool
     alone: int
     ready_spares: int
+    begun_spares: int
     coming: int
     alone_waits: bool
 
@@ -71,10 +77,13 @@ class Counts:
 
 def next_move(staff: Staff, max_children: int, max_alone: int, spares: int) -> Move:
     """What brings the staff closer to what is needed."""
-    needs_shared = (staff.usable == 0 or staff.is_crowded) and staff.shared < max_children
+    is_short = (staff.usable == 0 or staff.is_crowded) and not staff.is_beginning
+    needs_shared = is_short and staff.shared < max_children
     if needs_shared and staff.ready_spares:
         return Move.PROMOTE
     needs_alone = staff.alone_waits and staff.alone < max_alone
+    if needs_alone and staff.ready_spares and not staff.begun_spares:
+        return Move.BEGIN
     kept = spares if staff.usable else 0  # the first process is wanted before a spare one
     wanted = needs_shared + needs_alone + kept
     return Move.START if staff.ready_spares + staff.coming < wanted else Move.NOTHING

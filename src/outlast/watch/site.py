@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
 
+from outlast.text import frames_of
+
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
@@ -38,10 +40,16 @@ def is_users(file: str) -> bool:
 
 def place_of(error: BaseException) -> str:
     """The innermost code of the project that an exception came from, else the innermost; empty if it has none."""
-    sites = [(frame.f_code, line) for frame, line in walk_tb(error.__traceback__)]
+    site = site_of(error)
+    return str(site) if site else ""
+
+
+def site_of(error: BaseException) -> Site | None:
+    """The same as a record; None if it has none."""
+    sites = [(frame.f_code, line) for frame, line in walk_tb(frames_of(error))]
     for code, line in [*(one for one in reversed(sites) if is_users(one[0].co_filename)), *sites[-1:]]:
-        return str(Site(code.co_qualname, shown_file(code.co_filename), line))
-    return ""
+        return Site(code.co_qualname, shown_file(code.co_filename), line)
+    return None
 
 
 def shown_file(file: str) -> str:
