@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from fastapi import BackgroundTasks, FastAPI
 from starlette.testclient import TestClient
 
 import outlast
+from outlast.app import current
 from outlast.engines.history import History, Record
 from outlast.process import this
 from outlast.testing import CollectedTasks
@@ -40,13 +42,11 @@ def fail() -> None:
 @pytest.fixture
 def app() -> Iterator[FastAPI]:
     RAN.clear()
-    before = list(this.installed)
-    this.installed.clear()
+    before = this.newest
     app = FastAPI()
     outlast.install(app)
     yield app
-    this.installed.clear()
-    this.installed.update(before)
+    this.newest = before
 
 
 def test_in_a_test_an_enqueued_task_has_run_when_the_call_returns(app: FastAPI) -> None:
@@ -101,18 +101,30 @@ def test_a_task_may_enqueue_another(tmp_path: Path) -> None:
 
 
 def test_without_an_app_the_error_tells_the_remedy(app: FastAPI) -> None:
-    this.installed.clear()
+    this.newest = None
     with pytest.raises(outlast.NotInstalled, match=r"outlast\.install\(app\)"):
         outlast.enqueue_sync(note, "nobody")
 
 
-def test_with_two_apps_the_error_tells_the_remedy(app: FastAPI) -> None:
+def test_outside_of_requests_the_app_is_meant_whose_lifespan_is_open_else_the_newest(app: FastAPI) -> None:
     other = FastAPI()
     outlast.install(other)
-    with pytest.raises(outlast.NotInstalled, match=r"app\.state\.outlast"):
+    assert current() is other.state.outlast
+    with TestClient(app):
+        assert current() is app.state.outlast
+    assert current() is other.state.outlast
+    newest = other.state.outlast
+    del other
+    gc.collect()
+    assert current() is newest
+
+
+@pytest.mark.outlast("real")
+def test_with_two_apps_that_are_served_the_error_tells_the_remedy(app: FastAPI) -> None:
+    other = FastAPI()
+    outlast.install(other, runner="off")
+    with TestClient(app), TestClient(other), pytest.raises(outlast.NotInstalled, match=r"app\.state\.outlast"):
         outlast.enqueue_sync(note, "which")
-    other.state.outlast.enqueue_sync(note, "this one")
-    assert RAN == ["this one"]
 
 
 def finished(app: FastAPI, task_id: str) -> Record:

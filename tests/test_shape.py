@@ -18,18 +18,18 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "threads", "hindrances", "endings", "last_words"),
+        *("incidents", "forks", "threads", "hindrances", "endings", "last_words"),
         *("place", "ownership", "peers", "waits", "deployments"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "links", "watch"),
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "links", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
-    "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions"],
+    "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "resume", "app", "testing"],
+    "app": ["web_watch", "resume", "service", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

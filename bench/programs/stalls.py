@@ -27,7 +27,7 @@ async def main(folder: str, count: int) -> None:
     logging.basicConfig(filename=os.devnull)
     watch = Watch(WEB_WORKER)
     watch.keep_box(Path(folder) / "stalls.box")
-    reporter = Reporter(WEB_WORKER, os.getpid(), lambda _: None, watch.seen_flights)
+    reporter = Reporter(WEB_WORKER, os.getpid(), lambda _: None)
     watch.begin(Duty(HOUR, reporter.tell, lambda _: None))  # so that it sees none itself: this blocks the loop
     before = 0
     for number in range(count):

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
-from outlast import events
 from outlast.callables import callables_among
-from outlast.connection import Connection
-from outlast.engines.contract import Add, Cancel, Change, Journal, Note, ProcessEntry
-from outlast.engines.opening import reached
-from outlast.engines.place import doubts_about, place_of
-from outlast.engines.sqlite import SqliteJournal
+from outlast.context.variables import Carry
+from outlast.engines.contract import Add, Cancel, Change
 from outlast.engines.submissions import Answer
-from outlast.engines.writer import Writer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
-from outlast.hello import VERSION, Hello
 from outlast.identity import Identity, name_of
-from outlast.incidents import Incident
-from outlast.liveness import Liveness
 from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
 from outlast.request.handle import Handle
+from outlast.request.luggage import Luggage
 from outlast.request.mode import REAL, mode_here, rehearse, rehearse_blocking
-from outlast.resume import Resume
-from outlast.runner.recovery import MACHINE
+from outlast.service import Service
 from outlast.settings import GivenSettings, Settings, unknown_variables, unread_variables
 from outlast.tasks import NewTask, State, TaskIds, number_of, shown
-from outlast.threads import OwnThread, start_from
 from outlast.watch.flights import Flights
-from outlast.web_watch import WebWatch
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -53,23 +43,38 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(
-        self, settings: Settings, app: object = None, made_in: str = "", asked: Settings | None = None
-    ) -> None:
-        """made_in: by which `module:function()` or `module`. asked: the settings before tests have put in theirs."""
-        self._asked = asked or settings
+    def __init__(self, settings: Settings, app: object = None, carry: Carry = True, made_in: str = "") -> None:
+        """`carry` as of `install`, which was called in `made_in`: `module:function()` or `module`."""
+        self._asked = settings
+        self.carry: Mapping[ContextVar[Any] | str, bool] = carry if isinstance(carry, Mapping) else {}
+        self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
-        self.functions = Functions()
+        self.functions = Functions(carry)
         self._identity = Identity(weakref.ref(app) if app is not None else lambda: None, made_in)
-        self._use(settings)
-        forget = weakref.WeakMethod(self._forget)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        self._begin_anew()
 
-    def configure(self, settings: Settings) -> None:
-        """Close what is open and go on with other settings, as tests want it."""
-        self.close()
-        self._use(settings)
+    def _begin_anew(self) -> None:
+        self._overrides = this.overrides
+        self._service = Service(replace(self._asked, **self._overrides), self.ids, self._identity)
+
+    @property
+    def service(self) -> Service:
+        """What is open for it: of the test that runs, if that has settings of its own."""
+        if self._overrides is not this.overrides:
+            self._service.close()
+            self._begin_anew()
+        return self._service
+
+    @property
+    def settings(self) -> Settings:
+        """Those of `install`, but for what a test has put in their place."""
+        return self.service.settings
+
+    @property
+    def path(self) -> Path:
+        """The journal's."""
+        return self.service.place.journal
 
     def refuse_other(self, given: GivenSettings) -> None:
         """Raises SettingsError if one of `given` is not what the app has."""
@@ -82,30 +87,13 @@ class Outlast:
                     "change nothing: call outlast.install(app) once, with all settings"
                 )
 
-    def _use(self, settings: Settings) -> None:
-        self.settings = settings
-        self.place = place_of(settings)
-        self.path = self.place.journal
-        self._identity.target = settings.app
-        self._liveness: Liveness | None = None
-        self._process = 0
-        self._writer = Writer(self._new_journal(), self._enter, self._stored, self._put_off)
-        self._connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
-        self._resume = Resume(self.place, self._writer, self._connection, self._unfinished_in, settings.store_deadline)
-        self._watch = WebWatch(settings, self.place, self._note, self._has_runner)
-
-    def _forget(self) -> None:
-        """A forked process is another one, and its locks are its own."""
-        self._liveness = None
-        self._process = 0
-
     async def store(self, changes: Sequence[Change]) -> Answer:
         """Durable when it returns. Raises StoreFailed or JournalUnusable within `store_deadline` seconds."""
-        return await self._writer.store(changes, self.settings.store_deadline)
+        return await self.service.writer.store(changes, self.settings.store_deadline)
 
     def store_soon(self, changes: Sequence[Change]) -> None:
         """Written as soon as the journal takes it; nobody waits."""
-        self._writer.store_soon(changes)
+        self.service.writer.store_soon(changes)
 
     async def enqueue(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Store a task that runs at once, in or outside of a request.
@@ -130,10 +118,10 @@ class Outlast:
         task = self._new_task(function, args, kwargs)
         if mode_here() == REAL:
             try:
-                self._writer.store_now([Add(task)], self.settings.store_deadline)
+                self.service.writer.store_now([Add(task)], self.settings.store_deadline)
             except IdTaken:
                 task = replace(task, id=self.ids.next())
-                self._writer.store_now([Add(task)], self.settings.store_deadline)
+                self.service.writer.store_now([Add(task)], self.settings.store_deadline)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -153,24 +141,25 @@ class Outlast:
         number, deadline = number_of(task), self.settings.store_deadline
         if mode_here() != REAL:
             return False
-        return self._cancelled(number, self._writer.store_now([Cancel(number)], deadline))
+        return self._cancelled(number, self.service.writer.store_now([Cancel(number)], deadline))
 
     def _cancelled(self, number: int, answer: Answer) -> bool:
         if number not in answer:
             raise TaskNotFound(f"no task {shown(number)} in {self.path}")
         if answer[number]:
-            self._connection.look()
+            self.service.connection.look()
         return answer[number]
 
     @property
     def flights(self) -> Flights:
         """The requests and inline tasks in this process."""
-        return self._watch.flights
+        return self.service.watch.flights
 
     def begin_watch(self) -> None:
-        """Watch the running event loop, if that has not begun: an app that is mounted has no lifespan."""
-        self._watch.begin()
-        self.functions.begin()
+        """A request is here. The first one begins what a lifespan would have: a server may send none, as to an app
+        that is mounted in another."""
+        if self.service.begin():
+            self._begin()
 
     async def serve_lifespan(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the lifespan on, and open and close with it."""
@@ -180,65 +169,30 @@ class Outlast:
 
         async def watched(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self._start()
+                self._begin()
+                service.serve()
             elif message["type"].startswith("lifespan.shutdown"):
-                self._watch.stop()
-                await self._close_beside()
-                self._watch.close()
+                await service.leave()
             await send(message)
 
-        self.ask_server()
-        self._watch.begin()
+        if self.service.is_over:  # of the lifespan before
+            self._begin_anew()
+        service = self.service
+        service.enter()
         await app(scope, receive, watched)
 
-    def ask_server(self) -> None:
-        """Learn the app's name from the server, on its event loop."""
-        self._identity.ask_server()
-
-    def close(self, wait: float = 0.0) -> None:
-        """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
-        self._resume.end()
-        self._writer.close()
-        self._connection.close(wait)
-
-    async def _close_beside(self) -> None:
-        try:
-            await asyncio.to_thread(self.close, self.settings.stop_wait)
-        except RuntimeError:  # no thread can be started: the server stops all the same, as fast as it can
-            self.close()
-
-    def _start(self) -> None:
-        """Tasks that an earlier process left run from the start. The loop and the server wait for nothing of it."""
+    def _begin(self) -> None:
         self.functions.begin()
         for sentence in self._doubts:
             log.warning("%s", sentence)
-        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume_as_we_are))
-        self._watch.serve()
 
-    def _resume_as_we_are(self) -> None:
-        """First find out which code this is: later it may be another one that stands in the files."""
-        self._identity.deployment(self.settings)
-        self._resume.run()
+    def ask_server(self) -> None:
+        """Learn the app's name from the server, on its event loop."""
+        self.service.ask_server()
 
-    def _note(self, incident: Incident) -> None:
-        self.store_soon([Note(incident)])
-
-    def _has_runner(self) -> bool:
-        if not self.place.folder.exists():
-            return False
-        try:
-            self._liveness = self._liveness or Liveness(self.place)
-        except OSError:  # a folder that was made read-only: nobody can be asked
-            return False
-        return self._liveness.runner() is not None
-
-    def _unfinished_in(self, journal: Journal) -> int:
-        self.ids.rise_above(journal.newest())
-        return journal.unfinished()
-
-    def _new_journal(self) -> SqliteJournal:
-        patience, is_shared = self.settings.store_deadline, self.place.is_shared
-        return SqliteJournal(self.settings.url, patience=patience, is_shared=is_shared)
+    def close(self, wait: float = 0.0) -> None:
+        """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
+        self.service.hang_up(wait)
 
     def _new_task(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> NewTask:
         describe = self.functions.describe_now if mode_here() == REAL else self.functions.describe
@@ -248,6 +202,9 @@ class Outlast:
             raise NotStorable(described.inline_reason)
         for one in (function, *passed):
             self.functions.presume(one)
+        luggage = Luggage(self.functions, self._before).judge(described.path, [function, *passed], copy_context())
+        if luggage.reason_to_stay:
+            raise NotStorable(luggage.reason_to_stay)
         return NewTask(
             id=self.ids.next(),
             function=described.path,
@@ -258,50 +215,21 @@ class Outlast:
             origin=_caller(),
             terms=described.terms,
             code=described.code,
+            context=luggage.text,
         )
 
-    def _enter(self, journal: Journal, known: int) -> int:
-        """In the writer's first transaction: this process gets its id, and the lock that shows it alive.
 
-        Again, with the id that is known, when another journal has come to the path.
-        """
-        self._writer.home = self._identity.home(self.settings)
-        if this.is_child:
-            self.ids.belong_to(this.child_id)
-            return this.child_id
-        for doubt in doubts_about(self.path):
-            log.warning("%s", doubt)
-        self.ids.rise_above(journal.newest())
-        self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
-        with reached(self.path):
-            self._liveness = self._liveness or Liveness(self.place)
-            self._liveness.hold(self._process)
-        self.ids.belong_to(self._process)
-        return self._process
-
-    def _stored(self) -> None:
-        if this.is_child:
-            this.wake_runner()
-        elif self.settings.runner != "off":
-            self._connection.wake()
-
-    def _put_off(self, waiting: int) -> None:
-        if not this.is_child:
-            self._connection.tell_backlog(waiting)
-
-    def _hello(self) -> Hello:
-        environment = self._identity.environment(self.settings)
-        if not environment.app:
-            log.warning("%s", events.no_app_found())
-        deployment = self._identity.deployment(self.settings)
-        return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)
-
-
-def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
+def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenSettings]) -> Outlast:
     """Give `app` (FastAPI or Starlette) background tasks that outlast its requests, its workers and its machine.
 
-    `settings` are those of `outlast.settings.Settings`, for example `url` and `runner`. Installing twice is the
-    same as once. Raises SettingsError for a setting that is not known, and for other settings the second time.
+    carry: which context variables come along with tasks. True: all whose values can travel of those that the modules
+        of the project and of libraries hold; False: none. A dict says it of single ones, by variable, by path
+        (`module:name`), or by module or package: `{tenant: True, session: False, "some_library": False}`. True also
+        adds a variable that no module holds under a name, and warns whenever its value cannot travel.
+    settings: those of `outlast.settings.Settings`, for example `url` and `runner`.
+
+    Installing twice is the same as once. Raises SettingsError for a setting that is not known, and for other settings
+    the second time.
     """
     from outlast.request import hook
     from outlast.request.entrance import with_doorway
@@ -310,27 +238,29 @@ def install(app: Starlette, /, **settings: Unpack[GivenSettings]) -> Outlast:
     if known is not None:
         known.refuse_other(settings)
         return known
-    loaded = Settings.load(**settings)
-    outlast = Outlast(replace(loaded, **this.overrides), app, name_of(sys._getframe(1)), asked=loaded)
-    app.state.outlast = outlast
+    outlast = Outlast(Settings.load(**settings), app, carry, name_of(sys._getframe(1)))
+    app.state.outlast = this.newest = outlast
     this.installed.add(outlast)
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: with_doorway(build(), outlast)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: with_doorway(build(), outlast, app.router)  # type: ignore[method-assign]
     return outlast
 
 
 def current() -> Outlast:
-    """The Outlast of this request, else the only one installed in this process. Raises NotInstalled."""
+    """The Outlast of this request, else of the app whose lifespan is open, else of the newest. Raises NotInstalled."""
     box = open_box()
     if box is not None and isinstance(box.outlast, Outlast):
         return box.outlast
-    installed = list(this.installed)
-    if len(installed) == 1:
-        return installed[0]
-    if not installed:
+    serving = [one for one in this.serving if isinstance(one, Outlast)]
+    if len(serving) > 1 and mode_here() == REAL:
+        raise NotInstalled(
+            f"{len(serving)} apps of this process have outlast: use app.state.outlast of the one you mean"
+        )
+    found = serving[-1] if serving else this.newest
+    if found is None:
         raise NotInstalled("no app has outlast here: call outlast.install(app) first")
-    raise NotInstalled(f"{len(installed)} apps of this process have outlast: use app.state.outlast of the one you mean")
+    return found
 
 
 async def enqueue(function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Handle:

@@ -9,18 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from outlast import events, hindrances
 from outlast.errors import StoreFailed, StrangerListens
+from outlast.forks import OfOneProcess
 from outlast.frames import packed, receive_all
 from outlast.hello import Hello
 from outlast.ownership import is_trusted, user_named
 from outlast.peers import peer_of
 from outlast.place import Place
+from outlast.process import this
 from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
@@ -35,7 +36,7 @@ GOOD_BYE = packed({"type": "good-bye", "waits": False})
 GOOD_BYE_AND_WAIT = packed({"type": "good-bye", "waits": True})
 
 
-class Connection:
+class Connection(OfOneProcess):
     """One per web worker and journal. A thread of its own stays in touch; `wake` never blocks.
 
     `hello` is asked for anew at each connection. With `starts_runner`, a runner is started when there is none, and
@@ -47,8 +48,11 @@ class Connection:
         self._hello = hello
         self._starts_runner = starts_runner
         self._reset()
-        forget = weakref.WeakMethod(self._reset)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        this.forks.tell(self)
+
+    def after_fork_in_child(self) -> None:
+        """Hang up without a word."""
+        self._reset()
 
     def _reset(self) -> None:
         """Start anew, as in a forked child: an inherited connection would make its dead parent look alive."""

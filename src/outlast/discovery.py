@@ -22,7 +22,7 @@ def app_of_server() -> str:
 
 
 def app_in_modules(app: object) -> str:
-    """`module:name` under which `app` is found in an imported module; empty when in none."""
+    """`module:name` under which `app` is found in an imported module; empty when in none, or there is no app."""
     return next(names_in_modules(app), "")
 
 

@@ -21,6 +21,14 @@ def presumed_to_travel(reason: str) -> str:
     return f"a task was stored to run in a task process before its source had been looked into, although {reason}"
 
 
+def no_journal(path: object) -> str:
+    """Somebody wants to read what is not there."""
+    return (
+        f"there is no journal at {path} yet: the first task makes it. If the app keeps it elsewhere, give --url or "
+        "OUTLAST_URL"
+    )
+
+
 def journal_not_written(path: object, why: object) -> str:
     """The journal takes nothing for now: full, locked, read-only."""
     return f"the journal {path} cannot be written now: {why}"

@@ -16,6 +16,9 @@ from weakref import WeakKeyDictionary
 
 from outlast import events
 from outlast.callables import Callables
+from outlast.context.carrier import Carrier
+from outlast.context.reads import NOTHING_READ, Reads, reads_of
+from outlast.context.variables import Carry
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
 from outlast.module_state import handed_over, shares_state
@@ -141,11 +144,14 @@ class Functions:
     That takes a look into the project's source. Where an event loop runs it is taken in another thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, carry: Carry = True) -> None:
+        """`carry`: which context variables come along with tasks, see `outlast.install`."""
         self._sources = Sources(rest=Courtesy())
+        self.carrier = Carrier(self._sources, carry)
         self.held = Held(self._sources)
         self._known: _Findings[TaskFunction | str] = _Findings(self.held)
         self._reasons: _Findings[str] = _Findings(self.held)
+        self._reads: _Findings[Reads] = _Findings(self.held)
         self._presumed: set[str] = set()
         self._callables = Callables(self._sources, self.held, self._reason_of_passed)
         self._reading = Reading(self._look, self._read_ahead)
@@ -203,6 +209,17 @@ class Functions:
         if asked:
             await asyncio.gather(*asked)
 
+    def reads(self, function: Function) -> Reads:
+        """Which context variables it reads; nothing where that is not known without a look into files."""
+        with suppress(NotStorable):
+            known = self._reads.of(function)
+            if known is None and not _is_on_event_loop():
+                is_decided = options_of(function).get("travels") is not None
+                found = NOTHING_READ if is_decided else reads_of(runs(function), self._sources)
+                return self._reads.keep(function, found)
+            return known or NOTHING_READ
+        return NOTHING_READ
+
     def _look(self, function: Function) -> None:
         with suppress(NotStorable):  # it is remembered, or needs no look
             path = path_of(function, self.held)
@@ -211,15 +228,19 @@ class Functions:
                 log.warning("%s", events.presumed_to_travel(reason))
             self._presumed.discard(path)
             self.describe(function)
+            self.reads(function)
 
     def _read_ahead(self) -> Iterator[None]:
         self.held.look()
+        yield
+        self.carrier.variables.look()
         yield
         for module in self._sources.own_modules():
             self._sources.rest()
             for function in handed_over(module, self._sources):
                 with suppress(Exception):  # who adds it meets that, too
                     self.describe(function)
+                    self.reads(function)
             yield
 
     def _described_or_refused(self, function: Function) -> TaskFunction | str:

@@ -27,7 +27,8 @@ class Environment:
 
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
     the program when it runs as `__main__`, empty otherwise. `flags` are those of the interpreter, such as -O. Kept in
-    memory only, since variables hold secrets.
+    memory only, since variables hold secrets. `logging` is how it is set up there (`logs.setup`), `lines` how those
+    of outlast look (`logs.example`): it may change while the rest is the same environment still.
     """
 
     executable: str
@@ -38,6 +39,8 @@ class Environment:
     main: str
     settings: Settings
     flags: tuple[str, ...] = ()
+    logging: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    lines: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -102,10 +105,11 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     """An Environment from its JSON object. Settings that this version does not know are left out."""
     known = {field.name for field in fields(Settings)}
     settings = Settings(**{name: value for name, value in given["settings"].items() if name in known})
-    texts = {name: str(given[name]) for name in ("executable", "folder", "app", "main")}
     variables = {str(name): str(value) for name, value in given["variables"].items()}
     path, flags = (tuple(map(str, given.get(name, ()))) for name in ("path", "flags"))
-    return Environment(path=path, variables=variables, settings=settings, flags=flags, **texts)
+    logging, lines = (dict(given.get(name, {})) for name in ("logging", "lines"))
+    executable, folder, app, main = (str(given[name]) for name in ("executable", "folder", "app", "main"))
+    return Environment(executable, folder, path, variables, app, main, settings, flags, logging, lines)
 
 
 def _interpreter_flags() -> tuple[str, ...]:

@@ -15,6 +15,14 @@ def resumed(path: object) -> str:
     return f"the journal {path} can be used again: what waits from before runs"
 
 
+def handler_not_followed(kind: str, logger: str, why: str) -> str:
+    """A handler that the server has put up is not there in a task process."""
+    return (
+        f"the handler {kind.replace(':', '.')} of logger {logger or 'root'!r} in the server cannot be put up in task "
+        f"processes ({why}): what tasks log there goes to stderr. Put it up where the app's module is imported"
+    )
+
+
 def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
     """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
     again = f" ({times} times by now)" if times > 1 else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,6 +15,7 @@ from types import FrameType, ModuleType
 
 from outlast.deployments import Deployment, Home
 from outlast.discovery import app_in_modules, app_of_server, names_in_modules
+from outlast.forks import OfOneProcess
 from outlast.hello import Environment, main_file
 from outlast.links import Links
 from outlast.process import this
@@ -26,7 +26,7 @@ from outlast.text import LONGEST_PATH, MOST_NAME, one_line
 DIGEST = 4  # bytes: it tells the few releases of one app from each other
 
 
-class Identity:
+class Identity(OfOneProcess):
     """Of one app in this process.
 
     target: the app's `module:name` as the settings or the server have it, empty as long as nobody has said so.
@@ -41,8 +41,11 @@ class Identity:
         self._links = Links()
         self._lock = threading.Lock()
         self._code: tuple[str, float] | None = None
-        fix = weakref.WeakMethod(self._fix)
-        os.register_at_fork(before=lambda: (alive := fix()) and alive())
+        this.forks.tell(self)
+
+    def begin_anew(self, target: str) -> None:
+        """Another server or test is about to run it; `target` is what its settings name."""
+        self.target, self.serves = target, False
 
     def ask_server(self) -> None:
         """Learn the target from the server's frames, which are below us only on its event loop."""
@@ -71,7 +74,7 @@ class Identity:
         real = one_line(self._links.real(root), LONGEST_PATH)
         return Deployment(self._names(settings), one_line(settings.release, MOST_NAME) or release, real, changed_at)
 
-    def _fix(self) -> None:
+    def before_fork(self) -> None:
         """A copy of this process has its code, whatever stands in the files by the time that it is asked."""
         if not this.is_child:
             module = _module_of(self._plain_names())

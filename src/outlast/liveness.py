@@ -11,10 +11,12 @@ import fcntl
 import os
 import struct
 import sys
+import weakref
 from contextlib import closing
 
 from outlast.ownership import open_own
 from outlast.place import Place
+from outlast.process import this
 
 _RUNNER_BYTE = 0  # ids of processes start at 1
 _FLOCK = "hhqqi" if sys.platform == "linux" else "qqihh"
@@ -79,3 +81,12 @@ def _pack(kind: int, start: int, length: int) -> bytes:
 def _unpack(answer: bytes) -> tuple[int, int]:
     fields = struct.unpack(_FLOCK, answer)
     return (fields[0], fields[4]) if sys.platform == "linux" else (fields[3], fields[2])
+
+
+def liveness_here(place: Place) -> Liveness:
+    """That of this process, which is open as long as anybody in it keeps it: apps may share a journal."""
+    one = this.locks.get(place.locks)
+    if one is None:
+        one = this.locks.setdefault(place.locks, Liveness(place))
+        weakref.finalize(one, os.close, one._descriptor)
+    return one

@@ -62,6 +62,11 @@ def shared_state(function: Callable[..., Any], sources: Sources | None = None) -
     return None
 
 
+def bodies_of(function: Callable[..., Any], sources: Sources) -> Iterator[Body]:
+    """The function and those of the project that it calls, as far as they are followed."""
+    return _Search(sources).bodies(function)
+
+
 def handed_over(module: ModuleType, sources: Sources) -> Iterator[FunctionType | MethodType]:
     """The functions and methods that a module of the project names where it adds or enqueues tasks."""
     source = sources.module(module)

@@ -82,7 +82,7 @@ class Held:
 
 def _path_in(module: ModuleType, thing: object) -> str:
     names = (name for name, one in list(vars(module).items()) if one is thing)
-    return next((f"{_module_named(module.__name__)}:{name}" for name in names), "")
+    return next((f"{module_named(module.__name__)}:{name}" for name in names), "")
 
 
 def path_of(function: Function, held: Held | None = None) -> str:
@@ -227,7 +227,7 @@ def _unnamed(function: object) -> str:
 
 
 def _path_of_function(function: Function, held: Held) -> str:
-    path = _storable(f"{_module_named(function.__module__)}:{function.__qualname__}")
+    path = _storable(f"{module_named(function.__module__)}:{function.__qualname__}")
     if "<locals>" in path:
         raise NotStorable(f"{shown(function)} {_IS_HIDDEN if held.path_to(function) else IS_LOCAL}")
     try:
@@ -266,7 +266,8 @@ def _storable(path: str) -> str:
     return path
 
 
-def _module_named(name: str) -> str:
+def module_named(name: str) -> str:
+    """The name under which other processes can import the module with this name."""
     return (_importable_main() or name) if name == "__main__" else name
 
 

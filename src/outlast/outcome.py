@@ -153,7 +153,15 @@ def outcome(happened: Happening, attempt: Claimed, max_crashes: int) -> Settleme
 
 def fate_of(happened: Happening) -> str:
     """What the death of its process means for an attempt, in a few words."""
-    return "charged with it" if isinstance(happened, Died) else "runs again, not counted against it"
+    match happened:
+        case Died():
+            return "charged with it"
+        case Stopped(Why.CANCEL):
+            return "cancelled"
+        case Stopped(Why.TIMEOUT):
+            return "failed, its timeout is over"
+        case _:
+            return "runs again, not counted against it"
 
 
 def _after_dying(attempt: Claimed, died: Died, max_crashes: int) -> Settlement:

@@ -9,13 +9,21 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from outlast.deployments import NO_HOME, Home
+from outlast.forks import Forks
 
 if TYPE_CHECKING:
     from outlast.app import Outlast
+    from outlast.liveness import Liveness
     from outlast.request.boxed import BoxedTask
+    from outlast.request.store import Store
+    from outlast.service import Service
+
+MAIN_NAME = "__outlast_main__"
+"""What a program that runs as `__main__` in its web worker is called in a task process."""
 
 Mode = Literal["", "inline", "manual", "real"]
 
@@ -32,6 +40,9 @@ class ThisProcess:
     home: in a task process, the app and the release that it runs.
     collected: the tasks that mode `manual` has kept for the test, in order.
     overrides: settings that a test puts in place of those of the apps, by name.
+    installed: the apps that have outlast. newest: the last of them, kept whether its app is or not, so that no answer
+    depends on when garbage is collected. serving: those whose lifespan is open. services: what is open for them.
+    forks: who is told when this process forks. locks: by the file that they are in.
     """
 
     child_id: int = 0
@@ -42,6 +53,11 @@ class ThisProcess:
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
+    newest: Outlast | None = None
+    serving: list[Store] = field(default_factory=list)
+    services: weakref.WeakSet[Service] = field(default_factory=weakref.WeakSet)
+    forks: Forks = field(default_factory=Forks)
+    locks: weakref.WeakValueDictionary[Path, Liveness] = field(default_factory=weakref.WeakValueDictionary)
 
 
 this = ThisProcess()

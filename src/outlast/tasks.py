@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
@@ -13,6 +11,8 @@ from random import Random
 
 from outlast.deployments import NO_HOME, Home
 from outlast.errors import TaskNotFound
+from outlast.forks import OfOneProcess
+from outlast.process import this
 
 
 class State(IntEnum):
@@ -174,7 +174,7 @@ class Settlement:
     cuts: int = 0
 
 
-class TaskIds:
+class TaskIds(OfOneProcess):
     """Makes task ids: 41 bits of milliseconds since 2026 (enough until 2095), then who made it, then a count.
 
     A process that the journal knows has 11 bits of its row's number and counts in the other 10, so that two of them
@@ -196,10 +196,9 @@ class TaskIds:
         self._member: int | None = None
         # its own, so that no user seeds it; to ask the system each time lets go of the GIL (measured)
         self._random = Random()  # noqa: S311
-        reset = weakref.WeakMethod(self._begin_anew)
-        os.register_at_fork(after_in_child=lambda: (again := reset()) and again())
+        this.forks.tell(self)
 
-    def _begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         """A forked process is another one, which nobody knows yet."""
         self._member = None
         self._random.seed()

@@ -12,9 +12,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
+from weakref import WeakSet
 
 import pytest
 
@@ -128,23 +129,20 @@ def _entered(mode: Mode) -> Iterator[None]:
 @contextmanager
 def _journal_in(folder: Path) -> Iterator[None]:
     """All apps with outlast, also those made in the test, have their journal in `folder`, with a runner."""
+    before = this.overrides, this.services
+    this.services = WeakSet()
     this.overrides = {
         "url": f"sqlite:///{folder / 'journal.db'}",
         "runner": "auto",
         "linger": 0.0,
         "drain": 0.0,
     }
-    before = [(outlast, outlast.settings) for outlast in this.installed]
-    for outlast, settings in before:
-        outlast.configure(replace(settings, **this.overrides))
     try:
         yield
     finally:
-        this.overrides = {}
-        for outlast in list(this.installed):
-            outlast.close()
-        for outlast, settings in before:
-            outlast.configure(settings)
+        for service in list(this.services):
+            service.close()
+        this.overrides, this.services = before
 
 
 def _taken() -> Iterator[BoxedTask]:

@@ -64,7 +64,7 @@ class WebWatch:
         if not refusal_of(self._place):
             self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
             self._watch.keep_box(self._place.file(f"{self._own}{secrets.token_hex(4)}.box"), server=server)
-        reporter = Reporter(WEB_WORKER, os.getpid(), self._note, self._watch.seen_flights)
+        reporter = Reporter(WEB_WORKER, os.getpid(), self._note)
         self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
 
     def serve(self) -> None:

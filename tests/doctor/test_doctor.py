@@ -118,3 +118,29 @@ def test_a_wrong_call_is_exit_code_2(arguments: list[str], tmp_path: Path) -> No
 def test_without_an_app_it_says_how_to_name_one(tmp_path: Path) -> None:
     answer = doctor(tmp_path)
     assert (answer.code, "OUTLAST_APP" in answer.stderr) == (1, True)
+
+
+UNKNOWN = """
+import socket
+
+import outlast
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+outlast.install(app, url="sqlite:///elsewhere/journal.db")
+
+
+@app.get("/{name}")
+async def ask(name: str, tasks: BackgroundTasks) -> None:
+    function = getattr(socket, name)
+    tasks.add_task(function, name)
+    socket.gethostbyname(name)
+"""
+
+
+def test_what_it_cannot_judge_is_not_no_finding(tmp_path: Path) -> None:
+    answer = doctor(write({"main.py": UNKNOWN}, tmp_path), "main:app")
+    assert "nothing can be said of 1 place (lane unknown, above)" in answer.stdout.splitlines()[-1]
+    assert "getaddrinfo(...)" in answer.stdout
+    assert "there is a second journal" not in answer.stdout, "no file is there"
+    assert "another place is named for the journal" in answer.stdout

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from outlast.request.fate import NEVER_SENT, OWN_BACKGROUND, TOO_LATE
 from tests.doorway.recording import Outcome
 
-REPLACED = "no response carried it: the request was answered {} by another one"
+REPLACED = (
+    "its request was answered {} by an exception handler or a middleware: tasks added before that are dropped "
+    "(FastAPI does the same)"
+)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def install(app: Any, store: RecordingStore) -> None:
     """What `outlast.install` does, with another store."""
     hook.install()
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: with_doorway(build(), store)
+    app.build_middleware_stack = lambda: with_doorway(build(), store, app.router)
 
 
 def to_file(path: Path, app: str) -> Write:

@@ -22,6 +22,7 @@ from outlast.request.fate import (
     Verdict,
     fate,
 )
+from tests.doorway.cases import REPLACED
 
 RETURNED = Ending(Ended.RETURNED, 200)
 RAISED = Ending(Ended.RAISED, 200, "ValueError: x")
@@ -62,7 +63,12 @@ def record(reason: str) -> Fate:
         (
             Seen(held=False),
             Ending(Ended.RETURNED, 418),
-            record("no response carried it: the request was answered 418 by another one"),
+            record(REPLACED.format(418)),
+        ),
+        (
+            Seen(held=False),
+            Ending(Ended.RETURNED, 200),
+            record("the response that answered its request (200) does not carry it (FastAPI drops it, too)"),
         ),
         (
             Seen(held=False),

@@ -203,11 +203,11 @@ if other:
     other.execute("BEGIN IMMEDIATE")
     waiting = threading.Thread(target=one.enqueue_sync, args=(os.getcwd,))
     waiting.start()
-    while not one._writer._intake._waiting:
+    while not one.service.writer._intake._waiting:
         time.sleep(0.01)
 if (child := os.fork()) == 0:
-    assert one._writer._journal._connection is None
-    assert one._liveness is None
+    assert one.service.writer._journal._connection is None
+    assert one.service._liveness is None
     if not other:
         assert not files(), files()
         for _ in range(20):

@@ -64,5 +64,5 @@ def test_an_end_that_no_code_of_the_app_sees_is_said_by_the_runner(tmp_path: Pat
         server.add("crash", "it")
         settled(server)
         (record,) = server.records()
-        said = rf"\[ERROR\] outlast: task {record.id} main:crash failed: it ended its process \d+"
+        said = rf"ERROR:    task {record.id} main:crash failed: it ended its process \d+"
         eventually(lambda: re.search(said, server.output), server.output)

@@ -76,6 +76,7 @@ def test_a_folder_too_deep_for_a_socket_address_works(tmp_path: Path) -> None:
 def test_eight_workers_that_start_at_once_with_a_task_to_do_share_one_runner(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path, OUTLAST_RUNNER="off") as capture:
         capture.server.add("ok", "waiting")
+        capture.server.stop()
     with captured("gunicorn --preload", tmp_path, "-w", "8") as capture:
         server = capture.server
         server.wait_for("ran", "waiting")

@@ -18,7 +18,7 @@ from tests.support.servers import Server, eventually, is_alive, serving
 from tests.watch.test_box_noise import content, owner_of
 from tests.watch.test_web_workers import APP, UVICORN_WORKER, reached, wait_for_sentence
 
-NO_BOX = "keeps no black box"
+NO_BOX = "can keep no black box"
 OLD = "black boxes in"
 MOUNTED = """
 from fastapi import FastAPI

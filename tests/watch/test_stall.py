@@ -28,6 +28,7 @@ MEANINGS: dict[str, tuple[Silence, Cause | None]] = {
     ),
     "the watching thread came a little late": (Silence(2.0, late=0.3, same_step=1.0), Cause.BLOCKED),
     "in line for a processor nearly all the time": (Silence(2.0, waited=1.5, ran=0.5), Cause.STARVED),
+    "in line for a moment, and not silent long enough beside that": (Silence(1.1, waited=0.2, same_step=0.6), None),
     "in line for a processor, and seen in one step": (Silence(1.2, waited=0.9, same_step=0.6), Cause.STARVED),
     "in line, so that the watching thread came late": (Silence(3.0, waited=2.5, process=1.0, late=2.0), Cause.STARVED),
     "in line now and then, but silent long enough beside that": (

@@ -199,12 +199,12 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
     "left by itself": (
         found(3),
         Cause.EXIT,
-        "exited with status 3 without a good-bye: os._exit(), or a server that gave up",
+        "exited with status 3 in the middle of its work: something called os._exit()",
     ),
     "left by itself with 0": (
         found(0),
         Cause.EXIT,
-        "exited with status 0 without a good-bye: os._exit(), or a server that gave up",
+        "exited with status 0 in the middle of its work: something called os._exit()",
     ),
     "left in its start-up": (
         found(1, state=State.STARTING),

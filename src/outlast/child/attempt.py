@@ -174,7 +174,9 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    return functions.prepared(given.attempt.function, given.arguments)
+    call = functions.prepared(given.attempt.function, given.arguments)
+    functions.contexts.put_on(given.context)
+    return call
 
 
 def _told(error: BaseException, memory: int | None) -> tuple[str, str]:

@@ -8,19 +8,23 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from outlast.child import sentences
+from outlast.child.contexts import Contexts
 from outlast.encoding import Codec
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.functions import code_hash
 from outlast.hello import Environment
+from outlast.logs.server import begin_server_log
+from outlast.logs.setup import Follower
 from outlast.names import resolve
+from outlast.process import MAIN_NAME
 from outlast.text import in_one_line, traceback_of
 
-MAIN_NAME = "__outlast_main__"
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
@@ -35,11 +39,15 @@ class NotKnown(Exception):
 class ImportedCode:
     """What this process has imported since it started."""
 
+    context: Context
+    """As it was left by the import."""
+
     def __init__(self) -> None:
         self._started_at = time.time_ns()
         self._seen: dict[str, int] = {}
         self._app: Any = None
         self._is_loaded = False
+        self.logging = Follower({})
 
     def load(self, environment: Environment) -> Any:
         """Import what holds the tasks' functions, once; returns the app, None when there is none.
@@ -48,9 +56,14 @@ class ImportedCode:
         """
         if self._is_loaded:
             return self._app
+        self.logging = Follower(environment.logging)
+        self.logging.begin()
         if environment.main:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
+        self.context = copy_context()
+        self.logging.finish()
+        begin_server_log()
         self.has_changed()
         self._is_loaded = True
         return self._app
@@ -65,9 +78,10 @@ class ImportedCode:
 
 
 class FoundFunctions:
-    """The functions of tasks, found by their paths; what belongs to them is built once."""
+    """The functions of tasks, found by their paths, and their `contexts`; what belongs to them is built once."""
 
-    def __init__(self) -> None:
+    def __init__(self, contexts: Contexts) -> None:
+        self.contexts = contexts
         self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
 
     def prepared(self, path: str, arguments: str) -> Call:

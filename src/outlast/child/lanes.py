@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from outlast.attempt import Attempt
 from outlast.child import sentences
 from outlast.child.attempt import Assignment, Disturbance, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
+from outlast.child.contexts import Contexts
 from outlast.child.outbox import Outbox
 from outlast.child.shared_loop import GuardedTask, SharedLoop
 from outlast.settings import Settings
@@ -29,12 +29,15 @@ log = logging.getLogger("outlast")
 class Lanes:
     """`take` and `stop` are called by the inbox's thread, `hand_back` by the watch's, the rest runs on the loop."""
 
-    def __init__(self, loop: SharedLoop, settings: Settings, outbox: Outbox, flights: Flights) -> None:
+    def __init__(
+        self, loop: SharedLoop, settings: Settings, outbox: Outbox, flights: Flights, contexts: Contexts
+    ) -> None:
         self._loop = loop
         self._outbox = outbox
         self._flights = flights
         self._flying: dict[int, InFlight] = {}
-        self._functions = FoundFunctions()
+        self._contexts = contexts
+        self._functions = FoundFunctions(contexts)
         self._threads = ThreadPoolExecutor(settings.thread_slots, thread_name_prefix="outlast-task")
         self._unstarted: dict[int, Assignment] = {}
         self._on_loop: dict[int, GuardedTask] = {}
@@ -72,7 +75,7 @@ class Lanes:
         """Where no thread can be started the attempt goes back, if not one of those that are there has begun it."""
         self._queued[given.token] = given
         try:
-            self._threads.submit(contextvars.Context().run, self._run_threaded, given)
+            self._threads.submit(self._contexts.new().run, self._run_threaded, given)
         except RuntimeError as error:
             if self._queued.pop(given.token, None) is not None:
                 self._in_threads.pop(given.id, None)
@@ -82,7 +85,7 @@ class Lanes:
         """Say of tasks that no code knew whether this one does. Beside what runs: it may have to import."""
         given = [Assignment.read(task) for task in tasks]
         with suppress(RuntimeError):  # no thread can be started: it is asked again
-            self._threads.submit(contextvars.Context().run, self._look, given)
+            self._threads.submit(self._contexts.new().run, self._look, given)
 
     def _look(self, given: list[Assignment]) -> None:
         known = [[one.id, self._functions.why_unknown(one.attempt.function, one.arguments)] for one in given]
@@ -127,7 +130,7 @@ class Lanes:
     def _start(self, given: list[Assignment]) -> None:
         for one in given:
             self._disturbed[one.id] = Disturbance()
-            self._on_loop[one.id] = self._loop.guarded(self._run_on_loop(one), one.attempt)
+            self._on_loop[one.id] = self._loop.guarded(self._run_on_loop(one), one.attempt, self._contexts.new())
 
     def _cancel(self, task: int) -> None:
         if self._unstarted.pop(task, None) is not None:

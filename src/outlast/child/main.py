@@ -16,6 +16,7 @@ from typing import Any
 from outlast import process
 from outlast.child import sentences
 from outlast.child.code import ImportedCode
+from outlast.child.contexts import Contexts
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
@@ -56,6 +57,7 @@ def main(
     environment = read_environment(start["environment"])
     if code is None:
         prepare(environment)
+        code = ImportedCode()
     watch = _settle_in(start)
 
     def give_up(why: str) -> None:
@@ -69,7 +71,7 @@ def main(
     inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
-        _run(loop, _live(loop, environment, code or ImportedCode(), inbox, outbox, watch), outbox)
+        _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
         outbox.close()
         if parting.is_hurried:
             exit_at_once()
@@ -120,10 +122,11 @@ async def _live(
     lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
     try:
         await lifespan.__aenter__()
+        code.logging.finish()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         _give_notice(why_not_entered(error, environment), outbox, watch)
         return
-    await _work(loop, environment, inbox, outbox, watch)
+    await _work(loop, environment, Contexts(code.context), inbox, outbox, watch)
     await _leave(lifespan)
     if inbox.parting.is_hurried:
         await cancel_the_rest()
@@ -136,9 +139,11 @@ def _give_notice(why: str, outbox: Outbox, watch: Watch) -> None:
     watch.close()
 
 
-async def _work(loop: SharedLoop, environment: Environment, inbox: Inbox, outbox: Outbox, watch: Watch) -> None:
+async def _work(
+    loop: SharedLoop, environment: Environment, contexts: Contexts, inbox: Inbox, outbox: Outbox, watch: Watch
+) -> None:
     """Run attempts until the runner says drain, and all of them have ended."""
-    lanes = inbox.lanes = Lanes(loop, environment.settings, outbox, watch.flights)
+    lanes = inbox.lanes = Lanes(loop, environment.settings, outbox, watch.flights, contexts)
     loop.keep(lanes)
     child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again

@@ -61,7 +61,7 @@ class ChildWatch:
 
     def _tell(self, stall: Stall) -> None:
         if stall.is_over:
-            incident = incident_of_stall(TASK_PROCESS, os.getpid(), stall, self._watch.seen_flights())
+            incident = incident_of_stall(TASK_PROCESS, os.getpid(), stall)
             self._outbox.send({"type": "free", "seconds": stall.seconds, "incident": asdict(incident)})
         elif self._is_time():
             self._outbox.send({"type": "blocked", "seconds": stall.seconds, **self._about(stall)})

@@ -29,10 +29,10 @@ def worker(app: str | None, url: str | None) -> None:
         settings = Settings.load(app=app, url=url)
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
-        with logging_to_stderr() as output:
+        with logging_to_stderr() as voice:
             environment = Environment.here(settings.app, settings)
             hello = Hello(0, VERSION, serves=True, environment=environment, deployment=deployment_to_be(settings))
-            run(place_of(settings), output, hello)
+            run(place_of(settings), voice, hello)
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)

@@ -11,6 +11,7 @@ HTTP = f"use an async client such as httpx.AsyncClient; or {_OFF_THE_LOOP}"
 DATABASE = f"use the driver's async side; or {_OFF_THE_LOOP}"
 PROCESS = "use asyncio.create_subprocess_exec() and await it"
 SOCKET = "use asyncio.open_connection() or the event loop's sock_ methods"
+NAMES = "await asyncio.get_running_loop().getaddrinfo(...) instead"
 LOCK = f"use what asyncio has of that kind, and await it; or {_OFF_THE_LOOP}"
 FUTURE = "await asyncio.wrap_future(...), or let loop.run_in_executor() make it"
 OTHER = _OFF_THE_LOOP
@@ -39,7 +40,8 @@ _FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         *("subprocess.call", "subprocess.check_call", "subprocess.check_output", "subprocess.getoutput"),
         *("subprocess.getstatusoutput", "subprocess.run", "os.system", "os.wait", "os.waitpid"),
     ),
-    SOCKET: ("socket.create_connection", "socket.getaddrinfo", "socket.gethostbyname"),
+    SOCKET: ("socket.create_connection",),
+    NAMES: ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyname_ex"),
     FUTURE: ("concurrent.futures.wait", "concurrent.futures.as_completed"),
     OTHER: ("builtins.input", "smtplib.SMTP", "smtplib.SMTP_SSL", "select.select"),
 }

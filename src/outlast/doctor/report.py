@@ -10,7 +10,7 @@ from typing import Any
 from outlast.doctor.examine import Report
 from outlast.doctor.findings import GROUPS, Finding, Severity
 from outlast.doctor.project import shown_file
-from outlast.doctor.tasks import ListedTask
+from outlast.doctor.tasks import UNKNOWN_LANE, ListedTask
 
 
 def as_json(report: Report) -> str:
@@ -32,7 +32,7 @@ def as_lines(report: Report) -> Iterator[str]:
         for one in found:
             yield from _lines(one)
     yield ""
-    yield _sum(report.findings)
+    yield _sum(report)
 
 
 def _table(tasks: Sequence[ListedTask]) -> Iterator[str]:
@@ -50,9 +50,12 @@ def _lines(one: Finding) -> Iterator[str]:
     yield f"      {one.remedy}"
 
 
-def _sum(findings: Sequence[Finding]) -> str:
-    notes = sum(one.severity is Severity.NOTE for one in findings)
-    return f"{_count(len(findings) - notes, 'finding')}, {_count(notes, 'note')}"
+def _sum(report: Report) -> str:
+    notes = sum(one.severity is Severity.NOTE for one in report.findings)
+    known = f"{_count(len(report.findings) - notes, 'finding')}, {_count(notes, 'note')}"
+    unknown = sum(one.lane == UNKNOWN_LANE for one in report.tasks)
+    where = f"; nothing can be said of {_count(unknown, 'place')} (lane {UNKNOWN_LANE}, above)"
+    return known + where * bool(unknown)
 
 
 def _count(number: int, what: str) -> str:
@@ -69,7 +72,7 @@ def _file(file: str) -> str:
 
 def _reason(task: ListedTask) -> str:
     """Without the function, which stands before it."""
-    return task.reason.removeprefix(task.function).lstrip(": ")
+    return task.reason.removeprefix(task.function).lstrip(":, ")
 
 
 def _task_shown(task: ListedTask) -> ListedTask:

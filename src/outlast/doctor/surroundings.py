@@ -48,7 +48,8 @@ def journal_findings(facts: JournalFacts, runner: str, doubts: Sequence[str]) ->
     if facts.unreadable:
         yield finding(Code.JOURNAL_UNREADABLE, place, facts.unreadable, "move it away, or use the outlast that made it")
     for other, leads in facts.others:
-        sentence = f"there is a second journal, {other}: {leads}"
+        there = "there is a second journal" if other.exists() else "another place is named for the journal"
+        sentence = f"{there}, {other}: {leads}"
         yield finding(Code.TWO_JOURNALS, place, sentence, "set `url` in one place, to an absolute path")
     yield from _runner_findings(facts, runner)
 

@@ -136,7 +136,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
-            raise JournalUnusable(f"there is no journal at {path}: set OUTLAST_URL, or start the server first")
+            raise JournalUnusable(events.no_journal(path))
         with _readable(path):
             self._connection = connect(path, patience=1.0, read_only=True)
             version = version_of(self._connection)

@@ -86,7 +86,7 @@ def record(connection: apsw.Connection, incidents: Iterable[Incident], now: floa
     Where no task was ever stored there is no runner to prune, so this keeps no more than the newest by itself.
     """
     for incident in incidents:
-        values = {**to_row(incident, now), "day_ago": now - DAY}
+        values = {**to_row(incident, now), "day_ago": now - DAY, "most": MOST_FLIGHTS}
         if not connection.execute(sql.JOIN_INCIDENT, values).fetchall():
             connection.execute(sql.ADD_INCIDENT, values)
     connection.execute(sql.KEEP_NEWEST_INCIDENTS, (MOST_INCIDENTS,))

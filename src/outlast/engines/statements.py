@@ -154,16 +154,22 @@ PRUNE_EVENTS = "DELETE FROM event WHERE task IN (SELECT value FROM json_each(?))
 PRUNE_PROCESSES = """
 DELETE FROM process WHERE id IN (SELECT id FROM process WHERE left_at < ? ORDER BY left_at LIMIT ?) RETURNING id"""
 PRUNE_FUNCTIONS = "DELETE FROM function WHERE seen_at < ?"
-JOIN_INCIDENT = """
+_THERE = "iif(json_valid(flights), flights, '[]')"
+_ALL_FLIGHTS = f"""(SELECT json_group_array(json(flight)) FROM (
+    SELECT value AS flight FROM json_each(iif(:at >= last_at, :flights, {_THERE})) WHERE type = 'object'
+    UNION ALL SELECT value FROM json_each(iif(:at >= last_at, {_THERE}, :flights))
+    WHERE type = 'object' AND value ->> 'task' != 0 LIMIT :most))"""  # noqa: S608
+"""Those of the last time, and the tasks of the times before: each of them shall find its incident."""
+JOIN_INCIDENT = f"""
 UPDATE incident SET times = times + :times, seconds = max(seconds, :seconds), first_at = min(first_at, :at),
     last_at = max(last_at, :at), pid = iif(:at >= last_at, :pid, pid),
     sentence = iif(:at >= last_at, :sentence, sentence), stack = iif(:at >= last_at, :stack, stack),
-    flights = iif(:at >= last_at, :flights, flights)
+    flights = {_ALL_FLIGHTS}
 WHERE id = (SELECT id FROM incident
     WHERE last_at >= :day_ago AND kind = 'stall' AND :kind = 'stall' AND culprit != '' AND culprit = :culprit
         AND cause = :cause AND process = :process AND machine = :machine
     ORDER BY last_at DESC LIMIT 1)
-RETURNING id"""
+RETURNING id"""  # noqa: S608
 ADD_INCIDENT = """
 INSERT INTO incident
     (kind, cause, process, pid, machine, first_at, last_at, times, seconds, culprit, sentence, stack, flights)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
-import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -18,6 +16,8 @@ from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed, TaskRefused
+from outlast.forks import OfOneProcess
+from outlast.process import this
 from outlast.tasks import NewTask, State
 from outlast.text import in_one_line
 from outlast.threads import Complaints
@@ -28,7 +28,7 @@ FORK_PATIENCE = 3.0  # seconds that a fork waits for a transaction to end
 Refusal = StoreFailed | JournalUnusable
 
 
-class Writer:
+class Writer(OfOneProcess):
     """Writes to the journal from one thread of its own, started at the first submission (so: after any fork).
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
@@ -51,11 +51,7 @@ class Writer:
         self._complaints = Complaints("the journal's writer")
         self._tell_put_off = put_off
         self._reset()
-        os.register_at_fork(
-            before=_while_alive(self._before_fork),
-            after_in_parent=_while_alive(self._after_fork_in_parent),
-            after_in_child=_while_alive(self._after_fork_in_child),
-        )
+        this.forks.tell(self)
 
     def _reset(self) -> None:
         """Start anew: what waits is the other process's, if this one was forked, and so is the number."""
@@ -69,16 +65,16 @@ class Writer:
         self._failing = False
         self._has_news = False
 
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
         """Close the journal until the fork is over: no connection to SQLite, nor a thread in it, may cross one."""
         self._let_go = self._intake.hold(FORK_PATIENCE)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """Go on."""
         let_go, self._let_go = self._let_go, _nothing
         let_go()
 
-    def _after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Use nothing of the parent's, also if it could not be closed in time."""
         self._journal.forget()
         self._reset()
@@ -340,17 +336,6 @@ def _task_of(change: Change) -> int:
 
 def _nothing() -> None:
     return
-
-
-def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
-    """A call of a method that keeps its object not alive: what is registered for forks cannot be taken back."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        if (alive := reference()) is not None:
-            alive()
-
-    return call
 
 
 def _makes_ready(change: Change) -> bool:

@@ -17,9 +17,11 @@ from outlast.request.current import current_box
 from outlast.request.entry import Entry, Step
 from outlast.request.fate import OWN_BACKGROUND, Ending, Fate, Seen, Verdict, fate
 from outlast.request.inline import run_inline
+from outlast.request.luggage import Luggage
 from outlast.request.mode import INLINE, MANUAL, REAL, in_mode
 from outlast.request.pieces import in_pieces
 from outlast.request.plan import Plan, inline_warning, order_warning, plan_or_inline
+from outlast.request.scene import Scene
 from outlast.request.site import UNKNOWN, Site, Warnings, call_site
 from outlast.request.store import Journal, NoJournal, Store, TaskFunction
 from outlast.tasks import Lane, NewTask, State, renumbered
@@ -54,8 +56,10 @@ class Box:
     _entries: dict[int, Entry] = field(default_factory=dict)
     _assigned: list[Any] = field(default_factory=list)
     _last: int | None = None
+    _luggage: Luggage = field(init=False)
 
     def __post_init__(self) -> None:
+        self._luggage = Luggage(self.outlast.functions)
         self.journal = self.outlast if self.mode == REAL else NoJournal()
 
     @contextmanager
@@ -70,12 +74,13 @@ class Box:
     # What the hooks and the explicit API report
 
     def assign(self, background: Any) -> Any:
-        """A response was given `background`; returns what it shall have in its place."""
+        """A response was given `background`, or that is read; returns what it shall have in its place."""
         if any(one is background for one in self._assigned):
+            self._set_scene(self._see(tasks_of(background)) if not self.status else ())
             return background
         stands_in = boxed(background)
         self._assigned.append(stands_in)
-        self._see(tasks_of(stands_in), call_site)
+        self._set_scene(self._see(tasks_of(stands_in), call_site))
         return stands_in
 
     def added(self, owner: BackgroundTasks) -> None:
@@ -83,13 +88,14 @@ class Box:
         if not is_group(owner):
             return
         element = owner.tasks[-1] = box_element(owner.tasks[-1])
-        entries = self._see(tasks_of(element), call_site)
+        entries = self._set_scene(self._see(tasks_of(element), call_site))
         if not self.waits or (self.status and any(one is owner for one in self._assigned)):
             self.submit(entries)
 
     def promise(self, entry: Entry) -> None:
         """A task was added through `outlast.BackgroundTasks`, or those are ready now."""
         self._entries[id(entry.task)] = entry
+        self._set_scene([entry])
         if entry.ready and (self.status or not self.waits):
             self.submit([entry])
 
@@ -101,6 +107,13 @@ class Box:
             await task.run()
         else:
             await self._sent(entry)
+
+    def leave(self) -> None:
+        """A response starts here: its tasks see what has been set since they were seen in this asyncio task."""
+        here = Scene() if self._entries else None
+        for entry in self._entries.values():
+            if here is not None and entry.scene is not None and entry.scene.task is here.task:
+                entry.scene = here
 
     # What the doorway asks for
 
@@ -129,7 +142,7 @@ class Box:
 
     async def offer(self, entries: Sequence[Entry]) -> list[Add]:
         """The changes that store `entries`. There may be many: the loop does not wait for all of them."""
-        self._say_order(await in_pieces(self.plan_of, entries), entries[0].site)
+        self._say_order(await in_pieces(self._plan_in_context, entries), entries[0].site)
         self._take(entries, Step.OFFERED)
         try:
             return await in_pieces(self._stored, entries)
@@ -167,7 +180,7 @@ class Box:
             for entry in fresh:
                 if not self.knows(entry):
                     self._presume(entry)
-            self._say_order([self.plan_of(entry) for entry in fresh], fresh[0].site)
+            self._say_order([self._plan_in_context(entry) for entry in fresh], fresh[0].site)
             self.journal.store_soon([self._stored(entry) for entry in fresh])
             self.hold(fresh, recorded=True)
             self.unconfirmed = True
@@ -218,7 +231,29 @@ class Box:
         functions = self.outlast.functions
         return (functions.describe_now if self.mode == REAL else functions.describe)(function, *passed)
 
+    def reason_to_stay(self, entry: Entry) -> str:
+        """Pack what its context holds; returns why it has to run here, since it reads what does not travel."""
+        if self.mode != REAL or entry.scene is None:
+            return ""
+        verdict = self._luggage.judge(self.plan_of(entry).function, entry.task.functions, entry.scene.context)
+        entry.context = verdict.text
+        for sentence in verdict.warnings:
+            self.warnings.say(entry.site, sentence)
+        return verdict.reason_to_stay
+
     # Steps
+
+    def _plan_in_context(self, entry: Entry) -> Plan:
+        plan = self.plan_of(entry)
+        reason = "" if plan.is_inline else self.reason_to_stay(entry)
+        return self.set_plan(entry, plan.inline(reason)) if reason and not entry.promised else plan
+
+    def _set_scene(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """They were seen where the code of this moment runs."""
+        scene = Scene()
+        for entry in entries:
+            entry.scene = scene.after(entry.scene)
+        return entries
 
     def _presume(self, entry: Entry) -> None:
         for function in entry.task.functions:
@@ -239,6 +274,7 @@ class Box:
     async def _sent(self, entry: Entry) -> None:
         entry.called = True
         if entry.step is Step.SEEN:
+            self._set_scene([entry])
             await self.look_into([entry])
         self.submit([entry])
         if self.plan_of(entry).is_inline and entry.step is Step.HELD:
@@ -276,6 +312,7 @@ class Box:
             follows=follows,
             terms=plan.terms,
             code=plan.code,
+            context=entry.context,
         )
 
     def _seen(self, entry: Entry) -> Seen:

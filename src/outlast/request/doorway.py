@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
+from outlast.process import this
 from outlast.request.box import Box
 from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
@@ -42,10 +43,20 @@ class Doorway:
                 await HttpCall(self.box(scope), receive, send).run(self.app, scope)
             case "websocket":
                 await WebSocketCall(self.box(scope), receive, send).run(self.app, scope)
-            case "lifespan" if mode_of(scope) == REAL:
-                await self._outlast.serve_lifespan(self.app, scope, receive, send)
+            case "lifespan":
+                await self._serve(scope, receive, send)
             case _:
                 await self.app(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        this.serving.append(self._outlast)
+        try:
+            if mode_of(scope) == REAL:
+                await self._outlast.serve_lifespan(self.app, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+        finally:
+            this.serving.remove(self._outlast)
 
     def box(self, scope: Scope) -> Box:
         """One for a call of the app."""
@@ -117,6 +128,7 @@ class HttpCall(Call):
         return Ending.of(error, self._refused_by, self.box.status)
 
     async def _start(self, message: Message) -> None:
+        self.box.leave()
         entries = await self._offerable()
         if not entries or await self._stored(entries):
             self.box.status = message["status"]

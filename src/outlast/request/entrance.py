@@ -9,27 +9,30 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from outlast.functions import is_async
+from outlast.request.current import open_box
 from outlast.request.doorway import Doorway, HttpCall
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from outlast.request.box import Box
     from outlast.request.store import Store
 
 
-def with_doorway(stack: ASGIApp, outlast: Store) -> ServerErrorMiddleware:
+def with_doorway(stack: ASGIApp, outlast: Store, router: ASGIApp) -> ServerErrorMiddleware:
     """What `build_middleware_stack` returned, with a doorway in it, and of the same type.
 
     Instrumentors look for that type, take it apart and build another one of its `app` and its `handler`: so the doorway
-    is in the one, and hears of what the other answers.
+    is in the one, and hears of what the other answers. Who is around the `router` finds a stage in its place.
     """
     outermost = stack if type(stack) is ServerErrorMiddleware else ServerErrorMiddleware(stack)  # somebody else's whole
     outermost.app = doorway = Doorway(outermost.app, outlast)
     for layer in _layers(outermost):
         if isinstance(layer, ServerErrorMiddleware) and layer.handler and not isinstance(layer.handler, Handler):
             layer.handler = Handler(layer.handler, doorway)  # type: ignore[assignment]  # it may give any ASGI app
+        if getattr(layer, "app", None) is router:
+            layer.app = Stage(router)
     return outermost
 
 
@@ -37,7 +40,28 @@ def _layers(app: Any) -> Iterator[Any]:
     """An app and what it has in it, from outside."""
     while app is not None:
         yield app
-        app = getattr(app, "app", None)
+        app = None if isinstance(app, Stage) else getattr(app, "app", None)
+
+
+class Stage:
+    """Around the router, where responses begin that have tasks: there Starlette would run them, and not in the context
+    of a middleware that has put the app into an asyncio task of its own, as those of `@app.middleware("http")` do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        box = open_box()
+        if box is None or scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def seen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                box.leave()
+            await send(message)
+
+        await self.app(scope, receive, seen)
 
 
 class Handler:

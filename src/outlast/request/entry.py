@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from outlast.request.boxed import BoxedTask
 from outlast.request.plan import Plan
+from outlast.request.scene import Scene
 from outlast.request.site import Site
 
 
@@ -30,6 +31,7 @@ class Entry:
     called: Starlette has called it, so its response was sent.
     is_out: somebody has been told its id, which can only stay as it is from then on.
     recorded: the journal knows it, so what happens to it is written there.
+    scene: where FastAPI alone would run it. context: what of that travels with it, as JSON.
     """
 
     task: BoxedTask
@@ -45,6 +47,8 @@ class Entry:
     step: Step = Step.SEEN
     called: bool = False
     recorded: bool = False
+    scene: Scene | None = None
+    context: str | None = None
 
     def tell_id(self) -> int:
         """Its id, for somebody who may tell others."""

@@ -16,6 +16,7 @@ OWN_BACKGROUND = (
     "(fastapi#11215): add all of them to one object"
 )
 CLIENT_LEFT_INLINE = "its request was cancelled before it could run (lane inline): it cannot travel to another process"
+BAD = 400  # statuses from here on are those of exceptions, nearly always
 
 
 class Ended(Enum):
@@ -129,7 +130,12 @@ def _why_never_held(task: Seen, ending: Ending) -> str:
         return f"{ending.what or 'its request ended'} before a response was started"
     if task.outdone:
         return OWN_BACKGROUND
-    return f"no response carried it: the request was answered {ending.status} by another one"
+    if ending.status >= BAD:
+        return (
+            f"its request was answered {ending.status} by an exception handler or a middleware: tasks added before "
+            "that are dropped (FastAPI does the same)"
+        )
+    return f"the response that answered its request ({ending.status}) does not carry it (FastAPI drops it, too)"
 
 
 def _cause(error: BaseException) -> BaseException:

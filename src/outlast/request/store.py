@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from outlast.context.carrier import Carrier
+from outlast.context.reads import Reads
 from outlast.engines.contract import Change
 from outlast.settings import Settings
 from outlast.tasks import Lane, TaskIds, Terms
@@ -57,6 +59,15 @@ class TaskFunction(Protocol):
 
 class Functions(Protocol):
     """Looks functions up, once each."""
+
+    @property
+    def carrier(self) -> Carrier:
+        """Takes the values of context variables along."""
+        ...
+
+    def reads(self, function: Callable[..., Any], /) -> Reads:
+        """Which context variables a function reads, as far as that is known without a look into files."""
+        ...
 
     def describe(self, function: Callable[..., Any], /, *passed: Callable[..., Any]) -> TaskFunction:
         """Of a function to which others are `passed`. Raises NotStorable for one without a name. May read files."""

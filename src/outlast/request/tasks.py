@@ -14,6 +14,7 @@ from outlast.request.current import open_box
 from outlast.request.entry import Entry, Step
 from outlast.request.handle import Handle
 from outlast.request.plan import plan
+from outlast.request.scene import Scene
 from outlast.request.site import call_site
 from outlast.request.store import Store
 from outlast.tasks import NO_TERMS, Terms
@@ -70,8 +71,10 @@ class Batch:
         planned = plan(task, self._box.describe)
         planned = replace(planned, terms=options.terms(planned.terms))
         entry = Entry(task, self._box.outlast.ids.next(), call_site(), promised=True, parallel=options.parallel)
-        entry.ready, entry.lost = self._ready, self._lost
+        entry.ready, entry.lost, entry.scene = self._ready, self._lost, Scene()
         self._box.set_plan(entry, planned)
+        if reason := self._box.reason_to_stay(entry):
+            raise NotStorable(reason)
         self._entries.append(entry)
         self._box.promise(entry)
         return entry

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -124,6 +124,7 @@ class Child:
     leaving: Leave | None = None
     ended_because: str = ""  # what the runner has ended it for
     ended_with: tuple[InBox, ...] = ()  # what was in it then
+    fates: Mapping[int, str] = field(default_factory=dict)  # and what becomes of it
     is_over: bool = False
     asked: dict[int, Parked] = field(default_factory=dict)  # whether it knows them, by the id of their example
     asked_at: float = 0.0  # seconds since the epoch

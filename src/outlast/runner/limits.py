@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from outlast import endings
 from outlast.kernel import is_stopped
-from outlast.outcome import Cut, Happening, Stuck, Why
+from outlast.outcome import Cut, Happening, Stuck, Why, fate_of
 from outlast.runner.children import Child, Stop
 from outlast.runner.ladder import Grip, Rung, Sight, next_rung
 from outlast.runner.staff import Role
@@ -114,4 +114,5 @@ def _end_stuck(child: Child, now: float, cancelled: Collection[int] = ()) -> End
 
 def _ended(child: Child, happenings: Mapping[int, Happening], why: str, now: float) -> Ended:
     child.end(why)
+    child.fates = {task: fate_of(happening) for task, happening in happenings.items()}
     return [(attempt, happenings[attempt.id]) for attempt in child.give_up(list(child.attempts), now)]

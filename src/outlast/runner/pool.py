@@ -381,7 +381,7 @@ class Pool:
         if child.is_starting and not child.is_draining:
             self.setbacks.met(child.broken_because or f"a new task process {how}")
         elif (attempts or status) and not is_planned(child, status):
-            fates = {task: fate_of(happening) for task, happening in meanings.items()}
+            fates = {**child.fates, **{task: fate_of(happening) for task, happening in meanings.items()}}
             seen = Witnessed(now, by_oom, status, why_ended(child, status), fates)
             self._ledger.add_incidents([incident_of(remains, seen)])
         for attempt in attempts:

@@ -23,7 +23,6 @@ from outlast.runner.claims import MOST_AT_ONCE, Claims, Taken
 from outlast.runner.clock import PatientClock
 from outlast.runner.deaths import Deaths
 from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
-from outlast.runner.output import Output
 from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
@@ -32,6 +31,7 @@ from outlast.runner.refusal import PATIENCE, Refusal
 from outlast.runner.roll_call import RollCall
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
+from outlast.runner.voice import Voice
 from outlast.runner.webs import Webs
 from outlast.settings import Settings
 from outlast.tasks import FINISHED, Claimed, State
@@ -51,9 +51,9 @@ LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, output: Output, standing: Hello | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Hello | None = None) -> None:
         self._place = place
-        self._output = output
+        self._voice = voice
         self._liveness = liveness
         self._standing = standing
         self._settings = standing.environment.settings if standing and standing.environment else Settings()
@@ -185,8 +185,8 @@ class Runner:
             self._pools.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
-        elif not (self._is_mute or self._deaths.is_busy or self._webs.may_be_mourned(now)):
-            self._is_mute = self._output.move(os.devnull)
+        elif not (self._is_mute or self._voice.is_waiting or self._deaths.is_busy or self._webs.may_be_mourned(now)):
+            self._is_mute = self._voice.move(os.devnull)
 
     @property
     def _too_long(self) -> str:
@@ -363,7 +363,8 @@ class Runner:
             close(outputs)
         elif not self._standing and (hello.serves or not self._pools.has_app_of(hello.deployment)):
             self._settings = hello.environment.settings
-            self._output.move(outputs[-1] if outputs else os.devnull)
+            self._voice.follow(hello.environment.lines)
+            self._voice.move(outputs[-1] if outputs else os.devnull)
             self._pools.welcome(hello.deployment, hello.environment, as_outputs(outputs))
         else:
             close(outputs)

@@ -20,17 +20,17 @@ from outlast.liveness import Liveness
 from outlast.place import Place
 from outlast.runner.output import Output
 from outlast.runner.runner import Runner
+from outlast.runner.voice import Voice
 
 log = logging.getLogger("outlast")
-LINE = "[%(asctime)s] [%(process)d] [%(levelname)s] outlast: %(message)s"
 LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
 
 
 def start(path: str, *, is_shared: bool) -> None:
     """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
-    with logging_to_stderr() as output:
+    with logging_to_stderr(is_told=True) as voice:
         try:
-            run(Place.of(Path(path), is_shared=is_shared), output)
+            run(Place.of(Path(path), is_shared=is_shared), voice)
         except WorkerRefused:
             return
         except OutlastError as error:
@@ -41,10 +41,10 @@ def start(path: str, *, is_shared: bool) -> None:
             sys.exit(1)
 
 
-def run(place: Place, output: Output, standing: Hello | None = None) -> None:
+def run(place: Place, voice: Voice, standing: Hello | None = None) -> None:
     """Be the runner of the journal at `place` until there is nothing left to do.
 
-    `output` is its log, `standing` what `outlast worker` says of itself, which stays without a web worker. Raises
+    `voice` is its log, `standing` what `outlast worker` says of itself, which stays without a web worker. Raises
     WorkerRefused when the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
     """
     become_subreaper()
@@ -56,22 +56,21 @@ def run(place: Place, output: Output, standing: Hello | None = None) -> None:
         if time.monotonic() > deadline:
             raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {place.journal}: stop it first")
         time.sleep(0.02)
-    Runner(place, liveness, output, standing).run()
+    Runner(place, liveness, voice, standing).run()
 
 
 @contextmanager
-def logging_to_stderr() -> Iterator[Output]:
-    """One line per event: time with zone, pid, level. What cannot be written there is not worth waiting for."""
+def logging_to_stderr(*, is_told: bool = False) -> Iterator[Voice]:
+    """One line per event. What cannot be written there is not worth waiting for. `is_told`: see Voice."""
     logging.raiseExceptions = False
     logging.captureWarnings(capture=True)
     output = sys.stderr = Output()
-    handler = logging.StreamHandler(output)
-    handler.setFormatter(logging.Formatter(LINE, "%Y-%m-%d %H:%M:%S %z"))
-    logging.getLogger().addHandler(handler)
+    voice = Voice(output, is_told=is_told)
+    logging.getLogger().addHandler(voice)
     log.setLevel(logging.INFO)
     try:
-        yield output
+        yield voice
     finally:
-        logging.getLogger().removeHandler(handler)
+        logging.getLogger().removeHandler(voice)
         sys.stderr = sys.__stderr__
-        output.finish()
+        voice.finish()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -99,10 +100,17 @@ class Beat:
         self._timer.stop()
 
     def close(self) -> None:
-        """Stop beating for good; the thread ends. On the loop."""
+        """Stop beating for good; the thread ends. From any thread."""
+        if self._loop.is_running() and asyncio._get_running_loop() is not self._loop:
+            with suppress(RuntimeError):  # it has been closed by now
+                self._loop.call_soon_threadsafe(self._close)
+                return
+        self._close()
+
+    def _close(self) -> None:
         self.pause()
         self._is_closed = True
-        self._timer.wind(0.0)
+        self._timer.wind(0.0)  # the thread gives back what it holds
 
     def _beat(self) -> None:
         if self._is_closed:  # it was asked for just before

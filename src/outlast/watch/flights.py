@@ -100,7 +100,7 @@ class Flights:
         finally:
             self.end(flight)
 
-    def seen(self, now: float) -> tuple[Flight, ...]:
+    def now(self) -> tuple[InFlight, ...]:
         """All of them, the oldest first."""
         flying = [one for one in self._places if one.place >= 0] + list(self._beyond.copy())
-        return tuple(one.seen(now) for one in sorted(flying, key=lambda one: one.began))
+        return tuple(sorted(flying, key=lambda one: one.began))

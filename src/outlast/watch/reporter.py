@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from outlast.incidents import Cause, Flight, Incident, Kind
+from outlast.incidents import Cause, Incident, Kind
 from outlast.text import MOST_NAME, MOST_TRACEBACK, clean, one_line
 from outlast.watch import sentences
 from outlast.watch.stall import Stall, is_worth_a_line
@@ -18,15 +18,12 @@ NOBODY = {Cause.STARVED: "the machine", Cause.SATURATED: "many short steps"}
 
 
 class Reporter:
-    """For one process. `note` is given the incident of each stall that is over; `flights` says what was in flight."""
+    """For one process. `note` is given the incident of each stall that is over."""
 
-    def __init__(
-        self, process: str, pid: int, note: Callable[[Incident], None], flights: Callable[[], Sequence[Flight]]
-    ) -> None:
+    def __init__(self, process: str, pid: int, note: Callable[[Incident], None]) -> None:
         self._process = process
         self._pid = pid
         self._note = note
-        self._flights = flights
         self._times: OrderedDict[str, int] = OrderedDict()
         self._said: Cause | None = None
         self._is_open = False
@@ -49,7 +46,7 @@ class Reporter:
         if self._said is not None:
             self._say(stall, self._times.get(_key(stall), 1))
         self._is_open, self._said = False, None
-        self._note(incident_of_stall(self._process, self._pid, stall, self._flights()))
+        self._note(incident_of_stall(self._process, self._pid, stall))
 
     def _say(self, stall: Stall, times: int) -> None:
         sentence = sentences.stall(self._process, self._pid, stall)
@@ -64,7 +61,7 @@ class Reporter:
         return times
 
 
-def incident_of_stall(process: str, pid: int, stall: Stall, flights: Sequence[Flight]) -> Incident:
+def incident_of_stall(process: str, pid: int, stall: Stall) -> Incident:
     """As the journal keeps it."""
     return Incident(
         kind=Kind.STALL,
@@ -76,7 +73,7 @@ def incident_of_stall(process: str, pid: int, stall: Stall, flights: Sequence[Fl
         culprit=one_line(stall.culprit, MOST_NAME) or NOBODY.get(stall.cause, "not known"),
         sentence=sentences.stall(process, pid, stall),
         stack=clean(stall.stack, MOST_TRACEBACK),
-        flights=tuple(flights),
+        flights=stall.beside,
     )
 
 

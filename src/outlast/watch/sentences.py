@@ -21,7 +21,8 @@ def stall(process: str, pid: int, seen: Stall) -> str:
     call = seen.site.call if seen.site is not None else ""
     by = by_whom(seen.culprit, call, seen.flight)
     tense = "was" if seen.is_over else "has been"
-    what = _STALLS[seen.cause].format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
+    words = _STALLS[seen.cause] if seen.is_over or seen.cause is not Cause.STARVED else _STARVES
+    what = words.format(seconds=f"for {seen.seconds:.1f} s", by=by or _NO_TRACE, who=by[4:] or "nothing")
     then = " and is free again" if seen.is_over else f": {_meanwhile(process)}"
     return one_line(f"the event loop of {process} {pid} {tense} {what}{then}", MOST_REASON)
 
@@ -35,6 +36,9 @@ _STALLS = {
     Cause.SATURATED: "busy {seconds} with many short steps, none of which is to blame alone",
     Cause.STARVED: "silent {seconds}, since the machine had no processor for it (starved, not blocked)",
 }
+
+_STARVES = "silent {seconds}, most of it since the machine had no processor for it"
+"""As long as it goes on: in the end it may have been blocked all the same."""
 
 
 def repeated(sentence: str, times: int) -> str:
@@ -121,7 +125,7 @@ def ended_at_start(status: int | None) -> str:
 def left(status: int | None) -> str:
     """By its own will, in a way that lets nobody clean up."""
     code = status if status is not None else "unknown"
-    return f"exited with status {code} without a good-bye: os._exit(), or a server that gave up"
+    return f"exited with status {code} in the middle of its work: something called os._exit()"
 
 
 def not_known() -> str:
@@ -149,7 +153,7 @@ def foreign_boxes(count: int, folder: object) -> str:
 
 def no_box(error: object) -> str:
     """The process runs on without one."""
-    return f"this process keeps no black box, so its death would leave no trace: {error}"
+    return f"this process can keep no black box, a small file that tells later what it died of: {error}"
 
 
 def box_after_all(path: object) -> str:

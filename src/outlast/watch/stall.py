@@ -50,7 +50,7 @@ class Stall:
 
     site: the code that is to blame, None where it is not known. seen_in: where it was seen longest. flight: the
     request or task whose code that is.
-    stack: of the thread, as Python prints it.
+    stack: of the thread, as Python prints it. beside: what was in flight when it was first seen, and the culprit.
     """
 
     cause: Cause
@@ -60,6 +60,7 @@ class Stall:
     stack: str
     seen_in: Site | None = None
     is_over: bool = False
+    beside: tuple[Flight, ...] = ()
 
     @property
     def culprit(self) -> str:
@@ -70,12 +71,13 @@ class Stall:
 def cause_of(silence: Silence, stall_after: float) -> Cause | None:
     """Why the loop is silent; None as long as it need not be a stall.
 
-    A process that gets no processor is not a blocked loop: what it stood in line does not count.
+    A process that gets no processor is not a blocked loop: what it stood in line does not count. Where that was the
+    smaller part, the rest may come to be a stall yet.
     """
     if silence.seconds < stall_after:
         return None
     if silence.seconds - silence.waited < stall_after:
-        return Cause.STARVED
+        return Cause.STARVED if silence.waited > silence.seconds / 2 else None
     if silence.late > LATE:
         return Cause.HELD if silence.has_run else Cause.FROZEN
     if silence.same_step >= stall_after * BELIEF:

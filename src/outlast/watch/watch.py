@@ -10,18 +10,19 @@ import signal
 import socket
 import threading
 import time
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from outlast.forks import OfOneProcess
 from outlast.incidents import Cause, Flight
 from outlast.kernel import boot_id
+from outlast.process import this
 from outlast.threads import OwnThread, started
 from outlast.watch import sentences
 from outlast.watch.beat import Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
-from outlast.watch.flights import Flights
+from outlast.watch.flights import Flights, InFlight
 from outlast.watch.memory import OwnMemory
 from outlast.watch.sample import Identify
 from outlast.watch.stall import Stall
@@ -49,7 +50,7 @@ class Duty:
     is_stopping: Callable[[], bool] = lambda: False
 
 
-class Watch:
+class Watch(OfOneProcess):
     """One per process. `flights` may be used before there is a box, and without one."""
 
     def __init__(self, kind: str) -> None:
@@ -60,26 +61,23 @@ class Watch:
         self._duty: Duty | None = None
         self._beats = 0
         self._noted: Stall | None = None
-        self._memory = OwnMemory()
+        self._beside: tuple[InFlight, ...] = ()  # a loop that stands still
+        self._memory: OwnMemory | None = None
         self._writes_stacks = False
         self._state = State.STARTING
         self._is_closed = threading.Event()
         self._placing = threading.Lock()
         self._placer: OwnThread | None = None
-        forget = weakref.WeakMethod(self._forget)
-        os.register_at_fork(after_in_child=lambda: (reset := forget()) and reset())
+        this.forks.tell(self)
 
     @property
     def box_path(self) -> Path | None:
         """Where the black box is; None without one."""
         return self._box.path if self._box is not None else None
 
-    def seen_flights(self) -> tuple[Flight, ...]:
-        """What is in flight now."""
-        return self.flights.seen(time.monotonic())
-
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
+        self._memory = self._memory or OwnMemory()
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
             oom_kills=self._memory.read()[1],
@@ -139,19 +137,21 @@ class Watch:
             self._box.enter(state)
 
     def close(self) -> None:
-        """A good-bye: this process ends in order. On the loop, if one is watched."""
-        if self._beat is not None:
-            self._beat.close()
+        """A good-bye: this process ends in order. From any thread."""
+        beat, self._beat = self._beat, None
+        if beat is not None:
+            beat.close()
         with self._placing:
             self._is_closed.set()
             box, self._box = self._box, None
-        if box is None:
-            return
-        self.flights.write_to(None)
-        atexit.unregister(self._leave)
-        self._stop_writing_stacks()
-        self._memory.close()
-        box.close()
+            memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
+        if box is not None:
+            self.flights.write_to(None)
+            atexit.unregister(self._leave)
+            self._stop_writing_stacks()
+            box.close()
 
     # What the beat tells
 
@@ -166,7 +166,8 @@ class Watch:
         self._box.beat_loop()
         self._beats += 1
         if self._beats % MEASURE_EVERY == 0:
-            self._box.measured(*self._memory.read())
+            if self._memory is not None:
+                self._box.measured(*self._memory.read())
             if self._duty.is_stopping():
                 self._box.enter(State.STOPPING)
 
@@ -181,11 +182,13 @@ class Watch:
     def stalled(self, stall: Stall) -> None:
         """The loop stands still: into the box when that is new, is seen otherwise, has doubled, or is over."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        box = self._box
+        box, self._beside = self._box, self._beside or self.flights.now()
         if box is not None and _is_news(stall, self._noted):
             self._noted = stall
             box.note(_note(stall))
-        self._duty.tell(stall)
+        self._duty.tell(replace(stall, beside=_beside(stall, self._beside)))
+        if stall.is_over:
+            self._beside = ()
 
     # Steps
 
@@ -206,12 +209,15 @@ class Watch:
             self._stop_writing_stacks()
             self._box.close()
 
-    def _forget(self) -> None:
+    def after_fork_in_child(self) -> None:
         """A forked process is not the one that is watched."""
         self.flights.write_to(None)
         self._stop_writing_stacks()
         self._placing, self._is_closed = threading.Lock(), threading.Event()
         box, self._box, self._beat = self._box, None, None
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
         if box is not None:
             box.let_go()
 
@@ -226,6 +232,16 @@ def _is_news(stall: Stall, noted: Stall | None) -> bool:
     if noted is None or noted.is_over or stall.is_over:
         return True
     return stall.cause is not noted.cause or stall.site != noted.site or stall.seconds >= 2 * noted.seconds
+
+
+def _beside(stall: Stall, flights: Sequence[InFlight]) -> tuple[Flight, ...]:
+    """By the time at which a stall is over, what was in flight has ended, and first of all the culprit."""
+    now = time.monotonic()
+    seen = tuple(one.seen(now) for one in flights)
+    is_there = stall.flight is None or any(
+        (one.name, one.task) == (stall.flight.name, stall.flight.task) for one in seen
+    )
+    return seen if is_there or stall.flight is None else (stall.flight, *seen)
 
 
 def _note(stall: Stall) -> StallNote:

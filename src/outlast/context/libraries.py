@@ -1,0 +1,68 @@
+"""What libraries keep in context variables in a way of their own: structlog's values, OpenTelemetry's trace.
+
+Only those that the app has imported are asked, through what they offer to everybody.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+_STRUCTLOG = "structlog_"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """`taken` gives the values of a context by name, `given` puts such values into the context of the running code."""
+
+    name: str
+    module: str
+    taken: Callable[[ModuleType, Context], Mapping[str, Any]]
+    given: Callable[[ModuleType, Mapping[str, Any]], None]
+
+    @property
+    def imported(self) -> ModuleType | None:
+        """Its module, if this process uses it."""
+        return sys.modules.get(self.module)
+
+
+def imported_libraries() -> Iterator[tuple[Library, ModuleType]]:
+    """Those that this process uses."""
+    for library in LIBRARIES:
+        if (module := library.imported) is not None:
+            yield library, module
+
+
+def _bound_values(_: ModuleType, context: Context) -> Mapping[str, Any]:
+    """What structlog.contextvars.get_contextvars() gives there."""
+    own = [variable for variable in context if variable.name.startswith(_STRUCTLOG)]
+    return {one.name.removeprefix(_STRUCTLOG): context[one] for one in own if context[one] is not Ellipsis}
+
+
+def _bind(structlog: ModuleType, values: Mapping[str, Any]) -> None:
+    structlog.bind_contextvars(**values)
+
+
+def _trace(_: ModuleType, context: Context) -> Mapping[str, Any]:
+    """The headers that a request made there would have: traceparent and baggage, or what OTEL_PROPAGATORS says."""
+    from opentelemetry import propagate
+
+    headers: dict[str, str] = {}
+    context.run(propagate.inject, headers)
+    return headers
+
+
+def _join_trace(opentelemetry: ModuleType, headers: Mapping[str, Any]) -> None:
+    from opentelemetry import propagate
+
+    opentelemetry.attach(propagate.extract(headers))
+
+
+LIBRARIES = (
+    Library("structlog", "structlog.contextvars", _bound_values, _bind),
+    Library("opentelemetry", "opentelemetry.context", _trace, _join_trace),
+)

@@ -1,0 +1,216 @@
+"""The values of context variables on their way to another process: what comes back is what was there, or it is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from outlast.context.carrier import MOST_OF_ALL, Carrier, Packed
+from outlast.context.variables import Carry
+from outlast.sources import Sources
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    roles: frozenset[Role]
+
+
+class Current:
+    role: ContextVar[Role] = ContextVar("role")
+    _hidden: ContextVar[int] = ContextVar("hidden")
+
+
+class Holder:
+    def __init__(self) -> None:
+        self.variable: ContextVar[int] = ContextVar("held")
+
+
+tenant: ContextVar[str] = ContextVar("tenant")
+user: ContextVar[User | None] = ContextVar("user", default=None)
+unannotated = ContextVar[Any]("unannotated")
+holder = Holder()
+NOBODYS = [ContextVar[str]("nobodys")]
+A_USER = User("ann", frozenset({Role.ADMIN}))
+MOMENT = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def packed(values: Mapping[ContextVar[Any], object], carry: Carry = True) -> Packed:
+    def set_all() -> None:
+        for variable, value in values.items():
+            variable.set(value)
+
+    context = Context()
+    context.run(set_all)
+    return Carrier(Sources(), carry).pack(context)
+
+
+def unpacked(text: str | None, look: Callable[[], object], carry: Carry = True) -> tuple[list[str], object]:
+    """The complaints, and what `look` sees then, as in another process."""
+
+    def run() -> tuple[list[str], object]:
+        return Carrier(Sources(), carry).unpack(text or "{}"), look()
+
+    return Context().run(run)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        (tenant, "acme"),
+        (tenant, "Zürich \ud800"),
+        (tenant, None),  # not what its annotation says, and kept all the same
+        (user, A_USER),
+        (user, None),
+        (Current.role, Role.ADMIN),
+        (Current._hidden, 10**30),
+        (holder.variable, 1),
+        (unannotated, {"at": MOMENT, "id": UUID(int=5), "more": [1.5, None, True]}),
+        (unannotated, [{"a": b"\xff"}]),
+    ],
+)
+def test_what_is_set_comes_back(variable: ContextVar[Any], value: object) -> None:
+    sent = packed({variable: value})
+    assert sent.left == ()
+    complaints, seen = unpacked(sent.text, variable.get)
+    assert (complaints, seen, type(seen)) == ([], value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        (unannotated, A_USER, "is a User, which would come back as a dict: say what it holds, `ContextVar[...]`"),
+        (unannotated, (1, 2), "is a tuple, which would come back as a list"),
+        (unannotated, object(), "is an instance of builtins.object, which cannot travel to another process"),
+        (unannotated, sys.exit, "is a function, which a context variable cannot carry to another process"),
+        (tenant, "x" * 20_000, "holds 20 KiB of JSON, more than the 16 KiB that travel"),
+    ],
+)
+def test_what_cannot_travel_is_left_with_a_reason(variable: ContextVar[Any], value: object, why: str) -> None:
+    sent = packed({variable: value, holder.variable: 1})
+    (left,) = sent.left
+    assert (left.found.variable, left.why.startswith(why)) == (variable, True), left.why
+    assert unpacked(sent.text, holder.variable.get) == ([], 1)
+
+
+def test_all_together_is_not_more_than_a_row_should_hold() -> None:
+    values = dict.fromkeys([tenant, unannotated, user], "x" * 15_000)
+    sent = packed(values)
+    assert len(sent.left) == 1
+    assert "more than 32 KiB" in sent.left[0].why
+    assert len(sent.text or "") <= MOST_OF_ALL + 100
+
+
+def test_a_variable_that_no_module_holds_goes_if_it_is_listed() -> None:
+    (nobodys,) = NOBODYS
+    assert packed({nobodys: "here"}) == Packed()
+    carry: Carry = {nobodys: True}
+    sent = packed({nobodys: "here"}, carry)
+    assert unpacked(sent.text, nobodys.get, carry) == ([], "here")
+
+
+@pytest.mark.parametrize("carry", [False, {tenant: False}, {f"{__name__}:tenant": False}, {"tests": False}])
+def test_what_is_left_out_does_not_go(carry: Carry) -> None:
+    assert packed({tenant: "acme"}, carry) == Packed()
+
+
+def test_the_narrowest_word_counts() -> None:
+    assert packed({tenant: "acme", user: None}, {"tests": False, tenant: True}).text == (
+        f'{{"{__name__}:tenant":{{"value": "acme"}}}}'
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "not.imported:tenant",
+        f"{__name__}:A_USER",
+        f"{__name__}:missing",
+        "outlast.request.current:current_box",
+        "carry:nobodys",
+        "",
+    ],
+)
+def test_a_row_imports_nothing_and_sets_nothing_but_such_variables(path: str) -> None:
+    before = set(sys.modules)
+    complaints, _ = unpacked(f'{{"{path}": {{"value": 1}}}}', lambda: None)
+    assert len(complaints) == 1
+    assert "is not set for its task" in complaints[0]
+    assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize(
+    "stored", ["5", "null", '{"value": [1], "@marks": {"function": [["value"]]}}', '{"value": 1, "other": 2}']
+)
+def test_what_a_hand_has_written_is_said_and_costs_nothing_else(stored: str) -> None:
+    text = f'{{"{__name__}:user": {stored}, "{__name__}:tenant": {{"value": "acme"}}}}'
+    complaints, seen = unpacked(text, tenant.get)
+    assert (len(complaints), seen) == (1, "acme")
+
+
+def test_the_values_of_structlog_come_along() -> None:
+    structlog: ModuleType = pytest.importorskip("structlog.contextvars")
+
+    def set_all() -> None:
+        structlog.bind_contextvars(request_id="r-1", gone=1)
+        structlog.unbind_contextvars("gone")
+
+    context = Context()
+    context.run(set_all)
+    sent = Carrier(Sources()).pack(context)
+    assert unpacked(sent.text, structlog.get_contextvars) == ([], {"request_id": "r-1"})
+    assert Carrier(Sources(), {"structlog": False}).pack(context) == Packed()
+
+
+@pytest.fixture
+def in_span() -> Iterator[tuple[Context, int]]:
+    """A context with a span and baggage, and the id of its trace."""
+    from opentelemetry import baggage, context, trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    span = TracerProvider().get_tracer("test").start_span("request")
+    inside = Context()
+    inside.run(lambda: context.attach(baggage.set_baggage("tenant", "acme", trace.set_span_in_context(span))))
+    yield inside, span.get_span_context().trace_id
+    span.end()
+
+
+def test_the_trace_and_its_baggage_come_along(in_span: tuple[Context, int]) -> None:
+    from opentelemetry import baggage, trace
+
+    context, trace_id = in_span
+    sent = Carrier(Sources()).pack(context)
+    seen = unpacked(sent.text, lambda: (trace.get_current_span().get_span_context().trace_id, baggage.get_all()))
+    assert seen == ([], (trace_id, {"tenant": "acme"}))
+
+
+def test_a_dict_with_members_of_an_enum_as_keys_comes_along() -> None:
+    """As starlette-context has it."""
+    sent = packed({unannotated: {Role.ADMIN: 1}})
+    assert unpacked(sent.text, lambda: unannotated.get()[Role.ADMIN]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        ("starlette_context", "_request_scope_context_storage", {"X-Request-ID": "r-1"}),
+        ("asgi_correlation_id.context", "correlation_id", "r-1"),
+    ],
+)
+def test_libraries_whose_modules_hold_a_variable_need_nothing_else(module: str, name: str, value: object) -> None:
+    variable: ContextVar[object] = getattr(pytest.importorskip(module), name)
+    sent = packed({variable: value})
+    assert unpacked(sent.text, variable.get) == ([], value)
