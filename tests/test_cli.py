@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,9 +46,12 @@ def run(*arguments: str) -> Result:
 
 
 def test_list_shows_the_newest_first(ids: list[str]) -> None:
-    lines = run("list").stdout.splitlines()
+    header, *lines = run("list").stdout.splitlines()
+    assert header.split() == ["ID", "STATE", "LANE", "ADDED", "TOOK", "FUNCTION,", "REASON"]
     assert [line.split()[:2] for line in lines] == [[ids[2], "waiting"], [ids[1], "done"], [ids[0], "failed"]]
-    assert lines[2].endswith("app:fail  ValueError: no")
+    assert lines[2].endswith("1.00 s  app:fail  ValueError: no")
+    assert re.search(r" loop +1970-01-01 \d\d:\d\d:\d\d [+-]\d{4} ", lines[2]), "lane, time, zone"
+    assert " - " in lines[0], "what has not begun takes no time"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +71,14 @@ def test_list_can_be_narrowed(ids: list[str], options: list[str], kept: list[int
 
 def test_show_tells_all_that_happened(ids: list[str]) -> None:
     page = run("show", ids[0]).stdout
-    for words in ("app:fail", '{"n":1}', "GET /x", "attempt 1 started", "attempt 1 error: ValueError: no", "Traceback"):
+    for words in (
+        "app:fail",
+        '{"n":1}',
+        "GET /x",
+        "attempt 1 started",
+        "attempt 1 error after 1.00 s: ValueError: no",
+        "Traceback",
+    ):
         assert words in page
 
 
@@ -100,8 +114,41 @@ def test_status_counts(ids: list[str]) -> None:
         "dropped": 0,
         "parked": 0,
     }
-    assert [(one["kind"], one["pid"]) for one in found["processes"]] == [("web", 4711)]
+    assert found["processes"] == [], "the one that has not said good-bye does not live"
     assert "oldest waiting task" in run("status").stdout
+
+
+def test_one_that_was_cut_and_waits_takes_no_time_and_a_follower_is_not_the_oldest(ids: list[str]) -> None:
+    journal = SqliteJournal("sqlite:///.outlast/journal.db")
+    numbers = TaskIds()
+    first, second = numbers.next(), numbers.next()
+    tasks = [NewTask(one, "app:long", "{}", Lane.LOOP, State.WAITING, 1.0, "GET /x") for one in (first, second)]
+    with journal.transaction():
+        web = journal.enter(ProcessEntry("web", 4711, "here", 1.0))
+        journal.add([tasks[0], replace(tasks[1], follows=first)], web)
+        claimed = journal.claim(web, Lane.LOOP, 5, 2.0)
+        journal.settle(
+            [Settlement(one.id, 1, End.INTERRUPTED, State.WAITING, "cut") for one in claimed if one.id != first], 3.0
+        )
+    journal.close()
+    summary = json.loads(run("status", "--json").stdout)
+    assert (summary["counts"]["waiting"], summary["oldest_waiting"] is None) == (2, False)
+    cut = next(line for line in run("list").stdout.splitlines() if line.startswith(ids[2]))
+    assert cut.split()[6] == "-"
+
+
+def test_there_is_no_json_in_strings(ids: list[str]) -> None:
+    for found in (json.loads(run("list", "--json").stdout)[-1], json.loads(run("show", "--json", ids[0]).stdout)):
+        assert found["arguments"] == {"n": 1}
+    assert found["events"][-1]["seconds"] == 1.0
+
+
+@pytest.mark.parametrize("command", [["list"], ["show"], ["status"], ["explain"]])
+def test_what_json_has_is_documented(ids: list[str], command: list[str]) -> None:
+    found = json.loads(run(*command, "--json", *(ids[:1] * (command == ["show"]))).stdout)
+    one = found[0] if isinstance(found, list) and found else found
+    known = run(*command, "--help").stdout + run("list", "--help").stdout * (command == ["show"])
+    assert [name for name in one if name not in known] in ([], ["blocked"])
 
 
 def test_the_journal_that_was_read_is_named_on_stderr(ids: list[str], tmp_path: Path) -> None:
@@ -134,3 +181,39 @@ def test_status_imports_neither_the_app_nor_a_framework(ids: list[str]) -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"fastapi", "starlette", "pydantic", "rich", "asyncio"} & set(loaded)
+
+
+def on_a_terminal(columns: int, *arguments: str) -> str:
+    """What a command prints where it takes its output for a terminal."""
+    ours, theirs = pty.openpty()
+    program = Path(sys.executable).with_name("outlast")
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen([program, *arguments], stdout=theirs, stderr=subprocess.DEVNULL, env=environment):
+        os.close(theirs)
+        printed = b""
+        while piece := _piece(ours):
+            printed += piece
+    os.close(ours)
+    return printed.decode().replace("\r\n", "\n")
+
+
+def _piece(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # the other side is closed
+        return b""
+
+
+@pytest.mark.parametrize("command", ["list", "show", "status"])
+def test_a_terminal_cuts_no_word_and_shows_states_in_colours(ids: list[str], command: str) -> None:
+    arguments = [command, *(ids[:1] * (command == "show"))]
+    printed = on_a_terminal(80, *arguments)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", printed)
+    assert ("\x1b[" in printed) is (command != "status")
+    assert max(map(len, plain.splitlines())) <= 80
+    assert words(plain) == words(run(*arguments).stdout)
+
+
+def words(text: str) -> list[str]:
+    return [one for one in text.split() if "." not in one]  # seconds go on between two looks

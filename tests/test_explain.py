@@ -92,18 +92,21 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 def test_the_last_incidents_are_listed_the_newest_first(place: Place) -> None:
     place.note(STALL, STALL, DEATH)
-    death, stall = place.printed("explain")
+    header, death, stall = place.printed("explain")
+    assert header.split() == ["ID", "LAST", "PROCESS", "CAUSE", "TIMES", "WHAT", "HAPPENED"]
     assert death.split()[0] == "2"
-    assert death.endswith("  task process 815  memory  1×  task process 815 was killed since memory had run out")
+    assert death.split()[4:9] == ["task", "process", "815", "memory", "1×"]
+    assert death.endswith("  task process 815 was killed since memory had run out")
     assert stall.split()[0] == "1"
-    assert stall.endswith(f"  web worker 4711  blocked  2×  {STALL.sentence}")
-    assert place.printed("explain", "--limit", "1") == [death]
+    assert stall.split()[4:9] == ["web", "worker", "4711", "blocked", "2×"]
+    assert stall.endswith(f"  {STALL.sentence}")
+    assert place.printed("explain", "--limit", "1") == [header, death]
     assert [one["id"] for one in json.loads("".join(place.printed("explain", "--json")))] == [2, 1]
 
 
 def test_of_more_than_twenty_the_last_twenty_are_listed(place: Place) -> None:
     place.note(*(replace(DEATH, at=DEATH.at + number) for number in range(25)))
-    assert [int(line.split()[0]) for line in place.printed("explain")] == list(range(25, 5, -1))
+    assert [int(line.split()[0]) for line in place.printed("explain")[1:]] == list(range(25, 5, -1))
 
 
 def test_one_is_told_whole(place: Place) -> None:
@@ -178,7 +181,7 @@ def test_no_incidents_is_said(place: Place) -> None:
 def test_another_journal_can_be_named(place: Place, tmp_path: Path) -> None:
     other = Place(tmp_path / "other")
     other.note(STALL)
-    (line,) = place.printed("explain", "--url", f"sqlite:///{other.journal}")
+    _, line = place.printed("explain", "--url", f"sqlite:///{other.journal}")
     assert line.endswith(STALL.sentence)
 
 
@@ -228,7 +231,7 @@ def test_a_journal_of_version_1_is_read_as_one_without_incidents(place: Place, t
     connection.pragma("user_version", 1)
     connection.close()
     url = f"sqlite:///{old}"
-    assert place.printed("list", "--url", url)[0].endswith("app:send")
+    assert place.printed("list", "--url", url)[1].endswith("app:send")
     assert "function   app:send" in place.printed("show", shown(4711), "--url", url)
     assert "incidents" not in "".join(place.printed("status", "--url", url))
     assert place.printed("explain", "--url", url) == []
@@ -244,4 +247,4 @@ def cut(one: Claimed) -> Settlement:
 
 
 def clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(at))

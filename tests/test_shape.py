@@ -18,11 +18,11 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "forks", "threads", "hindrances", "endings", "last_words"),
-        *("place", "ownership", "peers", "waits", "deployments"),
+        *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings"),
+        *("place", "ownership", "peers", "waits", "deployments", "links"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "links", "watch", "logs"),
+        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],

@@ -28,11 +28,9 @@ def more_cut(count: int, why: str) -> str:
     return f"and {count} more tasks are cut and run again, since {why}"
 
 
-def ended(task: int, function: str, state: str, reason: str) -> str:
-    """A task has ended for good."""
-    return (
-        f"task {shown(task)} {one_line(function, MOST_NAME)} {state}{reason and f': {one_line(reason, MOST_REASON)}'}"
-    )
+def ended(task: str, function: str, state: str, reason: str) -> str:
+    """A task, by its id as people see it, has ended, or runs again."""
+    return f"task {task} {one_line(function, MOST_NAME)} {state}{reason and f': {one_line(reason, MOST_REASON)}'}"
 
 
 def crashed(pid: int, how: str, crashes: int, most: int) -> str:

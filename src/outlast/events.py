@@ -67,7 +67,7 @@ def journal_put_back(path: object, aside: Sequence[object]) -> str:
     """The journal was deleted or moved away while it was open."""
     return (
         f"the journal {path} was deleted or moved away while it was in use: all that was in it has been put back"
-        f"{_left_aside(aside)}. To begin a new one, stop the server first"
+        f"{_left_aside(aside)}. To begin a new one, stop the server, then `outlast stop`"
     )
 
 

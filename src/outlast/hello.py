@@ -13,9 +13,10 @@ from typing import Any
 
 from outlast.deployments import Deployment
 from outlast.errors import OutlastError
-from outlast.links import Links
+from outlast.links import real, real_file
 from outlast.place import Address
 from outlast.settings import Settings
+from outlast.surroundings import Surroundings
 from outlast.text import MOST_NAME, in_one_line, one_line
 
 VERSION = version("outlast")
@@ -39,6 +40,7 @@ class Environment:
     main: str
     settings: Settings
     flags: tuple[str, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
     logging: Mapping[str, Any] = field(default_factory=dict, compare=False)
     lines: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
@@ -54,12 +56,12 @@ class Environment:
         return {"true": self.app, "false": ""}.get(setting, setting) if self.app else ""
 
     @classmethod
-    def here(cls, app: str, settings: Settings, links: Links | None = None) -> Environment:
-        """The environment of this process. `links`: where folders have led to when its modules were imported."""
-        links = links or Links()
-        folder, path, variables = os.getcwd(), tuple(map(links.real, sys.path)), dict(os.environ)  # noqa: PTH109
-        executable, main = links.real_file(sys.executable), links.real_file(main_file())
-        return cls(executable, folder, path, variables, app, main, settings, _interpreter_flags())
+    def here(cls, app: str, settings: Settings) -> Environment:
+        """The environment of this process, without symbolic links on the way to its code."""
+        folder, path, variables = os.getcwd(), tuple(map(real, sys.path)), dict(os.environ)  # noqa: PTH109
+        executable, main = real_file(sys.executable), real_file(main_file())
+        flags, surroundings = interpreter_flags(), Surroundings.here()
+        return cls(executable, folder, path, variables, app, main, settings, flags, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,15 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     path, flags = (tuple(map(str, given.get(name, ()))) for name in ("path", "flags"))
     logging, lines = (dict(given.get(name, {})) for name in ("logging", "lines"))
     executable, folder, app, main = (str(given[name]) for name in ("executable", "folder", "app", "main"))
-    return Environment(executable, folder, path, variables, app, main, settings, flags, logging, lines)
+    around = Surroundings.read(given.get("surroundings", {}))
+    return Environment(executable, folder, path, variables, app, main, settings, flags, around, logging, lines)
 
 
-def _interpreter_flags() -> tuple[str, ...]:
-    """With which this interpreter was started, as far as others can be started with them, as multiprocessing does."""
+def interpreter_flags() -> tuple[str, ...]:
+    """With which this interpreter was started: those that multiprocessing passes on, and all of `-X`."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return tuple(flags)
+    options = (name if value is True else f"{name}={value}" for name, value in sys._xoptions.items())
+    return (*flags, *(word for option in options if option not in flags for word in ("-X", option)))
 
 
 def main_file() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
@@ -17,7 +17,8 @@ from outlast.deployments import Deployment, Home
 from outlast.discovery import app_in_modules, app_of_server, names_in_modules
 from outlast.forks import OfOneProcess
 from outlast.hello import Environment, main_file
-from outlast.links import Links
+from outlast.links import real as real_folder
+from outlast.links import remember_folders
 from outlast.process import this
 from outlast.settings import Settings
 from outlast.sources import Sources
@@ -38,9 +39,9 @@ class Identity(OfOneProcess):
         self.serves = False
         self._app = app
         self._made_in = made_in
-        self._links = Links()
+        remember_folders()
         self._lock = threading.Lock()
-        self._code: tuple[str, float] | None = None
+        self._state: tuple[str, float] | None = None
         this.forks.tell(self)
 
     def begin_anew(self, target: str) -> None:
@@ -54,13 +55,14 @@ class Identity(OfOneProcess):
 
     def environment(self, settings: Settings) -> Environment:
         """Where the app runs here. Its target is empty when it is not found."""
-        return Environment.here(self.target or app_in_modules(self._app()), settings, self._links)
+        return Environment.here(self.target or app_in_modules(self._app()), settings)
 
     def home(self, settings: Settings) -> Home:
         """That of the tasks of this process. Reads files, see `deployment`."""
         if not this.is_child:
             return self.deployment(settings).home
-        names = self._names(settings)
+        plain = self._names()
+        names = _told(plain, self._root(plain), settings)
         return replace(this.home, app=names[0]) if names and this.home.app not in names else this.home
 
     def deployment(self, settings: Settings) -> Deployment:
@@ -68,41 +70,43 @@ class Identity(OfOneProcess):
 
         Without the setting `release` it is what stands in them.
         """
-        module = _module_of(self._plain_names())
-        root = _root_of(module)
-        release, changed_at = self._code_in(root, module)
-        real = one_line(self._links.real(root), LONGEST_PATH)
-        return Deployment(self._names(settings), one_line(settings.release, MOST_NAME) or release, real, changed_at)
+        names = self._names()
+        root = self._root(names)
+        release, changed_at = self._code(names, root)
+        real = one_line(real_folder(root), LONGEST_PATH)
+        called = one_line(settings.release, MOST_NAME) or release
+        return Deployment(_told(names, root, settings), called, real, changed_at)
 
     def before_fork(self) -> None:
         """A copy of this process has its code, whatever stands in the files by the time that it is asked."""
         if not this.is_child:
-            module = _module_of(self._plain_names())
-            self._code_in(_root_of(module), module)
+            names = self._names()
+            self._code(names, self._root(names))
 
-    def _names(self, settings: Settings) -> tuple[str, ...]:
-        """What it is called, with the folder of its code before it where that is below the one of which the journal is.
-
-        Apps of the same name in such folders are different ones; those that were given one journal are releases.
-        """
-        names = self._plain_names()
-        return _told(names, _root_of(_module_of(names)), settings)
-
-    def _plain_names(self) -> tuple[str, ...]:
-        """By the server and by the modules that have it; without either by what has made it."""
+    def _names(self) -> tuple[str, ...]:
+        """By the server and by the modules that have it; without either by the program, or by what has made it."""
         in_modules = [_real(name) for name in names_in_modules(self._app())]
-        if self.target:
-            return tuple(dict.fromkeys([_real(self.target), *in_modules]))
         of_main = [name for name in in_modules if name.partition(":")[0] == _main()]
         elsewhere = [name for name in in_modules if name not in of_main]
-        made_by = _main() if self.serves and not in_modules else _real(self._made_in)
-        return tuple(filter(None, dict.fromkeys([*elsewhere, made_by, *of_main])))
+        made_by = _real(self._made_in)
+        if self.target or elsewhere:
+            found = [_real(self.target), *elsewhere, *of_main]
+        elif self.serves:
+            found = of_main or [_own_program() or made_by]
+        else:  # a script that has made an app to ask for tasks of a server's
+            found = [made_by if made_by.endswith("()") or not of_main else "", *of_main]
+        return tuple(filter(None, dict.fromkeys(found)))
 
-    def _code_in(self, root: str, module: str) -> tuple[str, float]:
+    def _root(self, names: Iterable[str]) -> str:
+        """The folder from which its module is imported, as it stands on the import path."""
+        modules = (name.partition(":")[0] for name in names)
+        return next((root for module in modules if (root := _root_of(module))), os.getcwd())  # noqa: PTH109 - as text
+
+    def _code(self, names: Iterable[str], root: str) -> tuple[str, float]:
         with self._lock:
-            if self._code is None:
-                self._code = _state_of(root, _own_files(module.partition(".")[0]))
-            return self._code
+            packages = {name.partition(":")[0].partition(".")[0] for name in names}
+            self._state = self._state or _state_of(root, _own_files(packages))
+            return self._state
 
 
 def deployment_to_be(settings: Settings) -> Deployment:
@@ -142,28 +146,27 @@ def _main() -> str:
     return str(spec.name) if spec is not None else Path(main_file()).stem
 
 
-def _module_of(names: Iterable[str]) -> str:
-    """The first module among those of some names that is imported; empty for none."""
-    modules = (name.partition(":")[0] for name in names)
-    return next((one for one in modules if one in sys.modules or one == _main()), "")
+def _own_program() -> str:
+    """The name of the program of this process where it is of the project, and not a server's own."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return _main() if isinstance(file, str) and Sources().is_own_file(str(Path(file).absolute())) else ""
 
 
 def _root_of(module: str) -> str:
-    """The folder from which a module is imported, as it stands on the import path."""
-    found = sys.modules.get("__main__" if module == _main() and module not in sys.modules else module)
-    file = getattr(found, "__file__", None)
+    """The folder from which a module is imported; empty where it is not."""
+    is_program = module == _main() and module not in sys.modules
+    file = getattr(sys.modules.get("__main__" if is_program else module), "__file__", None)
     if not isinstance(file, str):
-        return os.getcwd()  # noqa: PTH109 - as text
+        return ""
     is_package = Path(file).name == "__init__.py"
-    depth = module.count(".") + is_package if found is not sys.modules.get("__main__") else 0
-    return str(Path(file).absolute().parents[depth])
+    return str(Path(file).absolute().parents[module.count(".") + is_package])
 
 
-def _own_files(package: str) -> Iterator[str]:
+def _own_files(packages: Collection[str]) -> Iterator[str]:
     """The files of the project that are imported, also where the app's own package is installed among libraries."""
     sources = Sources()
     for name, module in list(sys.modules.items()):
-        is_of_app = bool(package) and name.partition(".")[0] == package
+        is_of_app = name.partition(".")[0] in packages
         if isinstance(module, ModuleType) and (is_of_app or sources.is_own_module(module)):
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and file.endswith(".py"):
@@ -173,12 +176,12 @@ def _own_files(package: str) -> Iterator[str]:
 def _state_of(root: str, files: Iterable[str]) -> tuple[str, float]:
     """A digest of what files have in them, wherever they are, and when the newest was changed."""
     digest, changed_at = blake2b(digest_size=DIGEST), 0.0
-    for file in sorted(set(files)):
+    for name, file in sorted((os.path.relpath(one, root), one) for one in set(files)):
         try:
             content, changed = Path(file).read_bytes(), Path(file).stat().st_mtime
         except OSError:  # gone since it was imported
             continue
-        digest.update(os.path.relpath(file, root).encode(errors="replace"))
+        digest.update(name.encode(errors="replace"))
         digest.update(blake2b(content).digest())
         changed_at = max(changed_at, changed)
     return (digest.hexdigest() if changed_at else ""), changed_at

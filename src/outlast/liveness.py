@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 import weakref
+from collections.abc import Iterable
 from contextlib import closing
 
 from outlast.ownership import open_own
@@ -70,6 +71,17 @@ def living_runner(place: Place) -> int | None:
             return asked.runner()
     except OSError:
         return None
+
+
+def living_among(place: Place, processes: Iterable[int]) -> set[int]:
+    """Those of these processes (ids) that live; all when nobody may ask. Not for one that holds a lock there."""
+    if not place.locks.exists():
+        return set()
+    try:
+        with closing(Liveness(place)) as asked:
+            return {one for one in processes if asked.holder(one) is not None}
+    except OSError:
+        return set(processes)
 
 
 def _pack(kind: int, start: int, length: int) -> bytes:

@@ -37,7 +37,7 @@ class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
 
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
-    home: in a task process, the app and the release that it runs.
+    home: in a task process, the app and the release that it runs. real_folders: by `links`, what folders have led to.
     collected: the tasks that mode `manual` has kept for the test, in order.
     overrides: settings that a test puts in place of those of the apps, by name.
     installed: the apps that have outlast. newest: the last of them, kept whether its app is or not, so that no answer
@@ -50,6 +50,7 @@ class ThisProcess:
     wake_runner: Callable[[], None] = _nobody
     mode: Mode = ""
     home: Home = NO_HOME
+    real_folders: dict[str, str] = field(default_factory=dict)
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)

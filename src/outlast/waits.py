@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outlast.text import MOST_NAME, MOST_REASON, one_line
 
 RETRIED = "somebody has asked for it to run again"
@@ -24,6 +26,22 @@ PARKED_REMEDY = (
 
 
 NO_RUNNER = "no runner is there: what waits runs when a server of the app, or `outlast worker`, starts"
+
+
+NO_RUNNER_TO_STOP = "no runner is there: nothing to stop"
+RUNNER_ELSEWHERE = "the runner is in another container: run this command there"
+
+
+def would_be_started_again(webs: Sequence[int]) -> str:
+    """A runner is not ended as long as somebody starts another."""
+    who = ", ".join(map(str, webs[:5]))
+    return f"web worker {who} lives, and would start another runner at once: stop the server first"
+
+
+def runner_stopped(pid: int, waiting: int) -> str:
+    """It has gone, and nobody moves tasks now."""
+    rest = f"; {_counted(waiting)} {'waits' if waiting == 1 else 'wait'} for the next start" if waiting else ""
+    return f"runner {pid} has ended, with its task processes{rest}"
 
 
 def nobody_runs(waiting: int) -> str:

@@ -289,7 +289,7 @@ def test_what_a_process_holds_and_runs_is_known_after_its_death(journal: SqliteJ
     held = add(journal, web, new_task(), new_task(lane=Lane.INLINE))
     waiting = add(journal, web, new_task(State.WAITING))
     claim(journal, runner)
-    assert sorted(journal.held_of(web)) == [(held[0], Lane.LOOP), (held[1], Lane.INLINE)]
+    assert sorted(journal.held_of(web)) == [(held[0], Lane.LOOP, "app:send"), (held[1], Lane.INLINE, "app:send")]
     assert [one.id for one in journal.running_of(runner)] == waiting
     assert list(journal.running_of(web)) == []
 

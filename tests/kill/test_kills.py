@@ -190,7 +190,7 @@ def test_the_command_line_shows_what_happened(tmp_path: Path) -> None:
         eventually(server.all_settled, "it has failed")
         listed = outlast("list", tmp_path)
         assert "main:fail" in listed
-        page = outlast(f"show {listed.split()[0]}", tmp_path)
+        page = outlast(f"show {listed.splitlines()[1].split()[0]}", tmp_path)
         assert "ValueError: it fails" in page
         assert "Traceback" in page
         assert "GET /add/fail/it" in page

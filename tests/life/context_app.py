@@ -1,5 +1,6 @@
 """An app whose tasks say which context variables they see; `PLAIN=1` is FastAPI alone. Copied as main.py."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio.from_thread
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.background import BackgroundTask
@@ -40,6 +42,7 @@ started: ContextVar[str | None] = ContextVar("started", default=None)
 answered: ContextVar[str | None] = ContextVar("answered", default=None)
 user: ContextVar[User | None] = ContextVar("user", default=None)
 session: ContextVar[Session | None] = ContextVar("session", default=None)
+LOOPS: list[asyncio.AbstractEventLoop] = []
 imported.set("import")
 SEEN: dict[str, ContextVar[Any]] = {
     "middleware": middleware,
@@ -78,6 +81,7 @@ def use_session() -> None:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     started.set("lifespan")
+    LOOPS.append(asyncio.get_running_loop())
     yield
 
 
@@ -192,6 +196,22 @@ async def promised_session(tasks: outlast.BackgroundTasks) -> str:
 async def enqueued(name: str) -> None:
     endpoint.set("enqueued")
     await outlast.enqueue(look_on_loop, name)
+
+
+async def on_the_loop(name: str) -> str:
+    return f"{name} {endpoint.get()} {asyncio.get_running_loop() is LOOPS[0]}"
+
+
+def reach_for_the_loop(name: str) -> None:
+    witness("reached", anyio.from_thread.run(on_the_loop, name), anyio.from_thread.run_sync(endpoint.get) or "")
+    anyio.from_thread.check_cancelled()
+    witness("not cancelled")
+
+
+@app.get("/reach/{name}")
+async def reach(name: str, tasks: BackgroundTasks) -> None:
+    endpoint.set("here")
+    tasks.add_task(reach_for_the_loop, name)
 
 
 @app.get("/ping")

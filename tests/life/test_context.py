@@ -48,6 +48,17 @@ def test_what_a_task_sets_is_gone_with_it(tmp_path: Path) -> None:
             assert "endpoint=None" in server.wait_for(f"{name}-async")
 
 
+def test_a_def_reaches_the_event_loop_as_in_the_threads_of_starlette(tmp_path: Path) -> None:
+    seen = []
+    for name in ("plain", "with"):
+        more = {"PLAIN": "1"} if name == "plain" else {}
+        with serving("uvicorn", laid_out(tmp_path / name), **more) as server:
+            server.get("/reach/it")
+            seen.append([server.wait_for("reached"), server.wait_for("not", "cancelled")])
+            assert "Traceback" not in server.output
+    assert seen[0] == seen[1] == [["reached", "it", "here", "True", "here"], ["not", "cancelled"]]
+
+
 def test_enqueue_takes_the_context_of_its_caller_along(tmp_path: Path) -> None:
     with serving("uvicorn", laid_out(tmp_path)) as server:
         server.get("/enqueued/it")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,36 @@ def test_what_was_cut_at_the_end_of_a_drain_runs_again_at_the_next_start(tmp_pat
         server.tell("long")
     with serving("uvicorn", tmp_path) as server:
         server.wait_for("ran", "long")
+
+
+def outlast_stop(server: Server, *more: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("outlast")
+    return subprocess.run([program, "stop", *more], cwd=server.folder, capture_output=True, text=True, check=False)
+
+
+def test_outlast_stop_waits_until_nothing_of_the_runner_is_there(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_LINGER="600") as server:
+        server.add("ok", "it")
+        eventually(server.all_settled, "it is done")
+        refused = outlast_stop(server)
+        assert (refused.returncode, "stop the server first" in refused.stderr) == (1, True), refused
+        (runner,) = server.living("runner")
+        server.stop()
+        stopped = outlast_stop(server)
+        assert (stopped.returncode, f"runner {runner} has ended" in stopped.stdout) == (0, True), stopped
+        assert not is_alive(runner)
+        assert not server.living("child")
+        shutil.rmtree(tmp_path / ".outlast")
+        again = outlast_stop(server)
+        assert (again.returncode, "nothing to stop" in again.stdout) == (0, True), again
+        assert not (tmp_path / ".outlast").exists(), "nobody has put the journal back"
+
+
+def test_outlast_stop_now_lets_nothing_finish(tmp_path: Path) -> None:
+    with serving("uvicorn", tmp_path, OUTLAST_DRAIN="600") as server:
+        server.add("until_told", "long")
+        server.wait_for("began", "long")
+        server.stop()
+        stopped = outlast_stop(server, "--now")
+        assert (stopped.returncode, "1 task waits for the next start" in stopped.stdout) == (0, True), stopped
+        assert not server.living("runner")

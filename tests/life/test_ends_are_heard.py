@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
+from unittest.mock import ANY
+
+import pytest
 
 from tests.support.servers import Server, eventually, lay_out, serving
 
@@ -66,3 +70,62 @@ def test_an_end_that_no_code_of_the_app_sees_is_said_by_the_runner(tmp_path: Pat
         (record,) = server.records()
         said = rf"ERROR:    task {record.id} main:crash failed: it ended its process \d+"
         eventually(lambda: re.search(said, server.output), server.output)
+
+
+FIELDS = ("task_id", "function", "attempt", "lane")
+FORMATTER = f"""
+import json
+import logging
+
+
+class Fields(logging.Formatter):
+    def format(self, record):
+        fields = {{name: getattr(record, name, None) for name in {FIELDS}}}
+        return json.dumps({{"level": record.levelname, "text": record.getMessage(), **fields}})
+"""
+CONFIG = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"fields": {"()": "fields.Fields"}},
+    "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "fields"}},
+    "loggers": {"outlast": {"level": "DEBUG", "handlers": ["lines"]}},
+}
+ENDS: dict[str, list[tuple[str, str, Any, str, str]]] = {
+    "/add/ok/it": [("DEBUG", "main:ok", 1, "thread", "done")],
+    "/add/fail/it": [("ERROR", "main:fail", 1, "thread", "failed on attempt 1")],
+    "/add/crash/it": [
+        ("WARNING", "main:crash", 1, "thread", "waits again: it ended its process"),
+        ("ERROR", "main:crash", 2, "thread", "failed: it ended its process"),
+    ],
+    "/handle/sleep/it?timeout=0.5": [("ERROR", "main:sleep", 1, "thread", "failed: it took longer than its timeout")],
+    "/refuse/it": [("WARNING", "main:ok", 0, "thread", "dropped: ")],
+    "/regret/it": [("WARNING", "main:ok", 0, "thread", "dropped: cancelled")],
+    "/enqueue-and-regret/it": [("INFO", "main:until_told", ANY, "thread", "cancelled")],  # it may have begun
+}
+
+
+@pytest.mark.parametrize("path", ENDS)
+def test_each_end_is_heard_with_its_level_and_the_same_fields(tmp_path: Path, path: str) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "fields.py").write_text(FORMATTER)
+    (tmp_path / "log.json").write_text(json.dumps(CONFIG))
+    with serving("uvicorn", tmp_path, "--log-config", "log.json", OUTLAST_GRACE="0.5") as server:
+        server.get(path)
+        settled(server)
+        (record,) = server.records()
+        eventually(lambda: len(ends_in(server)) == len(ENDS[path]), server.output)
+        for found, (level, function, attempt, lane, words) in zip(ends_in(server), ENDS[path], strict=True):
+            assert {key: found[key] for key in ("level", *FIELDS)} == {
+                "level": level,
+                "task_id": record.id,
+                "function": function,
+                "attempt": attempt,
+                "lane": lane,
+            }
+            assert words in found["text"]
+
+
+def ends_in(server: Server) -> list[dict[str, str]]:
+    """The lines about ends, as the handler of the server's log has written them."""
+    lines = [json.loads(line) for line in server.output.splitlines() if line.startswith('{"level"')]
+    return [line for line in lines if line.get("task_id")]

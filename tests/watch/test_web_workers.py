@@ -68,7 +68,7 @@ def expected(way: str, kind: str) -> str:
         return rf"{patience(kind)}: the interpreter's lock had been held for [\d.]+ s by {way} \(main\.py:\d+\)[^;]*"
     return {
         "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
-        "in_an_exit": r"exited with status 7 without a good-bye: os\._exit\(\), or a server that gave up",
+        "in_an_exit": r"exited with status 7 in the middle of its work: something called os\._exit\(\)",
         "SIGKILL": r"was killed by SIGKILL from outside: not by outlast, and not for want of memory",
     }[way]
 

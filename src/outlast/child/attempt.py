@@ -18,8 +18,10 @@ from outlast.child import sentences
 from outlast.child.code import Call, FoundFunctions, NotKnown
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
+from outlast.logs.ends import fields, tell_end
 from outlast.names import left_undone
 from outlast.orders import Token
+from outlast.tasks import State
 from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
 
 log = logging.getLogger("outlast")
@@ -57,6 +59,11 @@ class Assignment:
     def id(self) -> int:
         """The task's."""
         return self.attempt.task
+
+    @property
+    def about(self) -> dict[str, object]:
+        """The fields of what is logged of its end."""
+        return fields(self.attempt.task, self.attempt.function, self.attempt.number, self.lane)
 
     @property
     def token(self) -> Token:
@@ -129,7 +136,7 @@ def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outb
     elif seen.exit is not None:
         outbox.ended(given.id, *seen.exit)
     elif error is None:
-        outbox.ended(given.id)
+        _succeed(given, outbox)
     elif seen.cut and is_a(error, asyncio.CancelledError):
         outbox.cut(given.id, seen.cut)
     else:
@@ -148,7 +155,14 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         _fail(given, error, outbox)
     else:
-        outbox.ended(given.id)
+        _succeed(given, outbox)
+
+
+def _succeed(given: Assignment, outbox: Outbox) -> None:
+    outbox.ended(given.id)
+    if log.isEnabledFor(logging.DEBUG):
+        with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
+            tell_end(State.DONE, "", given.about)
 
 
 def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
@@ -160,9 +174,8 @@ def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
     if is_a(error, asyncio.CancelledError) or is_a(error, Stopped):
         return
     attempt = given.attempt
-    about = {"task_id": attempt.id, "function": attempt.function, "attempt": attempt.number, "lane": given.lane}
-    with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
-        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **about)
+    with suppress(Exception):  # as above
+        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **given.about)
 
 
 def _refuse_undone(result: object, function: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from outlast.child.code import FoundFunctions
 from outlast.child.contexts import Contexts
 from outlast.child.outbox import Outbox
 from outlast.child.shared_loop import GuardedTask, SharedLoop
+from outlast.child.worker_thread import reaching
 from outlast.settings import Settings
 from outlast.tasks import Lane
 from outlast.text import in_a_call, in_one_line, traceback_of
@@ -153,7 +154,8 @@ class Lanes:
             return
         flight = self._take_off(given)
         try:
-            run_in_thread(given, self._functions, self._outbox)
+            with reaching(self._loop):
+                run_in_thread(given, self._functions, self._outbox)
         finally:
             self._in_threads.pop(given.id, None)
             self._land(flight)

@@ -78,8 +78,10 @@ def main(
 
 
 def prepare(environment: Environment) -> None:
-    """Before user code is imported: have the server's import path, ignore what a terminal sends to the server."""
+    """Before user code is imported: have what the server has, ignore what a terminal sends to it."""
     sys.path[:] = environment.path
+    for sentence in environment.surroundings.take_over():
+        log.warning("%s", sentence)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     forgive_broken_pipes()

@@ -13,7 +13,7 @@ from outlast.cli.read import as_json, told_errors
 from outlast.doctor.examine import examine
 from outlast.doctor.report import as_json as document
 from outlast.doctor.report import as_lines
-from outlast.doctor.server import Server, read_server
+from outlast.doctor.server import Server, arguments_of, read_server
 from outlast.errors import SettingsError
 from outlast.settings import Settings
 
@@ -39,6 +39,7 @@ def doctor(app: str | None, command: str | None, app_dir: str | None, as_json: b
     """
     server = _server(command)
     with told_errors():
+        sys.argv[:] = arguments_of(command) if command else sys.argv[:1]  # some apps read them when they are imported
         _look_where_servers_look(app_dir or (server.folder if server else ""))
         target = app or (server.app if server else "") or Settings.load().app
         report = examine(target, server)

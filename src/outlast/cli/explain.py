@@ -9,11 +9,13 @@ import click
 
 from outlast import events
 from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
-from outlast.cli.read import as_json, at_url, history, in_short
+from outlast.cli.pages import in_short
+from outlast.cli.read import as_json, at_url, history
 from outlast.engines.history import Record
 from outlast.engines.incidents import FlightRecord, IncidentRecord
 from outlast.incidents import Kind
 
+HEADER = f"{'ID':>6}  {'LAST':25}  {'PROCESS':20}  {'CAUSE':9}  TIMES  WHAT HAPPENED"
 Fates = Sequence[tuple[FlightRecord, str]]
 """What was in a process, each with what became of it; empty where nothing can be said."""
 
@@ -24,7 +26,12 @@ Fates = Sequence[tuple[FlightRecord, str]]
 @as_json
 @at_url
 def explain(incident_id: str | None, limit: int, as_json: bool, url: str | None) -> None:  # noqa: FBT001
-    """Tell which event loops were blocked and which processes died, and why: the last ones, or one whole."""
+    """Tell which event loops were blocked and which processes died, and why: the last ones, or one whole.
+
+    With --json: objects with id, kind (stall or death), cause, process, pid, machine, first_at, last_at (seconds since
+    the epoch), times, seconds, culprit, sentence; one that is named also has `stack` and `flights` (what was in the
+    process, and its fate).
+    """
     if incident_id is None:
         _explain_last(limit, as_json=as_json, url=url)
     else:
@@ -37,6 +44,8 @@ def _explain_last(limit: int, *, as_json: bool, url: str | None) -> None:
     if as_json:
         say_json([in_short(one) for one in incidents])
         return
+    if incidents:
+        say(HEADER, mark="header")
     for one in incidents:
         say(_line(one))
     if not incidents:
@@ -57,7 +66,8 @@ def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
 
 
 def _line(one: IncidentRecord) -> str:
-    return f"{one.id:>6}  {clock(one.last_at)}  {one.process} {one.pid}  {one.cause}  {one.times}×  {one.sentence}"
+    where = f"{one.process} {one.pid}"
+    return f"{one.id:>6}  {clock(one.last_at)}  {where:20}  {one.cause:9}  {f'{one.times}×':>5}  {one.sentence}"
 
 
 def _fate(flight: FlightRecord, incident: IncidentRecord, tasks: Mapping[str, Record]) -> str:
@@ -81,8 +91,8 @@ def _page(incident: IncidentRecord, fates: Fates) -> Iterator[str]:
         yield f"blocked    {incident.seconds:.1f} s{' at most' * (incident.times > 1)}"
     if incident.culprit:
         yield f"culprit    {incident.culprit}"
-    yield from _flight_lines(fates)
     yield from _stack_lines(incident.stack)
+    yield from _flight_lines(fates, incident.times)
 
 
 def _when(incident: IncidentRecord) -> str:
@@ -91,9 +101,10 @@ def _when(incident: IncidentRecord) -> str:
     return f"{incident.times} times, first {clock(incident.first_at)}, last {clock(incident.last_at)}"
 
 
-def _flight_lines(fates: Fates) -> Iterator[str]:
+def _flight_lines(fates: Fates, times: int) -> Iterator[str]:
     yield ""
-    yield "in flight:" if fates else "nothing is known to have been in flight"
+    which = f" (the last time, and tasks of all {times} times)" if times > 1 else ""
+    yield f"in flight{which}:" if fates else "nothing is known to have been in flight"
     for flight, fate in fates:
         what = f"{flight.task}  {flight.name}  {flight.lane}" if flight.task else flight.name
         yield f"    {what}  {flight.seconds:.1f} s  {fate}".rstrip()

@@ -16,6 +16,7 @@ _COMMANDS = {
     "retry": "outlast.cli.change:retry",
     "show": "outlast.cli.read:show",
     "status": "outlast.cli.read:status",
+    "stop": "outlast.cli.stop:stop",
     "worker": "outlast.cli.worker:worker",
 }
 

@@ -29,6 +29,7 @@ def worker(app: str | None, url: str | None) -> None:
         settings = Settings.load(app=app, url=url)
         if os.getcwd() not in sys.path:  # noqa: PTH109 - as servers do, so that main:app is found
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
+        sys.argv[1:] = []  # they are outlast's, and the server's are not known
         with logging_to_stderr() as voice:
             environment = Environment.here(settings.app, settings)
             hello = Hello(0, VERSION, serves=True, environment=environment, deployment=deployment_to_be(settings))

@@ -66,6 +66,12 @@ def read_server(command: str | None, environ: Mapping[str, str], folder: Path) -
     return _uvicorn(name, options, environ)
 
 
+def arguments_of(command: str) -> list[str]:
+    """The `sys.argv` of the server that this command line starts."""
+    name, options, _ = _program(_split(command))
+    return [name, *options]
+
+
 def _gunicorn(options: Sequence[str], environ: Mapping[str, str], folder: Path, *, is_named: bool) -> Server | None:
     words = _split(environ.get("GUNICORN_CMD_ARGS", ""))
     by_variable, by_command = _parsed(_GUNICORN, words, "GUNICORN_CMD_ARGS"), _parsed(_GUNICORN, options, COMMAND_LINE)

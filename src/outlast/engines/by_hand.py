@@ -11,12 +11,18 @@ import apsw
 from outlast import endings, waits
 from outlast.engines import statements as sql
 from outlast.engines.moves import free_followers, note
+from outlast.logs.ends import fields, tell_end
+from outlast.tasks import State
 
 
 def cancel(connection: apsw.Connection, ids: Iterable[int], now: float) -> dict[int, bool]:
     """Cancel what has not begun, mark what runs; returns which of those that are known will not finish."""
     wanted = json.dumps(list(ids))
-    ended = [int(row[0]) for row in connection.execute(sql.CANCEL, (now, endings.CANCELLED_BEFORE, wanted))]
+    rows: list[Any] = connection.execute(sql.CANCEL, (now, endings.CANCELLED_BEFORE, wanted)).fetchall()
+    for one, function, attempt, lane in rows:
+        about = fields(one, function.decode(errors="replace"), attempt, lane.decode(errors="replace"))
+        tell_end(State.CANCELLED, endings.CANCELLED_BEFORE, about)
+    ended = [row[0] for row in rows]
     note(connection, ((one, "cancelled", 0, endings.CANCELLED_BEFORE, None) for one in ended), now)
     free_followers(connection, ended)
     marked: list[Any] = connection.execute(sql.MARK, (now, wanted)).fetchall()

@@ -227,8 +227,8 @@ class Journal(Protocol):
         """The attempts that a process had claimed and not settled."""
         ...
 
-    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
-        """The tasks that a web worker had stored and neither released nor dropped."""
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane, str]]:
+        """The tasks that a web worker had stored and neither released nor dropped, each with its function."""
         ...
 
     def unknown(self, tasks: Iterable[int]) -> set[int]:

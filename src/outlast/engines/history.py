@@ -181,10 +181,11 @@ class History:
         return replace(record, blocked=self._blockers().get(record.function, 0.0))
 
     def summary(self, now: float) -> Summary:
-        """Counts, age of the oldest waiting task, processes."""
+        """Counts, age of the oldest task that waits for nobody before it, processes."""
         found = dict(self._rows(f"SELECT {STATE} AS shown, count(*) FROM task GROUP BY shown"))  # noqa: S608
         counts = {state.label: found.get(int(state), 0) for state in State}
-        oldest = self._rows(f"SELECT min(created_at) FROM task WHERE state <= 2 AND {STATE} = 1")[0][0]  # noqa: S608
+        first = f"state <= 2 AND {STATE} = 1 AND follows IS NULL"
+        oldest = self._rows(f"SELECT min(created_at) FROM task WHERE {first}")[0][0]  # noqa: S608
         present = self._rows(
             "SELECT id, CAST(kind AS BLOB), pid, started_at FROM process WHERE left_at IS NULL ORDER BY id"
         )

@@ -317,13 +317,13 @@ class SqliteJournal:
         """The attempts that a process had claimed and not settled."""
         return self._readable(self._opened().execute(sql.RUNNING_OF, (owner,)).fetchall(), time.time())
 
-    def held_of(self, owner: int) -> Sequence[tuple[int, Lane]]:
+    def held_of(self, owner: int) -> Sequence[tuple[int, Lane, str]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
         held = []
         found: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
-        for task_id, lane in found:
+        for task_id, lane, function in found:
             try:
-                held.append((task_id, Lane(lane.decode())))
+                held.append((task_id, Lane(lane.decode()), function.decode()))
             except ValueError as error:
                 self._set_aside(task_id, error, time.time())
         return held

@@ -51,7 +51,8 @@ WHERE id IN (SELECT value FROM json_each(?)) AND state = 0"""
 DROP = f"UPDATE task SET state = 6, owner = NULL, ended_at = ?, reason = ? WHERE id = ? AND {_from(State.DROPPED)} RETURNING id"  # noqa: S608, E501
 CANCEL = """
 UPDATE task SET state = 5, owner = NULL, ended_at = ?, reason = ?
-WHERE id IN (SELECT value FROM json_each(?)) AND state IN (0, 1, 7) RETURNING id"""
+WHERE id IN (SELECT value FROM json_each(?)) AND state IN (0, 1, 7)
+RETURNING id, CAST(function AS BLOB), attempt, CAST(lane AS BLOB)"""
 RETRY = f"""
 UPDATE task SET state = 1, run_at = 0, follows = NULL, crashes = 0, cuts = 0, cancel_at = NULL, started_at = NULL,
     ended_at = NULL, reason = NULL
@@ -139,7 +140,7 @@ SELECT CAST(lane AS BLOB), CAST(app AS BLOB), CAST(release AS BLOB) FROM first J
 WHERE EXISTS (SELECT 1 FROM task
     WHERE {READY} AND lane = of.lane AND app = of.app AND release = of.release AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
-HELD_OF = f"SELECT id, CAST(lane AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
+HELD_OF = f"SELECT id, CAST(lane AS BLOB), CAST(function AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 SURPLUS = "SELECT id FROM task WHERE state = 3 ORDER BY id DESC LIMIT 1 OFFSET ?"
 PRUNE = f"""
 DELETE FROM task WHERE id IN (

@@ -17,6 +17,7 @@ from outlast.engines.refused import in_place_of
 from outlast.engines.submissions import Answer, Backlog, Submission, answer, changes_in
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed, TaskRefused
 from outlast.forks import OfOneProcess
+from outlast.logs.ends import fields, tell_end
 from outlast.process import this
 from outlast.tasks import NewTask, State
 from outlast.text import in_one_line
@@ -165,7 +166,10 @@ class Writer(OfOneProcess):
 
     def _take_back(self, submission: Submission) -> None:
         reason = "its request was answered 503 or given up before the task was stored"
-        self.store_soon([Drop(one.task.id, reason) for one in submission.changes if isinstance(one, Add)])
+        tasks = [one.task for one in submission.changes if isinstance(one, Add)]
+        for one in tasks:
+            tell_end(State.DROPPED, reason, fields(one.id, one.function, 0, one.lane))
+        self.store_soon([Drop(one.id, reason) for one in tasks])
 
     def _deal_with(self, batch: Sequence[Submission]) -> list[Submission]:
         """Write what waits; returns what has to be tried again. In the writer's thread."""

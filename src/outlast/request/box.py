@@ -11,6 +11,7 @@ from typing import Any
 from starlette.background import BackgroundTasks
 
 from outlast.engines.contract import Add, Change, Drop, Release
+from outlast.logs.ends import fields, tell_end
 from outlast.process import Mode, this
 from outlast.request.boxed import BoxedTask, box_element, boxed, is_group, tasks_of
 from outlast.request.current import current_box
@@ -339,7 +340,7 @@ class Box:
             case Verdict.RELEASE:
                 return [Release(entry.id)]
             case Verdict.DROP:
-                return [Drop(entry.id, its.reason)] if entry.recorded else []
+                return self._dropped(entry, its.reason) if entry.recorded else []
             case Verdict.RECORD:
                 return self._recorded_as_dropped(entry, its.reason)
         return []
@@ -347,7 +348,12 @@ class Box:
     def _recorded_as_dropped(self, entry: Entry, reason: str) -> list[Change]:
         if reason == OWN_BACKGROUND:
             self.warnings.say(entry.site, f"a background task is not run: {reason}")
-        return [Add(self._new_task(entry, None, State.HELD)), Drop(entry.id, reason)]
+        return [Add(self._new_task(entry, None, State.HELD)), *self._dropped(entry, reason)]
+
+    def _dropped(self, entry: Entry, reason: str) -> list[Change]:
+        plan = self.plan_of(entry)
+        tell_end(State.DROPPED, reason, fields(entry.id, plan.function, 0, plan.lane))
+        return [Drop(entry.id, reason)]
 
     async def _run(self, entry: Entry) -> None:
         with self.outlast.flights.flying(self.plan_of(entry).function, entry.id, Lane.INLINE) as flight:

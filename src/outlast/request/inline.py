@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 
 from outlast.engines.contract import Begin, Change, Settle
+from outlast.logs.ends import fields, tell_end
 from outlast.names import runs_nothing
 from outlast.request.boxed import BoxedTask
 from outlast.request.entry import Entry, Step
 from outlast.request.span import tell_span
-from outlast.tasks import End, Settlement, State, shown
+from outlast.tasks import End, Lane, Settlement, State, shown
 from outlast.text import in_brief, log_exception, traceback_of
 from outlast.watch.flights import InFlight
 
@@ -36,14 +37,21 @@ async def run_inline(
         await entry.task.run()
     except Exception as error:  # noqa: BLE001 - the user's code, which may raise anything
         record(Settle(_failed(entry, error)))
-        log_exception(log, f"task {shown(entry.id)} (inline, added at {entry.site}) failed", error)
+        log_exception(log, f"task {shown(entry.id)} (inline, added at {entry.site}) failed", error, **_about(entry))
         tell_span(error)
         return error
     except BaseException as error:
-        record(Settle(_cut(entry, error)))
+        cut = _cut(entry, error)
+        record(Settle(cut))
+        tell_end(State.FAILED, cut.reason, _about(entry))
         raise
     record(Settle(Settlement(entry.id, ATTEMPT, End.DONE, State.DONE)))
+    tell_end(State.DONE, "", _about(entry))
     return None
+
+
+def _about(entry: Entry) -> dict[str, object]:
+    return fields(entry.id, entry.plan.function if entry.plan else "", ATTEMPT, Lane.INLINE)
 
 
 def surface(errors: Sequence[Exception]) -> None:

@@ -6,28 +6,33 @@ import logging
 from collections.abc import Sequence
 
 from outlast import endings
-from outlast.outcome import Happening, Raised
-from outlast.tasks import Claimed, Settlement, State, shown
+from outlast.logs.ends import fields, tell_end
+from outlast.outcome import Happening, Raised, Returned, Unbegun
+from outlast.tasks import FINISHED, Claimed, End, Settlement
 
 log = logging.getLogger("outlast")
 MOST_NAMED = 20  # attempts that are cut at once, each in a line of its own
-_LEVELS = {State.FAILED: logging.ERROR, State.CANCELLED: logging.INFO, State.DONE: logging.DEBUG}
+_OF_AN_ATTEMPT = {End.CRASHED: logging.WARNING, End.INTERRUPTED: logging.DEBUG}
+"""By which a task has not ended, but runs again."""
 
 
 def tell(attempt: Claimed, settlement: Settlement, happening: Happening) -> None:
-    """A task has ended for good. What it raised its task process has said, where the app's handlers are."""
-    level = _LEVELS.get(settlement.state)
-    if level is None or isinstance(happening, Raised):
+    """An attempt is over. What it returned or raised its task process has said, where the app's handlers are."""
+    if isinstance(happening, Returned | Raised | Unbegun):
         return
-    about = {"task_id": shown(attempt.id), "function": attempt.function, "attempt": attempt.attempt}
-    sentence = endings.ended(attempt.id, attempt.function, settlement.state.label, settlement.reason)
-    log.log(level, "%s", sentence, extra={**about, "lane": str(attempt.lane)})
+    if settlement.state in FINISHED:
+        tell_end(settlement.state, settlement.reason, _about(attempt))
+    elif level := _OF_AN_ATTEMPT.get(settlement.end):
+        tell_end(settlement.state, settlement.reason, _about(attempt), level)
+
+
+def _about(attempt: Claimed) -> dict[str, object]:
+    return fields(attempt.id, attempt.function, attempt.attempt, attempt.lane)
 
 
 def tell_cut(attempts: Sequence[Claimed], why: str) -> None:
     """Attempts are told to end, or have been ended, for a reason of outlast's own: they run again."""
     for one in attempts[:MOST_NAMED]:
-        about = {"task_id": shown(one.id), "function": one.function, "attempt": one.attempt, "lane": str(one.lane)}
-        log.info("%s", endings.cut(one.id, one.function, why), extra=about)
+        log.info("%s", endings.cut(one.id, one.function, why), extra=_about(one))
     if len(attempts) > MOST_NAMED:
         log.info("%s", endings.more_cut(len(attempts) - MOST_NAMED, why))

@@ -15,11 +15,12 @@ from outlast.engines.opening import reached
 from outlast.errors import JournalUnusable
 from outlast.incidents import Cause, Flight, Incident, Kind
 from outlast.liveness import Liveness
-from outlast.outcome import Unbegun, WentDown, inline_cut, outcome
+from outlast.logs.ends import fields, tell_end
+from outlast.outcome import Cut, Unbegun, WentDown, inline_cut, outcome
 from outlast.place import DEFAULT_JOURNAL, Place
 from outlast.runner import ends
 from outlast.runner.children import kill_group
-from outlast.tasks import Claimed, Lane
+from outlast.tasks import Claimed, Lane, State
 from outlast.watch.remains import of_the_dead
 
 MACHINE = socket.gethostname()
@@ -90,10 +91,15 @@ def bury_web(journal: Journal, web: int, pid: int) -> None:
     """A web worker is dead: its answered requests' tasks run, what ran inside of it is over. In a transaction."""
     now = time.time()
     held = journal.held_of(web)
-    journal.release([task_id for task_id, lane in held if lane is not Lane.INLINE], now)
+    journal.release([task for task, lane, _ in held if lane is not Lane.INLINE], now)
     never_ran = endings.inline_never_ran(pid)
-    journal.drop([Drop(task_id, never_ran) for task_id, lane in held if lane is Lane.INLINE], now)
-    journal.settle([inline_cut(attempt, pid) for attempt in journal.running_of(web)], now)
+    for task, lane, function in held:
+        if lane is Lane.INLINE and journal.drop([Drop(task, never_ran)], now):
+            tell_end(State.DROPPED, never_ran, fields(task, function, 0, lane))
+    for attempt in journal.running_of(web):
+        settlement = inline_cut(attempt, pid)
+        journal.settle([settlement], now)
+        ends.tell(attempt, settlement, Cut(settlement.reason))
     journal.leave(web, "gone", now)
 
 

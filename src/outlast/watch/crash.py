@@ -48,15 +48,18 @@ def threads_in(text: str) -> list[Thread]:
 
 
 def excerpt(text: str) -> str:
-    """What is kept of a dump: all of it, or if that is long, what broke and the stack of the thread that was hit.
+    """What is kept of a dump: what broke, the stack of the thread that was hit, and the others if there is room.
 
     Each thread of a pool that has nothing to do has a stack, too.
     """
-    if len(text) <= LONGEST_EXCERPT:
-        return text
     current = _CURRENT.search(text)
-    head = text[: text.find("\n\n")][:200]
-    return f"{head}\n\n{current[0] if current else text}"[:LONGEST_EXCERPT]
+    if current is None:
+        return text[:LONGEST_EXCERPT]
+    first = _THREAD.search(text)
+    head, before = text[: first.start()] if first else "", text[first.start() : current.start()] if first else ""
+    others = [before, text[current.end() :]] if len(text) <= LONGEST_EXCERPT else []
+    stacks = [one.strip("\n") for one in (current[0], *others) if one.strip()]
+    return "\n\n".join([head[:200].rstrip(), *stacks, ""]).lstrip("\n")[:LONGEST_EXCERPT]
 
 
 def fatal_error(text: str) -> str:
