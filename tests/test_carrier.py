@@ -214,3 +214,27 @@ def test_libraries_whose_modules_hold_a_variable_need_nothing_else(module: str, 
     variable: ContextVar[object] = getattr(pytest.importorskip(module), name)
     sent = packed({variable: value})
     assert unpacked(sent.text, variable.get) == ([], value)
+
+
+def test_the_tags_the_user_and_the_trace_of_sentry_come_along_and_go_with_the_task() -> None:
+    sentry: ModuleType = pytest.importorskip("sentry_sdk")
+    told: list[dict[str, Any]] = []
+    sentry.init(dsn="http://key@localhost/1", before_send=lambda event, _: told.append(event))
+    try:
+        inside = Context()
+        inside.run(sentry.Scope.set_isolation_scope, sentry.Scope())
+        inside.run(sentry.set_tag, "tenant", "acme")
+        inside.run(sentry.set_user, {"id": "7"})
+        trace_id = inside.run(sentry.get_traceparent).partition("-")[0]
+        sent = Carrier(Sources()).pack(inside)
+        assert unpacked(sent.text, lambda: sentry.capture_message("in the task")) == ([], None)
+        Context().run(sentry.capture_message, "elsewhere")
+    finally:
+        sentry.init()  # without an address it sends nothing
+    task, elsewhere = told
+    assert (task["tags"], task["user"], task["contexts"]["trace"]["trace_id"]) == (
+        {"tenant": "acme"},
+        {"id": "7"},
+        trace_id,
+    )
+    assert "tags" not in elsewhere

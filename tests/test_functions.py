@@ -138,14 +138,16 @@ import sys
 sys.path[:0] = {path!r}
 from outlast.names import path_of, resolve
 def job(): ...
-print(path_of(job), resolve(path_of(job)) is job)
+if __name__ == "__main__":
+    print(path_of(job), resolve(path_of(job)) is job)
 """
 
 
 @pytest.mark.parametrize(
     ("arguments", "printed"),
     [
-        (["program.py"], "__main__:job True"),
+        (["program.py"], "program:job True"),
+        (["-P", "program.py"], "__main__:job True"),
         (["-m", "package.program"], "package.program:job True"),
         (["-m", "package"], "package.__main__:job True"),
     ],

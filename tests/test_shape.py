@@ -18,18 +18,19 @@ LAYERS = {
     # a module may import only what stands above it; request, web and cli do not import each other
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
-        *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings"),
+        *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings", "packages"),
+        *("callbacks",),
         *("place", "ownership", "peers", "waits", "deployments", "links"),
     ],
     "evidence": [
-        *("outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),
+        *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
     "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],
-    "app": ["web_watch", "resume", "service", "app", "testing"],
+    "app": ["web_watch", "resume", "farewell", "service", "app", "testing"],
     "doctor": ["doctor"],
     "cli": ["cli"],
 }

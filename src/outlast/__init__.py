@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install
+    from outlast.app import Outlast, cancel, cancel_sync, enqueue, enqueue_sync, install, retry, retry_sync
     from outlast.attempt import Attempt, Stopped, current
+    from outlast.callbacks import TaskEnd, on_end, on_failure
     from outlast.errors import NotInstalled, NotStorable, OptionError, OutlastError, StoreFailed
     from outlast.functions import task
     from outlast.process import in_task_process
@@ -26,6 +27,7 @@ __all__ = [
     "OutlastError",
     "Stopped",
     "StoreFailed",
+    "TaskEnd",
     "cancel",
     "cancel_sync",
     "current",
@@ -33,6 +35,10 @@ __all__ = [
     "enqueue_sync",
     "in_task_process",
     "install",
+    "on_end",
+    "on_failure",
+    "retry",
+    "retry_sync",
     "task",
 ]
 
@@ -47,6 +53,7 @@ _HOMES = {
     "OutlastError": "outlast.errors",
     "Stopped": "outlast.attempt",
     "StoreFailed": "outlast.errors",
+    "TaskEnd": "outlast.callbacks",
     "cancel": "outlast.app",
     "cancel_sync": "outlast.app",
     "current": "outlast.attempt",
@@ -54,6 +61,10 @@ _HOMES = {
     "enqueue_sync": "outlast.app",
     "in_task_process": "outlast.process",
     "install": "outlast.app",
+    "on_end": "outlast.callbacks",
+    "on_failure": "outlast.callbacks",
+    "retry": "outlast.app",
+    "retry_sync": "outlast.app",
     "task": "outlast.functions",
 }
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Unpack
 
 from outlast.callables import callables_among
 from outlast.context.variables import Carry
-from outlast.engines.contract import Add, Cancel, Change
+from outlast.engines.contract import Add, Cancel, Change, Retry
 from outlast.engines.submissions import Answer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
@@ -109,6 +109,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 await self.store([Add(task)])
+            self.service.farewell.remember(task.id)
         else:
             await rehearse(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -122,6 +123,7 @@ class Outlast:
             except IdTaken:
                 task = replace(task, id=self.ids.next())
                 self.service.writer.store_now([Add(task)], self.settings.store_deadline)
+            self.service.farewell.remember(task.id)
         else:
             rehearse_blocking(BoxedTask(function, *args, **kwargs))
         return Handle(task.id, self)
@@ -134,16 +136,32 @@ class Outlast:
         JournalUnusable.
         """
         number = number_of(task)
-        return self._cancelled(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
+        return self._told(number, await self.store([Cancel(number)])) if mode_here() == REAL else False
 
     def cancel_sync(self, task: int | str) -> bool:
         """The same for code without an event loop. Blocks for one fsync."""
         number, deadline = number_of(task), self.settings.store_deadline
         if mode_here() != REAL:
             return False
-        return self._cancelled(number, self.service.writer.store_now([Cancel(number)], deadline))
+        return self._told(number, self.service.writer.store_now([Cancel(number)], deadline))
 
-    def _cancelled(self, number: int, answer: Answer) -> bool:
+    async def retry(self, task: int | str) -> bool:
+        """Let a task run again that has ended or is parked; `task` is its id, or the number of it.
+
+        Its history stays, and its attempts count on. Returns whether it waits now: False for one that has not ended, or
+        ran inline, in its web worker. Raises TaskNotFound, StoreFailed or JournalUnusable.
+        """
+        number = number_of(task)
+        return self._told(number, await self.store([Retry(number)])) if mode_here() == REAL else False
+
+    def retry_sync(self, task: int | str) -> bool:
+        """The same for code without an event loop. Blocks for one fsync."""
+        number, deadline = number_of(task), self.settings.store_deadline
+        if mode_here() != REAL:
+            return False
+        return self._told(number, self.service.writer.store_now([Retry(number)], deadline))
+
+    def _told(self, number: int, answer: Answer) -> bool:
         if number not in answer:
             raise TaskNotFound(f"no task {shown(number)} in {self.path}")
         if answer[number]:
@@ -252,7 +270,7 @@ def current() -> Outlast:
     box = open_box()
     if box is not None and isinstance(box.outlast, Outlast):
         return box.outlast
-    serving = [one for one in this.serving if isinstance(one, Outlast)]
+    serving = [one.outlast for one in this.serving if isinstance(one.outlast, Outlast)]
     if len(serving) > 1 and mode_here() == REAL:
         raise NotInstalled(
             f"{len(serving)} apps of this process have outlast: use app.state.outlast of the one you mean"
@@ -281,6 +299,16 @@ async def cancel(task: int | str) -> bool:
 def cancel_sync(task: int | str) -> bool:
     """The same for code without an event loop. See `Outlast.cancel_sync`."""
     return current().cancel_sync(task)
+
+
+async def retry(task: int | str) -> bool:
+    """Let a task run again that has ended or is parked, by its id. See `Outlast.retry`."""
+    return await current().retry(task)
+
+
+def retry_sync(task: int | str) -> bool:
+    """The same for code without an event loop. See `Outlast.retry_sync`."""
+    return current().retry_sync(task)
 
 
 def _caller() -> str:

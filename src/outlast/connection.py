@@ -22,6 +22,7 @@ from outlast.ownership import is_trusted, user_named
 from outlast.peers import peer_of
 from outlast.place import Place
 from outlast.process import this
+from outlast.text import MOST_REASON, one_line
 from outlast.threads import BackOff, OwnThread, started
 
 log = logging.getLogger("outlast")
@@ -65,8 +66,14 @@ class Connection(OfOneProcess):
         self._closed = threading.Event()
         self._let_go = threading.Event()
         self._has_complained = False
+        self._has_started_runner = False
         self._complaint = ""
         self._stranger = ""  # what was said of one who listens in the runner's place
+
+    @property
+    def is_of_others(self) -> bool:
+        """Whether it leads to a runner that was there before, so that others need it, too."""
+        return self._socket is not None and not self._has_started_runner
 
     def wake(self) -> None:
         """Tell the runner that a task is ready; connect first if need be. Raises StoreFailed like `open`."""
@@ -117,6 +124,10 @@ class Connection(OfOneProcess):
                 self._let_go.wait(wait)
             connection.shutdown(socket.SHUT_RDWR)
 
+    def join(self, patience: float) -> None:
+        """Wait until its thread has ended, after `close`; at most `patience` seconds."""
+        self._thread.join(patience)
+
     def _run(self) -> None:
         pauses = BackOff()
         while not self._closed.is_set():
@@ -139,6 +150,8 @@ class Connection(OfOneProcess):
         except OSError:
             return
         self._socket = connection
+        if self._closed.is_set():  # while hello was said: nobody has this connection to hang up
+            self.close()
         try:
             for _ in receive_all(connection):  # nothing is said to us: its end is the message
                 continue
@@ -161,6 +174,7 @@ class Connection(OfOneProcess):
 
     def _connect_to_new(self) -> socket.socket | None:
         """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
+        self._has_started_runner = True
         try:
             start_runner(self._place)
         except OSError as error:
@@ -237,6 +251,11 @@ def backlog_of(place: Place) -> Mapping[str, Any]:
         connection.sendall(BACKLOG)
         return next(receive_all(connection), {})
     return {}
+
+
+def hindrance_in(backlog: Mapping[str, Any]) -> str:
+    """Of what `backlog_of` gives: why no task process can start, in one sentence; empty if nothing is in the way."""
+    return one_line(backlog.get("hindrance"), MOST_REASON)
 
 
 def start_runner(place: Place) -> None:

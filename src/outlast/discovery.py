@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from outlast.program import NAMES, real_name
+
 
 def app_of_server() -> str:
     """The app's `module:name` as uvicorn or gunicorn was told; empty when no server says.
@@ -27,17 +29,16 @@ def app_in_modules(app: object) -> str:
 
 
 def names_in_modules(app: object) -> Iterator[str]:
-    """Each `module:name` under which `app` is found in imported modules, in the order in which these were imported."""
-    for module_name, module in list(sys.modules.items()):
+    """Each `module:name` under which `app` is found in imported modules, in programs last."""
+    if app is None:
+        return
+    programs = [(name, sys.modules[name]) for name in NAMES if name in sys.modules]
+    modules = [one for one in list(sys.modules.items()) if one[0] not in NAMES]
+    for module_name, module in modules + programs:
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):
-            if value is app and app is not None and not name.startswith("_"):
-                yield f"{_real_name(module_name)}:{name}"
-
-
-def _real_name(module_name: str) -> str:
-    spec = getattr(sys.modules[module_name], "__spec__", None)
-    return spec.name if module_name == "__main__" and spec is not None else module_name
+            if value is app and not name.startswith("_"):
+                yield f"{(real_name() or '__main__') if module_name in NAMES else module_name}:{name}"
 
 
 def _frames_below() -> Iterator[FrameType]:

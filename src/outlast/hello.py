@@ -8,13 +8,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from outlast.deployments import Deployment
 from outlast.errors import OutlastError
 from outlast.links import real, real_file
 from outlast.place import Address
+from outlast.program import file_to_run
 from outlast.settings import Settings
 from outlast.surroundings import Surroundings
 from outlast.text import MOST_NAME, in_one_line, one_line
@@ -27,9 +27,9 @@ class Environment:
     """Where user code runs: interpreter, folder, import path, variables, and what to import.
 
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
-    the program when it runs as `__main__`, empty otherwise. `flags` are those of the interpreter, such as -O. Kept in
-    memory only, since variables hold secrets. `logging` is how it is set up there (`logs.setup`), `lines` how those
-    of outlast look (`logs.example`): it may change while the rest is the same environment still.
+    the program where its functions can only be had by running it, else empty. `flags` are those of the interpreter,
+    such as -O. Kept in memory only, since variables hold secrets. `logging` is how it is set up there (`logs.setup`),
+    `lines` how those of outlast look (`logs.example`): it may change while the rest is the same environment still.
     """
 
     executable: str
@@ -59,7 +59,7 @@ class Environment:
     def here(cls, app: str, settings: Settings) -> Environment:
         """The environment of this process, without symbolic links on the way to its code."""
         folder, path, variables = os.getcwd(), tuple(map(real, sys.path)), dict(os.environ)  # noqa: PTH109
-        executable, main = real_file(sys.executable), real_file(main_file())
+        executable, main = real_file(sys.executable), real_file(file_to_run())
         flags, surroundings = interpreter_flags(), Surroundings.here()
         return cls(executable, folder, path, variables, app, main, settings, flags, surroundings)
 
@@ -120,15 +120,3 @@ def interpreter_flags() -> tuple[str, ...]:
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     options = (name if value is True else f"{name}={value}" for name, value in sys._xoptions.items())
     return (*flags, *(word for option in options if option not in flags for word in ("-X", option)))
-
-
-def main_file() -> str:
-    """The file of `__main__` where it is a program whose functions other processes may need; else empty.
-
-    `python -m package.module` has an importable name and needs no such file.
-    """
-    main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    if main is None or file is None or getattr(main, "__spec__", None) is not None:
-        return ""
-    return str(Path(file).absolute()) if file.endswith(".py") else ""

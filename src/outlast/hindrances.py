@@ -23,6 +23,11 @@ def handler_not_followed(kind: str, logger: str, why: str) -> str:
     )
 
 
+def ends_given_up(count: int, most: int) -> str:
+    """Callbacks were told of nothing for long: no task process has come that has them."""
+    return f"callbacks (outlast.on_end) will not be told of the ends of {count} tasks: only the newest {most} are kept"
+
+
 def not_foreseen(who: str, what: str, then: str, times: int = 1) -> str:
     """A thread of outlast's own, or a step of it, has met an error that nobody has thought of."""
     again = f" ({times} times by now)" if times > 1 else ""
@@ -148,4 +153,12 @@ def runner_of_before(pid: int, path: object) -> str:
     return (
         f"runner {pid}, of the outlast before the upgrade, still moves the tasks of {path}: it leaves when the servers "
         "that it knows have stopped, and then another one starts; to have that now, send it SIGTERM"
+    )
+
+
+def runs_on_trio() -> str:
+    """An app under a server whose event loop is trio's."""
+    return (
+        "this server runs the app on trio, and outlast needs asyncio: its background tasks run inline, in the web "
+        "worker, and are lost when that dies, as with FastAPI alone; run it on asyncio (hypercorn without -k trio)"
     )

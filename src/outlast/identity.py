@@ -16,10 +16,10 @@ from types import FrameType, ModuleType
 from outlast.deployments import Deployment, Home
 from outlast.discovery import app_in_modules, app_of_server, names_in_modules
 from outlast.forks import OfOneProcess
-from outlast.hello import Environment, main_file
 from outlast.links import real as real_folder
 from outlast.links import remember_folders
 from outlast.process import this
+from outlast.program import NAMES, main_file
 from outlast.settings import Settings
 from outlast.sources import Sources
 from outlast.text import LONGEST_PATH, MOST_NAME, one_line
@@ -53,9 +53,10 @@ class Identity(OfOneProcess):
         self.serves = True
         self.target = self.target or app_of_server()
 
-    def environment(self, settings: Settings) -> Environment:
-        """Where the app runs here. Its target is empty when it is not found."""
-        return Environment.here(self.target or app_in_modules(self._app()), settings)
+    @property
+    def app_name(self) -> str:
+        """The target, else where a module has the app; empty when it is not found."""
+        return self.target or app_in_modules(self._app())
 
     def home(self, settings: Settings) -> Home:
         """That of the tasks of this process. Reads files, see `deployment`."""
@@ -143,7 +144,7 @@ def _real(name: str) -> str:
 def _main() -> str:
     """The name by which the program of this process would be imported."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    return str(spec.name) if spec is not None else Path(main_file()).stem
+    return str(spec.name) if spec is not None and spec.name not in NAMES else Path(main_file()).stem
 
 
 def _own_program() -> str:

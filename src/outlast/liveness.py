@@ -60,15 +60,9 @@ class Liveness:
 
 
 def living_runner(place: Place) -> int | None:
-    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask.
-
-    Not for a process that holds a lock of its own there: it would be lost.
-    """
-    if not place.locks.exists():
-        return None
+    """The pid of the living runner of the journal at `place`; None when there is none, or nobody may ask."""
     try:
-        with closing(Liveness(place)) as asked:
-            return asked.runner()
+        return liveness_here(place).runner() if place.locks.exists() else None
     except OSError:
         return None
 

@@ -7,14 +7,15 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from types import BuiltinMethodType, MethodType, ModuleType
 from typing import Any, TypeGuard
 
 from outlast.errors import NotStorable, TargetNotFound
+from outlast.program import NAMES, main_file, real_name, unguarded_line
 from outlast.sources import Sources
 from outlast.text import LONGEST_PATH, MOST_NAME, is_a, name_of_class, one_line, said_by
+from outlast.waits import not_guarded
 
 Function = Callable[..., Any]
 
@@ -155,6 +156,21 @@ def was_called(name: str) -> str:
     return f"was called where it is added, so it is a coroutine by now: write add_task({name}, ...), not {name}(...)"
 
 
+def is_in_program(path: str) -> bool:
+    """Whether `module:name` is in the program of this process."""
+    return path.partition(":")[0] in (*NAMES, real_name())
+
+
+def why_not_imported() -> str:
+    """Why no other process may or can import the program of this one; empty if it can."""
+    if not main_file():
+        return (
+            "" if real_name() else f"is in a program without a file, where no other process finds it: {_MODULE_LEVEL}"
+        )
+    line = unguarded_line()
+    return not_guarded(Path(main_file()).name, line) if line else ""
+
+
 def runs_nothing(function: Function) -> str:
     """Why a call of `function` would run nothing of it; empty for all but generator functions."""
     called = inspect.getattr_static(type(function), "__call__", None)
@@ -230,8 +246,9 @@ def _path_of_function(function: Function, held: Held) -> str:
     path = _storable(f"{module_named(function.__module__)}:{function.__qualname__}")
     if "<locals>" in path:
         raise NotStorable(f"{shown(function)} {_IS_HIDDEN if held.path_to(function) else IS_LOCAL}")
+    is_program = function.__module__ in NAMES
     try:
-        found = resolve(path)
+        found = resolve(f"__main__:{function.__qualname__}" if is_program else path)
     except TargetNotFound as error:
         raise NotStorable(f"{path} cannot be found by other processes ({error}): {_MODULE_LEVEL}") from error
     if found == function:
@@ -260,7 +277,9 @@ def _path_of_object(function: Function, held: Held) -> str:
 
 
 def _storable(path: str) -> str:
-    """`path`, which is stored as it is: it is refused if it cannot be, or could not be shown."""
+    """`path`, which is stored as it is: it is refused if it cannot be, or be shown, or leads nowhere elsewhere."""
+    if is_in_program(path) and (why := why_not_imported()):
+        raise NotStorable(f"{one_line(path, MOST_NAME)} {why}")
     if not path.isprintable() or len(path) > LONGEST_PATH:
         raise NotStorable(f"{one_line(path, MOST_NAME)} has a name that cannot be stored: {_MODULE_LEVEL}")
     return path
@@ -268,21 +287,12 @@ def _storable(path: str) -> str:
 
 def module_named(name: str) -> str:
     """The name under which other processes can import the module with this name."""
-    return (_importable_main() or name) if name == "__main__" else name
-
-
-def _importable_main() -> str:
-    """The name under which `python -m package.module` can be imported; empty for a plain script."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is None or spec.name == "__main__" or find_spec(spec.name) is None:
-        return ""
-    return str(spec.name)
+    return (real_name() or "__main__") if name in NAMES else name
 
 
 def _imported(name: str, path: str) -> ModuleType:
-    main = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if main is not None and main.name == name and name == _importable_main():
-        return sys.modules["__main__"]  # importing it again would run the program's module a second time
+    if name not in sys.modules and name == real_name():
+        return sys.modules["__main__"]  # importing it again would run the program a second time
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -17,10 +17,12 @@ from outlast.forks import Forks
 
 if TYPE_CHECKING:
     from outlast.app import Outlast
+    from outlast.callbacks import Callback
     from outlast.liveness import Liveness
     from outlast.request.boxed import BoxedTask
     from outlast.request.store import Store
     from outlast.service import Service
+    from outlast.tasks import State
 
 MAIN_NAME = "__outlast_main__"
 """What a program that runs as `__main__` in its web worker is called in a task process."""
@@ -32,6 +34,14 @@ def _nobody() -> None:
     return
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """An app whose lifespan is open, and how its tasks run meanwhile."""
+
+    outlast: Store
+    mode: Mode
+
+
 @dataclass(slots=True)
 class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
@@ -39,10 +49,12 @@ class ThisProcess:
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
     home: in a task process, the app and the release that it runs. real_folders: by `links`, what folders have led to.
     collected: the tasks that mode `manual` has kept for the test, in order.
+    unguarded_line: where its program has asked for tasks, and would again if it was imported; 0 for nowhere.
     overrides: settings that a test puts in place of those of the apps, by name.
     installed: the apps that have outlast. newest: the last of them, kept whether its app is or not, so that no answer
     depends on when garbage is collected. serving: those whose lifespan is open. services: what is open for them.
-    forks: who is told when this process forks. locks: by the file that they are in.
+    forks: who is told when this process forks. callbacks: whom the app has registered for tasks that end in these
+    states. locks: by the file that they are in.
     """
 
     child_id: int = 0
@@ -53,11 +65,13 @@ class ThisProcess:
     real_folders: dict[str, str] = field(default_factory=dict)
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    unguarded_line: int = 0
     installed: weakref.WeakSet[Outlast] = field(default_factory=weakref.WeakSet)
     newest: Outlast | None = None
-    serving: list[Store] = field(default_factory=list)
+    serving: list[Served] = field(default_factory=list)
     services: weakref.WeakSet[Service] = field(default_factory=weakref.WeakSet)
     forks: Forks = field(default_factory=Forks)
+    callbacks: list[tuple[Callback, frozenset[State]]] = field(default_factory=list)
     locks: weakref.WeakValueDictionary[Path, Liveness] = field(default_factory=weakref.WeakValueDictionary)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -102,7 +103,7 @@ class Reading:
 
 
 class Courtesy:
-    """Called between small pieces of work: lets other threads have the interpreter, unless this is the main one.
+    """Called between small pieces of work: lets other threads have the interpreter, unless somebody waits for this one.
 
     A thread that wants the interpreter's lock waits 5 ms before it asks for it, and begins to wait anew whenever the
     lock was let go and taken again, as by each read of a small file. Who pauses delays nobody by that.
@@ -112,7 +113,12 @@ class Courtesy:
         self._rested_at = 0.0
 
     def __call__(self) -> None:
-        if time.perf_counter() - self._rested_at < WORK or threading.current_thread() is threading.main_thread():
+        if time.perf_counter() - self._rested_at < WORK or _has_callers():
             return
         time.sleep(PAUSE)
         self._rested_at = time.perf_counter()
+
+
+def _has_callers() -> bool:
+    """Whether others wait for this thread: it is the main one, or has an event loop."""
+    return threading.current_thread() is threading.main_thread() or asyncio._get_running_loop() is not None

@@ -8,21 +8,24 @@ import os
 import time
 from dataclasses import replace
 
-from outlast import events
+from outlast import events, waits
+from outlast.callbacks import wanted_states
 from outlast.connection import Connection
 from outlast.engines.contract import Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.writer import Writer
+from outlast.farewell import Farewell
 from outlast.forks import OfOneProcess
-from outlast.hello import VERSION, Hello
+from outlast.hello import VERSION, Environment, Hello
 from outlast.identity import Identity
 from outlast.incidents import Incident
 from outlast.liveness import Liveness, liveness_here
 from outlast.logs.example import told_format
 from outlast.logs.server import begin_server_log
 from outlast.logs.setup import told_setup
+from outlast.names import is_in_program, why_not_imported
 from outlast.process import this
 from outlast.resume import Resume
 from outlast.runner.recovery import MACHINE
@@ -54,6 +57,9 @@ class Service(OfOneProcess):
         self.connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
         self._resume = Resume(self.place, self.writer, self.connection, self._unfinished_in, settings.store_deadline)
         self.watch = WebWatch(settings, self.place, self._note, self._has_runner)
+        self.farewell = Farewell(
+            self.place.journal, self.connection, settings.runner, lambda: identity.serves or this.is_child
+        )
         this.forks.tell(self)
         this.services.add(self)
 
@@ -73,9 +79,16 @@ class Service(OfOneProcess):
         """A request is served, on the running loop; whether it is the first, and nobody has entered before."""
         if self._has_begun:
             return False
-        self.enter()
+        self._has_begun = True
+        self.ask_server()
+        self.watch.begin(self._say_good_bye)
         self.serve()
         return True
+
+    def _say_good_bye(self) -> None:
+        """The server stops, without a lifespan: this process may end at any moment, and that is in order."""
+        self.connection.close()
+        self.watch.close()
 
     def ask_server(self) -> None:
         """Learn the app's name from the server, on its event loop."""
@@ -96,10 +109,9 @@ class Service(OfOneProcess):
         self.is_over = True
         self.watch.stop()
         try:
-            await asyncio.to_thread(self.hang_up, self.settings.stop_wait)
+            await asyncio.to_thread(self.close, self.settings.stop_wait)
         except RuntimeError:  # no thread can be started: the server stops all the same, as fast as it can
-            self.hang_up()
-        self.watch.close()
+            self.close()
 
     def hang_up(self, wait: float = 0.0) -> None:
         """Write what waits and say good-bye to the runner; `wait` seconds at most for the tasks that run."""
@@ -107,10 +119,11 @@ class Service(OfOneProcess):
         self.writer.close()
         self.connection.close(wait)
 
-    def close(self) -> None:
+    def close(self, wait: float = 0.0) -> None:
         """All of it, from any thread."""
-        self.hang_up()
+        self.hang_up(wait)
         self.watch.close()
+        self._liveness = None
 
     def _note(self, incident: Incident) -> None:
         self.writer.store_soon([Note(incident)])
@@ -144,6 +157,8 @@ class Service(OfOneProcess):
         for doubt in doubts_about(self.place.journal):
             log.warning("%s", doubt)
         self._ids.rise_above(journal.newest())
+        if wanted := wanted_states():
+            journal.listen(wanted)
         self._process = journal.enter(ProcessEntry("web", os.getpid(), MACHINE, time.time()), known)
         with reached(self.place.journal):
             self._liveness = self._liveness or liveness_here(self.place)
@@ -162,9 +177,13 @@ class Service(OfOneProcess):
             self.connection.tell_backlog(waiting)
 
     def _hello(self) -> Hello:
-        here = self._identity.environment(self.settings)
-        if not here.app:
+        name = self._identity.app_name
+        if name and is_in_program(name) and (why := why_not_imported()):
+            log.warning("%s", waits.without_app(why))
+            name = ""
+        elif not name:
             log.warning("%s", events.no_app_found())
+        here = Environment.here(name, self.settings)
         environment = replace(here, logging=told_setup(), lines=told_format())
         deployment = self._identity.deployment(self.settings)
         return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)

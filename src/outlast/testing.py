@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from outlast.request.boxed import BoxedTask
 
 MARKER = "outlast"
+LEAVING_TIME = 10.0  # seconds a thread may take that is just about to start a runner
 FIXTURE = "outlast_tasks"
 MODES = tuple(mode for mode in get_args(Mode) if mode)
 
@@ -142,6 +143,7 @@ def _journal_in(folder: Path) -> Iterator[None]:
     finally:
         for service in list(this.services):
             service.close()
+            service.connection.join(LEAVING_TIME)
         this.overrides, this.services = before
 
 
@@ -152,7 +154,8 @@ def _taken() -> Iterator[BoxedTask]:
 
 def _failure_of(task: BoxedTask) -> Exception | None:
     try:
-        task.run_blocking()
+        with task.in_its_scene():
+            task.run_blocking()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None
@@ -160,7 +163,8 @@ def _failure_of(task: BoxedTask) -> Exception | None:
 
 async def _failure_of_awaited(task: BoxedTask) -> Exception | None:
     try:
-        await task.run()
+        with task.in_its_scene():
+            await task.run()
     except Exception as error:  # noqa: BLE001  # the user's code; its test is told
         return error
     return None

@@ -46,8 +46,23 @@ def runner_stopped(pid: int, waiting: int) -> str:
 
 def nobody_runs(waiting: int) -> str:
     """Tasks wait and nobody is there who moves them."""
-    what = f"{_counted(waiting)} {'waits' if waiting == 1 else 'wait'}" if waiting else "no task waits"
-    return f"no runner: {what}; a server of the app, or `outlast worker`, starts one"
+    if not waiting:
+        return "no runner, and no task waits for one"
+    what = f"{_counted(waiting)} {'waits' if waiting == 1 else 'wait'}"
+    return f"no runner: {what} until a server of the app, or `outlast worker`, starts"
+
+
+def nobody_runs_them(waiting: int, path: object) -> str:
+    """A script ends, and what it has asked for has not begun."""
+    return (
+        f"{_counted(waiting)} of this script {'waits' if waiting == 1 else 'wait'} in {path}: nothing runs "
+        f"{'it' if waiting == 1 else 'them'} until a server of the app, or `outlast worker`, starts"
+    )
+
+
+def cannot_start(why: str) -> str:
+    """Tasks wait although a runner is there."""
+    return f"what waits cannot run now, since task processes cannot start: {why}"
 
 
 def changed_by_hand(done: int, refused: int, verb: str) -> str:
@@ -65,6 +80,19 @@ def not_retried(state: str, lane: str) -> str:
 def not_deleted(state: str, lane: str) -> str:  # noqa: ARG001 - as of `not_retried`
     """Why a task stays."""
     return f"it has not ended ({state}): cancel it first"
+
+
+def not_guarded(file: str, line: int) -> str:
+    """Why no task process may have what is in a program: a function, the app."""
+    return (
+        f"is in {file}, which a task process would have to import, and that would run line {line} of it once more: put "
+        'what {file} does under `if __name__ == "__main__":`, or move it to a module of its own'
+    ).replace("{file}", file)
+
+
+def without_app(why: str) -> str:
+    """Task processes do not import the app, since it `why`."""
+    return f"task processes run without the app and its lifespan, since it {why}"
 
 
 def _counted(tasks: int) -> str:

@@ -6,8 +6,11 @@ import asyncio
 import logging
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import replace
+from functools import partial
 
 from outlast.engines.place import refusal_of
 from outlast.incidents import WEB_WORKER, Incident
@@ -18,7 +21,7 @@ from outlast.settings import Settings
 from outlast.threads import OwnThread, start_from
 from outlast.watch import sentences
 from outlast.watch.autopsy import Witnessed, has_run_out, incident_of
-from outlast.watch.box import State
+from outlast.watch.box import Server, State
 from outlast.watch.flights import Flights, InFlight
 from outlast.watch.memory import OomKills
 from outlast.watch.remains import of_the_dead
@@ -28,6 +31,7 @@ from outlast.watch.watch import Duty, Watch
 
 log = logging.getLogger("outlast")
 PREFIX = "web-"
+END_SEEN_WITHIN = 0.05  # seconds: a stop of uvicorn's takes twice as long, at least
 
 
 class WebWatch:
@@ -43,6 +47,7 @@ class WebWatch:
         self._watch = Watch(WEB_WORKER)
         self._is_wanted = settings.watch
         self._own = ""
+        self._is_kept = threading.Event()
 
     @property
     def flights(self) -> Flights:
@@ -55,22 +60,39 @@ class WebWatch:
         path = self._watch.box_path
         return path.name if path is not None else ""
 
-    def begin(self) -> None:
-        """Watch the running loop, once. On it, below the server's own frames if possible."""
+    def begin(self, farewell: Callable[[], None] | None = None) -> None:
+        """Watch the running loop, once. On it, above the server's own frames if possible.
+
+        farewell: called when the server stops and nothing is in flight any more, where no lifespan tells of that.
+        """
         if not self._is_wanted:
             return
         self._is_wanted = False
         server, is_stopping = server_here()
+        keeper = OwnThread("outlast-box", partial(self._keep_box, server))
+        start_from(asyncio.get_running_loop(), keeper)
+        reporter = Reporter(WEB_WORKER, os.getpid(), self._note)
+        duty = Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping)
+        if farewell is not None:
+            ends = partial(self._await_end, is_stopping, farewell)
+            duty = replace(duty, on_beat=ends, every=END_SEEN_WITHIN)
+        self._watch.begin(duty)
+
+    def _keep_box(self, server: Server) -> None:
+        """Files are made and read for that, so not on the loop."""
         if not refusal_of(self._place):
             self._own = f"{PREFIX}{os.getpid()}-{start_of(os.getpid())}-"
             self._watch.keep_box(self._place.file(f"{self._own}{secrets.token_hex(4)}.box"), server=server)
-        reporter = Reporter(WEB_WORKER, os.getpid(), self._note)
-        self._watch.begin(Duty(self._settings.stall_after, reporter.tell, _flight_of, is_stopping=is_stopping))
+        self._is_kept.set()
+
+    def _await_end(self, is_stopping: Callable[[], bool], farewell: Callable[[], None]) -> None:
+        if is_stopping():
+            self.flights.when_empty(farewell)
 
     def serve(self) -> None:
         """It has started. What those before it have died of is found out beside that. On the loop."""
         self._watch.enter(State.SERVING)
-        if self._own:
+        if self._settings.watch:
             start_from(asyncio.get_running_loop(), OwnThread("outlast-autopsy", self._report_dead))
 
     def stop(self) -> None:
@@ -82,7 +104,8 @@ class WebWatch:
         self._watch.close()
 
     def _report_dead(self) -> None:
-        if self._has_runner():
+        self._is_kept.wait()
+        if not self._own or self._has_runner():
             return
         found = of_the_dead(self._place.folder, self._place.prefix + PREFIX, self._place.prefix + self._own)
         for remains in found.remains:

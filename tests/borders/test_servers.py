@@ -48,7 +48,12 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
     with serving("uvicorn", folder) as server:
         assert server.get("/run/fine")[0] == 200
         eventually(server.all_settled, f"{states(server)}")
-        assert json.loads(status(folder, "--json"))["backlog"] == {"runner": {}, "put_back": 0, "web": {}}
+        assert json.loads(status(folder, "--json"))["backlog"] == {
+            "runner": {},
+            "put_back": 0,
+            "web": {},
+            "hindrance": "",
+        }
         with socket.socket(socket.AF_UNIX) as web:
             web.connect(str(server.journal.parent / "runner.sock"))
             web.sendall(packed({"type": "backlog", "waiting": 7}))

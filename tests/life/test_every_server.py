@@ -17,7 +17,7 @@ from tests.support.servers import KINDS, eventually
 SESAME = "sesame"
 ALIKE = ["uvicorn --factory", "gunicorn build()", "python main.py"]
 
-APPS = {"uvicorn --factory": "main:build()", "gunicorn build()": "main:build()", "python main.py": "__main__:app"}
+APPS = {"uvicorn --factory": "main:build()", "gunicorn build()": "main:build()"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -10,6 +12,7 @@ import pytest
 from tests.life.captured import captured
 from tests.support.servers import Server, eventually, free_port
 
+OUTLAST = str(Path(sys.executable).with_name("outlast"))
 TOP = """
 import asyncio
 import os
@@ -61,6 +64,10 @@ def written(folder: Path, middle: str, app: str = APP) -> str:
 def line_of(text: str, part: str) -> int:
     """In which line something stands."""
     return text[: text.index(part)].count("\n") + 1
+
+
+def said_by_outlast(server: Server, *words: str) -> str:
+    return subprocess.run([OUTLAST, *words], cwd=server.folder, capture_output=True, text=True, check=True).stdout
 
 
 def has_run(server: Server, name: str) -> None:
@@ -122,3 +129,95 @@ def test_what_a_lifespan_raises_is_told_once_with_its_line_and_the_remedy(tmp_pa
         assert f"(main.py:{line_of(text, 'bound = ')}). If" in told
         assert "`if not outlast.in_task_process():`, or set child_lifespan" in told
         assert server.output.count("Traceback") == 1
+        for words in (["list"], ["show", server.records()[0].id], ["status"]):
+            assert "the lifespan of main:app raised OSError" in said_by_outlast(server, *words)
+
+
+STARTS = {
+    "a task": ("task = asyncio.create_task(tick())", "tick (main.py:{tick}) as an asyncio task"),
+    "a task in a wrapper": (
+        "task = asyncio.create_task(asyncio.wait_for(tick(), 999))",
+        "tick (main.py:{tick}) as an asyncio task",
+    ),
+    "a thread": ("threading.Thread(target=tock, daemon=True).start()", "tock (main.py:{tock}) as a thread"),
+    "a timer": ("asyncio.get_running_loop().call_later(999, tock)", "tock (main.py:{tock}) as a timer"),
+    "a timer's thread": (
+        "timer = threading.Timer(999, tock); timer.daemon = True; timer.start()",
+        "tock (main.py:{tock}) as a thread",
+    ),
+    "a socket": ("listens = socket.create_server(('127.0.0.1', 0))", "a socket that listens at 127.0.0.1:"),
+    "a process": ("process = subprocess.Popen(['sleep', '999'])", "the process `sleep 999`"),
+    "a process of Python": (
+        "multiprocessing.get_context('fork').Process(target=tock, daemon=True).start()",
+        "the process ForkProcess-1 of multiprocessing",
+    ),
+}
+FUNCTIONS = """
+import multiprocessing
+
+
+async def tick():
+    while True:
+        await asyncio.sleep(999)
+
+
+def tock():
+    while True:
+        time.sleep(999)
+
+
+"""
+
+
+@pytest.mark.parametrize("what", STARTS)
+def test_what_the_lifespan_starts_is_told_once_with_its_place_and_the_remedy(what: str, tmp_path: Path) -> None:
+    statement, told = STARTS[what]
+    lifespan = f"@asynccontextmanager\nasync def lifespan(app):\n    {statement}\n    yield\n\n"
+    text = written(tmp_path, FUNCTIONS + lifespan)
+    lines = {name: line_of(text, f"def {name}") for name in ("tick", "tock")}
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        (line,) = [line for line in server.output.splitlines() if "has started" in line]
+        assert f"the lifespan of main:app has started {told.format(**lines)}" in line
+        assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in line
+
+
+def test_what_the_import_starts_is_told_once(tmp_path: Path) -> None:
+    statement = "threading.Thread(target=tock, daemon=True).start()\n\n"
+    text = written(tmp_path, FUNCTIONS + statement, app="app = FastAPI()\n")
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        (line,) = [line for line in server.output.splitlines() if "has started" in line]
+        assert f"importing main:app has started tock (main.py:{line_of(text, 'def tock')}) as a thread" in line
+        assert "guard it with `if not outlast.in_task_process():`" in line
+
+
+def test_what_is_guarded_or_works_for_this_process_alone_is_not_told(tmp_path: Path) -> None:
+    middle = """
+    async def tick():
+        await asyncio.sleep(999)
+
+
+    async def warm():
+        await asyncio.sleep(0)
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        if not outlast.in_task_process():
+            ticker = asyncio.create_task(tick())
+        await asyncio.create_task(warm())
+        await asyncio.to_thread(len, "")
+        yield
+
+    """
+    written(tmp_path, middle)
+    with captured("uvicorn", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        assert "takes tasks" in server.output
+        assert "has started" not in server.output

@@ -41,6 +41,10 @@ KINDS: dict[str, Sequence[str]] = {
     "gunicorn build()": [
         *("-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "uvicorn_worker.UvicornWorker", "main:build()")
     ],
+    "uvicorn mounted": ["-m", "uvicorn", "main:root", "--port", "{port}"],
+    "gunicorn mounted": [
+        *("-m", "gunicorn", "-b", "127.0.0.1:{port}", "-w", "1", "-k", "uvicorn_worker.UvicornWorker", "main:root")
+    ],
     "python main.py": ["main.py"],
     "fastapi run": ["-m", "fastapi", "run", "main.py", "--host", "127.0.0.1", "--port", "{port}"],
 }

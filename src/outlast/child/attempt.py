@@ -160,6 +160,7 @@ def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) 
 
 def _succeed(given: Assignment, outbox: Outbox) -> None:
     outbox.ended(given.id)
+    outbox.saw(given.id, None)
     if log.isEnabledFor(logging.DEBUG):
         with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
             tell_end(State.DONE, "", given.about)
@@ -173,6 +174,7 @@ def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
     outbox.ended(given.id, *_told(error, given.memory))
     if is_a(error, asyncio.CancelledError) or is_a(error, Stopped):
         return
+    outbox.saw(given.id, error)
     attempt = given.attempt
     with suppress(Exception):  # as above
         log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **given.about)

@@ -11,6 +11,7 @@ from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
 from outlast.child.parting import Parting
+from outlast.child.teller import Teller
 from outlast.frames import Message
 from outlast.handover import attempts_in
 from outlast.threads import OwnThread
@@ -21,17 +22,19 @@ class Inbox:
 
     `parting` hears, on the loop, when this process is to leave. `cut_off` leaves a note that there are no more
     messages. `give_up(why)` ends this process, which would be deaf. `lanes` take the attempts, which come only once
-    this process has said that it is ready.
+    this process has said that it is ready; `teller` tells callbacks of their ends.
     """
 
     def __init__(
         self,
         messages: Iterator[Message],
         parting: Parting,
+        teller: Teller,
         cut_off: Callable[[], None],
         give_up: Callable[[str], None],
     ) -> None:
         self.parting = parting
+        self.teller = teller
         self._messages = messages
         self._cut_off = cut_off
         self._give_up = give_up

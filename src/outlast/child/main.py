@@ -25,6 +25,8 @@ from outlast.child.outbox import Outbox
 from outlast.child.output import forgive_broken_pipes
 from outlast.child.parting import Parting, cancel_the_rest, exit_at_once
 from outlast.child.shared_loop import SharedLoop
+from outlast.child.started import Standing, started_since
+from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
 from outlast.deployments import Home
 from outlast.frames import Message, receive_all
@@ -68,7 +70,8 @@ def main(
     process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
-    inbox = Inbox(messages, parting, lambda: watch.enter(State.CUT_OFF), give_up)
+    teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
+    inbox = Inbox(messages, parting, teller, lambda: watch.enter(State.CUT_OFF), give_up)
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
@@ -109,18 +112,21 @@ def _run(loop: SharedLoop, work: Coroutine[Any, Any, None], outbox: Outbox) -> N
 async def _live(
     loop: SharedLoop, environment: Environment, code: ImportedCode, inbox: Inbox, outbox: Outbox, watch: Watch
 ) -> None:
+    before = Standing.now()
     try:
         app = code.load(environment)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
         _give_notice(why_not_imported(error, environment), outbox, watch)
         return
-    outbox.send({"type": "imported"})
-    watch.enter(State.RESTING)
     inbox.serve(code, outbox)
+    remark = sentences.import_started(environment.app, await started_since(before))
+    watch.enter(State.RESTING)
+    outbox.send({"type": "imported", "remark": remark})
     if not await inbox.is_needed():
         watch.close()
         return
     watch.enter(State.STARTING)
+    before = Standing.now()
     lifespan = entered_lifespan(app, environment.settings.child_lifespan, loop.guarded)
     try:
         await lifespan.__aenter__()
@@ -128,7 +134,15 @@ async def _live(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         _give_notice(why_not_entered(error, environment), outbox, watch)
         return
-    await _work(loop, environment, Contexts(code.context), inbox, outbox, watch)
+    remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
+    lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
+    watch.enter(State.SERVING)
+    inbox.teller.begin(outbox)
+    outbox.send({"type": "ready", "remark": remark})
+    await inbox.parting.wait_for(lanes)
+    await inbox.teller.finish()
+    loop.keep(None)
+    watch.enter(State.STOPPING)
     await _leave(lifespan)
     if inbox.parting.is_hurried:
         await cancel_the_rest()
@@ -141,19 +155,13 @@ def _give_notice(why: str, outbox: Outbox, watch: Watch) -> None:
     watch.close()
 
 
-async def _work(
-    loop: SharedLoop, environment: Environment, contexts: Contexts, inbox: Inbox, outbox: Outbox, watch: Watch
-) -> None:
-    """Run attempts until the runner says drain, and all of them have ended."""
-    lanes = inbox.lanes = Lanes(loop, environment.settings, outbox, watch.flights, contexts)
+def _lanes(loop: SharedLoop, environment: Environment, contexts: Contexts, outbox: Outbox, watch: Watch) -> Lanes:
+    """Where attempts run from now on, and are watched."""
+    lanes = Lanes(loop, environment.settings, outbox, watch.flights, contexts)
     loop.keep(lanes)
     child_watch = ChildWatch(watch, lanes, outbox, environment.settings.stall_after)
     lanes.busy, lanes.ran_dry = child_watch.look, child_watch.again
-    watch.enter(State.SERVING)
-    outbox.send({"type": "ready"})
-    await inbox.parting.wait_for(lanes)
-    loop.keep(None)
-    watch.enter(State.STOPPING)
+    return lanes
 
 
 async def _leave(lifespan: contextlib.AbstractAsyncContextManager[None]) -> None:

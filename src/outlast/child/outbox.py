@@ -19,10 +19,15 @@ Report = tuple[int, str, str]
 """The end of an attempt: task id, reason ("" when it returned), traceback."""
 
 
+def _nobody(_: int, __: BaseException | None) -> None:
+    return
+
+
 class Outbox:
     """Messages go in order; ends that wait together leave as one message.
 
-    expects_more: whether other attempts run here, so that more ends may come in a moment.
+    saw: hears of each end besides, with what was raised. expects_more: whether other attempts run here, so that more
+    ends may come in a moment.
 
     `give_up(why)` ends this process, whose tasks would end without a word.
     """
@@ -30,6 +35,7 @@ class Outbox:
     def __init__(self, channel: socket.socket, give_up: Callable[[str], None]) -> None:
         self._channel = channel
         self.expects_more: Callable[[], bool] = lambda: True
+        self.saw: Callable[[int, BaseException | None], None] = _nobody
         self._queue: queue.SimpleQueue[Message | Report | None] = queue.SimpleQueue()
         self._thread = OwnThread("outlast-outbox", self._run, lambda error: give_up(f"its outbox failed: {error}"))
         self._thread.start()

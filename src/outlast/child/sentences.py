@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outlast import events
 from outlast.tasks import shown
 from outlast.text import MOST_NAME, one_line
@@ -33,6 +35,45 @@ def lifespan_broke(lifespan: str, what: str, where: str) -> str:
 def not_found(function: str, error: str) -> str:
     """Why the code does not know a task."""
     return f"{one_line(function, MOST_NAME)} and its arguments cannot be had: {error}"
+
+
+def callback_failed(name: str, task: str) -> str:
+    """A callback of the app has raised."""
+    return f"the callback {one_line(name, MOST_NAME)} failed when it was told of the end of task {task}"
+
+
+def end_not_told(task: str, function: str) -> str:
+    """Each process that has told callbacks of an end has died meanwhile."""
+    return (
+        f"callbacks are not told of the end of task {task} {one_line(function, MOST_NAME)} any more: "
+        "the processes that did so before have died of it"
+    )
+
+
+def import_started(app: str, started: Sequence[str]) -> str:
+    """What is there in each process that imports the app; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"importing {app} has started {listed(started)}, and does so in each task process, too: if only one may run, "
+        f"guard it with {GUARD}"
+    )
+
+
+def lifespan_started(lifespan: str, started: Sequence[str]) -> str:
+    """What is there in each process that enters the lifespan; empty if nothing."""
+    if not started:
+        return ""
+    return (
+        f"the lifespan of {lifespan} has started {listed(started)}, and does so in each task process, too: if only one "
+        f"may run, guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def listed(things: Sequence[str], most: int = 5) -> str:
+    """Several things in a sentence."""
+    more = f"and {len(things) - most} more" if len(things) > most else ""
+    return ", ".join(filter(None, [*things[:most], more]))
 
 
 def loop_is_shared(what: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from outlast import events, waits
 from outlast.cli.output import clock
+from outlast.connection import hindrance_in
 from outlast.engines.history import Event, Presence, Record, Summary
 from outlast.engines.incidents import IncidentRecord
 from outlast.tasks import State
@@ -113,7 +114,9 @@ def summary_lines(summary: Summary, present: Sequence[Presence], runner: int | N
 
 
 def backlog_lines(backlog: Mapping[str, Any]) -> Iterator[str]:
-    """What processes have in memory since the journal does not take it."""
+    """What keeps tasks waiting, and what processes have in memory since the journal does not take it."""
+    if hindrance := hindrance_in(backlog):
+        yield waits.cannot_start(hindrance)
     if unwritten := backlog.get("runner"):
         what = ", ".join(f"{count} {name.lower()}" for name, count in sorted(unwritten.items()))
         yield f"the runner has not written yet: {what}"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import click
 
+from outlast import waits
 from outlast.cli import pages
 from outlast.cli.output import MOST_SHOWN, say, say_aside, say_json
-from outlast.connection import backlog_of
-from outlast.engines.history import History
+from outlast.connection import backlog_of, hindrance_in
+from outlast.engines.history import History, Record
 from outlast.engines.place import journal_path
 from outlast.errors import IncidentNotFound, OutlastError, TaskNotFound
 from outlast.liveness import living_among, living_runner
@@ -44,6 +46,7 @@ def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, ur
     """
     with history(url) as journal:
         records = journal.tasks([State[label.upper()] for label in states], name, limit)
+        records = _explained(records, journal.path)
     if as_json:
         say_json([pages.document(record) for record in records])
         return
@@ -66,7 +69,7 @@ def show(task_id: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
     its seconds) and `incidents` (those of `explain` that it was in).
     """
     with history(url) as journal:
-        record = journal.task(task_id)
+        (record,) = _explained([journal.task(task_id)], journal.path)
         incidents = journal.incidents_of(record.id)
     if as_json:
         told = {"events": pages.events_document(record), "incidents": [pages.in_short(one) for one in incidents]}
@@ -93,7 +96,7 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
     living = living_among(place, [one.id for one in summary.processes])
     present = [one for one in summary.processes if one.id in living]
     if as_json:
-        written = {name: backlog.get(name) for name in ("runner", "put_back", "web")}
+        written = {name: backlog.get(name) for name in ("runner", "put_back", "web", "hindrance")}
         there = {"processes": [asdict(one) for one in present], "runner": runner, "backlog": written}
         say_json({**asdict(summary), **there})
         return
@@ -119,6 +122,14 @@ def told_errors() -> Iterator[None]:
         _stop(error, NOT_FOUND)
     except OutlastError as error:
         _stop(error, 1)
+
+
+def _explained(records: Sequence[Record], journal: Path) -> list[Record]:
+    """Those that wait have as their reason why nothing can run now, as the runner says."""
+    waiting = {record.id for record in records if record.state == State.WAITING.label}
+    hindrance = hindrance_in(backlog_of(Place.of(journal))) if waiting else ""
+    why = waits.cannot_start(hindrance) if hindrance else ""
+    return [replace(one, reason=why or one.reason) if one.id in waiting else one for one in records]
 
 
 def _stop(error: Exception, code: int) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from outlast.deployments import NO_HOME, Home
 from outlast.incidents import Incident
-from outlast.tasks import Claimed, Lane, NewTask, Settlement
+from outlast.tasks import Claimed, Lane, NewTask, Settlement, State
 
 CLAIM_BYTES = 16 << 20
 """Arguments that one claim takes at most, but for a few tasks' more."""
@@ -271,6 +271,10 @@ class Journal(Protocol):
 
         Also outside of a transaction, where it belongs: it may take long.
         """
+        ...
+
+    def listen(self, states: Collection[State]) -> None:
+        """From now on note the ends of tasks in these states, in the transaction of the end, until they are told."""
         ...
 
     def prune(self, keep: Retention, limit: int, now: float, beyond: int = 0) -> int:

@@ -34,7 +34,7 @@ class Intake(Generic[T]):
         self._gate = threading.Lock()  # to start a thread
         self._in_use = threading.Lock()  # held by the thread as long as it may call `deal_with` and `finish`
         self._thread: OwnThread | None = None
-        self._shall_end = False
+        self._shall_end = self._is_closed = False
         self.is_restless = False  # whether `deal_with` wants to be called again although nothing comes in
         self.refusal = ""  # why no thread could be started
 
@@ -51,13 +51,14 @@ class Intake(Generic[T]):
         with self._gate:
             if self._thread is None or not self._thread.is_alive:
                 thread = OwnThread(self._name, self._work)
-                self._shall_end = False
+                self._shall_end = self._is_closed  # who comes late is dealt with, and no thread stays for that
                 self._thread = thread  # so that it finds itself there when it ends at once
                 self.refusal = started(thread)
             return not self.refusal
 
     def close(self, patience: float) -> None:
         """Deal with what waits, then end the thread; at most `patience` seconds. Who comes late opens it again."""
+        self._is_closed = True
         if (thread := self._thread) is not None:
             self._ask_to_end()
             thread.join(patience)

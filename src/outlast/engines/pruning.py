@@ -9,6 +9,7 @@ import apsw
 
 from outlast.engines import statements as sql
 from outlast.engines.contract import Retention
+from outlast.engines.untold import keep_newest
 
 SLICE = 0.003  # seconds of deleting in one transaction, which has other things to write, too
 STEP = 16  # tasks deleted between two looks at the clock
@@ -39,5 +40,6 @@ def prune(connection: apsw.Connection, keep: Retention, limit: int, now: float, 
 
 
 def _prune_past(connection: apsw.Connection, before: float, limit: int) -> int:
+    keep_newest(connection)
     incidents = connection.execute(sql.PRUNE_INCIDENTS, (before, limit)).fetchall()
     return len(incidents) + len(connection.execute(sql.PRUNE_PROCESSES, (before, limit)).fetchall())

@@ -13,7 +13,7 @@ from outlast.errors import JournalUnusable
 
 log = logging.getLogger("outlast")
 LARGE = 100 << 20  # bytes from which on a migration may take longer than a request waits
-STEPS = ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql")
+STEPS = ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql", "schema_5.sql")
 """The file that leads to version 1, 2, …. One that was released is never changed: the next step mends it."""
 
 SCHEMA_VERSION = len(STEPS)

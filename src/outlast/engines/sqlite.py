@@ -23,6 +23,7 @@ from outlast.engines.moves import free_followers, note
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
 from outlast.engines.schema import migrate
+from outlast.engines.untold import Untold
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
 from outlast.incidents import Incident
 from outlast.outcome import ALONE_AFTER, unless_cancelled
@@ -38,7 +39,7 @@ PAGES_IN_LOG = 1000  # 4 MiB; then the runner writes them back into the file
 TRIES = 5  # times that another file may come to the path while one is opened
 
 
-class SqliteJournal:
+class SqliteJournal(Untold):
     """The journal of `url`, opened at its first use. For one thread of one process: never carry it across a fork.
 
     `patience` is how many seconds a transaction waits for the write lock. `checkpoints` is for the runner alone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -192,7 +192,8 @@ class Box:
         if not self._entries or self.refused:
             return
         for entry in await self._let_go(ending):
-            await self._run(entry)
+            with entry.scene.shown() if entry.scene else nullcontext():
+                await self._run(entry)
 
     async def _let_go(self, ending: Ending) -> list[Entry]:
         """Tell the journal what becomes of each task; returns those that run here."""
@@ -333,7 +334,7 @@ class Box:
     def _changes(self, entry: Entry, its: Fate) -> list[Change]:
         """What the journal is told of a decision."""
         if its.verdict is Verdict.RELEASE and self.mode == MANUAL:
-            this.collected.append(entry.task)
+            this.collected.append(entry.task.kept(entry.scene))
         if self.mode != REAL:
             return []
         match its.verdict:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any
 
 from starlette.background import BackgroundTask, BackgroundTasks
 
 from outlast.callables import callables_among
 from outlast.request.current import open_box
+from outlast.request.scene import Scene
 
 _HOME = ("starlette.background", "fastapi.background")
 
@@ -25,6 +28,7 @@ class BoxedTask(BackgroundTask):
     def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         super().__init__(func, *args, **kwargs)
         self.original: Callable[[], Any] | None = None
+        self._scene: Scene | None = None
 
     @classmethod
     def of(cls, background: Callable[..., Any]) -> BoxedTask:
@@ -44,6 +48,16 @@ class BoxedTask(BackgroundTask):
     def functions(self) -> list[Callable[..., Any]]:
         """What the task calls, and what is passed to it that it may call."""
         return [self.func, *self.passed]
+
+    def kept(self, scene: Scene | None) -> BoxedTask:
+        """The same for a test that runs it later, as if in `scene`."""
+        one = copy(self)
+        one._scene = scene
+        return one
+
+    def in_its_scene(self) -> AbstractContextManager[None]:
+        """A block that sees what its request had set, if a test has kept it."""
+        return self._scene.shown() if self._scene is not None else nullcontext()
 
     async def __call__(self) -> None:
         box = open_box()

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from outlast import hindrances
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
-from outlast.process import this
+from outlast.process import Mode, Served, this
 from outlast.request.box import Box
 from outlast.request.fate import Ended, Ending
 from outlast.request.inline import surface
-from outlast.request.mode import INLINE, REAL, mode_of
+from outlast.request.mode import INLINE, REAL, is_on_asyncio, mode_of
 from outlast.request.site import Warnings
 from outlast.text import MOST_NAME, in_one_line, one_line
 from outlast.watch.flights import SCOPE_KEY
@@ -48,19 +49,28 @@ class Doorway:
             case _:
                 await self.app(scope, receive, send)
 
+    def _mode(self, scope: Scope) -> Mode:
+        """As tests want it, or real; but where asyncio does not run, as with FastAPI alone."""
+        mode = mode_of(scope)
+        if mode == REAL and not is_on_asyncio():
+            self._warnings.say_once(hindrances.runs_on_trio())
+            return INLINE
+        return mode
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        this.serving.append(self._outlast)
+        served = Served(self._outlast, self._mode(scope))
+        this.serving.append(served)
         try:
-            if mode_of(scope) == REAL:
+            if served.mode == REAL:
                 await self._outlast.serve_lifespan(self.app, scope, receive, send)
             else:
                 await self.app(scope, receive, send)
         finally:
-            this.serving.remove(self._outlast)
+            this.serving.remove(served)
 
     def box(self, scope: Scope) -> Box:
         """One for a call of the app."""
-        mode = mode_of(scope)
+        mode = self._mode(scope)
         if mode == REAL:
             self._outlast.begin_watch()
         origin = one_line(f"{scope.get('method', 'WEBSOCKET')} {scope['path']}", MOST_NAME)

@@ -9,6 +9,7 @@ from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
 from outlast.request.current import open_box
+from outlast.request.site import working_folder
 
 _NAME = "background"
 _ORIGINAL = "__outlast_original__"
@@ -38,7 +39,8 @@ class ObservedBackground:
 
 
 def install() -> None:
-    """Put the hooks in place, once per process."""
+    """Put the hooks in place, once per process, and learn what they have to know."""
+    working_folder()
     if not isinstance(vars(Response).get(_NAME), ObservedBackground):
         Response.background = ObservedBackground()  # type: ignore[assignment]  # a descriptor in its place
     add_task = BackgroundTasks.add_task

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from dataclasses import replace
+from types import FrameType
 from typing import Final
 
 from starlette.types import Scope
@@ -19,14 +22,25 @@ MANUAL: Final = "manual"
 
 
 def mode_of(scope: Scope) -> Mode:
-    """The mode of this process, else `inline` under Starlette's TestClient, else `real`."""
-    return this.mode or (INLINE if _is_test_client(scope) else REAL)
+    """The mode of this process, else `inline` where a test calls the app, else `real`."""
+    return this.mode or (INLINE if _is_test_client(scope) or _is_called_by_test(scope) else REAL)
 
 
 def mode_here() -> Mode:
     """The same for code that may run in a request or outside of any."""
     box = open_box()
-    return box.mode if box is not None else this.mode or REAL
+    if box is not None:
+        return box.mode
+    if this.mode or this.is_child:
+        return this.mode or REAL
+    if this.serving:
+        return this.serving[-1].mode
+    return INLINE if "unittest.case" in sys.modules and _is_below(_TESTS) else REAL
+
+
+def is_on_asyncio() -> bool:
+    """Whether an event loop of asyncio's runs here, not one of trio's."""
+    return asyncio._get_running_loop() is not None
 
 
 async def rehearse(task: BoxedTask) -> None:
@@ -59,3 +73,21 @@ def _is_test_client(scope: Scope) -> bool:
     if scope["type"] == "http":
         return "http.response.debug" in scope.get("extensions", ())
     return "asgi" not in scope
+
+
+_TESTS = frozenset(
+    {"unittest.case", "httpx._transports.asgi", "httpx2._transports.asgi", "async_asgi_testclient.testing"}
+)
+
+
+def _is_called_by_test(scope: Scope) -> bool:
+    """Whether that is not a server: each but daphne tells its version of the protocol."""
+    return "spec_version" not in scope.get("asgi", ()) and _is_below(_TESTS)
+
+
+def _is_below(modules: frozenset[str]) -> bool:
+    """Whether code of one of these has called what runs here."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") not in modules:
+        frame = frame.f_back
+    return frame is not None

@@ -7,9 +7,13 @@ dependencies and an `async def` endpoint have set by then, and nothing that a `d
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any
+
+_NOTHING = object()
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -25,6 +29,17 @@ class Scene:
 
     context: Context = field(default_factory=copy_context)
     task: asyncio.Task[Any] | None = field(default_factory=_current_task)
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """A block that sees what was set in it, wherever it runs."""
+        others = [(one, value) for one, value in self.context.items() if one.get(_NOTHING) is not value]
+        tokens = [(one, one.set(value)) for one, value in others]
+        try:
+            yield
+        finally:
+            for one, token in tokens:
+                one.reset(token)
 
     def after(self, before: Scene | None) -> Scene:
         """Of two scenes in which something was seen, that which counts: a thread's only where there is no other."""

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
+from functools import cache
 from typing import NamedTuple
 
 from outlast.text import MOST_NAME, MOST_REASON, one_line
@@ -29,8 +30,16 @@ class Site(NamedTuple):
     def __str__(self) -> str:
         if not self.line:
             return "a background object"
-        folder = os.getcwd() + os.sep  # noqa: PTH109  # Path.cwd() costs more than the warning
-        return one_line(f"{self.file.removeprefix(folder)}:{self.line}", MOST_NAME)
+        return one_line(f"{self.file.removeprefix(working_folder())}:{self.line}", MOST_NAME)
+
+
+@cache
+def working_folder() -> str:
+    """With a separator; as it was when this was first asked, which is not on an event loop. Empty if it was gone."""
+    try:
+        return os.getcwd() + os.sep  # noqa: PTH109 - as text
+    except FileNotFoundError:
+        return ""
 
 
 UNKNOWN = Site("", 0)
@@ -75,6 +84,12 @@ class Warnings:
         if self._complaints and time.monotonic() >= self._next_complaint:
             log.warning("tasks are stored again; meanwhile the same went wrong %d times more", self._complaints)
             self._complaints = 0
+
+    def say_once(self, sentence: str) -> None:
+        """Log what is true of the whole app."""
+        if (UNKNOWN, sentence) not in self._known:
+            self._known.add((UNKNOWN, sentence))
+            log.warning("%s", sentence)
 
     def say(self, site: Site, sentence: str) -> None:
         """Log `sentence` unless it was said about `site` before, or that has had its share.

@@ -24,6 +24,7 @@ from outlast.runner.child_deaths import how_it_ended, is_planned, verdicts, why_
 from outlast.runner.children import Child, Generation, ended_by_itself, not_its_own
 from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
+from outlast.runner.remarks import Remarks
 from outlast.runner.roster import counts, in_role, spares, surplus
 from outlast.runner.setbacks import Setbacks
 from outlast.runner.staff import Counts, Limits, Move, Role, Staff, next_move
@@ -60,6 +61,7 @@ class Pool:
         self.children: list[Child] = []
         self._woken = woken
         self.setbacks = Setbacks(ledger)
+        self._remarks = Remarks()
         handlers = Handlers(enter, self.children.append, self._received, self._over, self.setbacks.met)
         self._starter = Starter(place, selector, handlers)
         self._generation: Generation | None = None
@@ -302,8 +304,10 @@ class Pool:
             case "spoiled":
                 child.drain()
             case "imported":
+                self._remarks.make(message["remark"])
                 child.imported()
             case "ready":
+                self._remarks.make(message["remark"])
                 child.started()
                 self.setbacks.over()
                 self._woken()

@@ -77,6 +77,11 @@ class Pools:
         return sum(len(pool.queue.ready) for pool in self.all)
 
     @property
+    def hindrance(self) -> str:
+        """Why no task process of an app or a release can start; empty where nothing is in the way."""
+        return next((pool.setbacks.why for pool in self.all if pool.setbacks.why), "")
+
+    @property
     def has_environment(self) -> bool:
         """Whether there is one in which tasks can run."""
         return any(pool.has_environment for pool in self.all)

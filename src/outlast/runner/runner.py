@@ -346,8 +346,9 @@ class Runner:
         self._next_look = 0.0
 
     def _counted(self) -> Message:
-        """What has not been written, and what has come back from a process and waits for another one."""
-        return {"runner": self._ledger.counted(), "put_back": self._pools.put_back}
+        """What has not been written, what has come back from a process, and why no process can start."""
+        put_back, hindrance = self._pools.put_back, self._pools.hindrance
+        return {"runner": self._ledger.counted(), "put_back": put_back, "hindrance": hindrance}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.

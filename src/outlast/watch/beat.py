@@ -63,12 +63,15 @@ class Heard:
 
 
 class Beat:
-    """Made and started on the loop that it watches. `identify` tells whose code runs in a context."""
+    """Made and started on the loop that it watches. `identify` tells whose code runs in a context.
 
-    def __init__(self, stall_after: float, witness: Witness, identify: Identify) -> None:
+    every: seconds between two beats, at most.
+    """
+
+    def __init__(self, stall_after: float, witness: Witness, identify: Identify, every: float = EVERY) -> None:
         self._loop = asyncio.get_running_loop()
         self._stall_after = stall_after
-        self._every = min(EVERY, stall_after / 4)
+        self._every = min(every, stall_after / 4)
         self._patience = min(stall_after, 1.0) * FIRST_LOOK
         self._witness = witness
         self._view = LoopView(identify)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ class Flights:
         self._beyond: set[InFlight] = set()
         self._box: Box | None = None
         self._began: list[float] | memoryview[float] = [0.0] * PLACES
+        self._then: Callable[[], None] | None = None
 
     def write_to(self, box: Box | None) -> None:
         """From now on what begins is also in `box`."""
@@ -87,9 +88,21 @@ class Flights:
         place, flight.place = flight.place, -1
         if place < 0:
             self._beyond.discard(flight)
-            return
-        self._began[place] = 0.0
-        self._free.append(place)
+        else:
+            self._began[place] = 0.0
+            self._free.append(place)
+        if self._then is not None:
+            self._when_empty()
+
+    def when_empty(self, then: Callable[[], None]) -> None:
+        """Call `then` as soon as nothing is in flight: now, or where the last one ends."""
+        self._then = then
+        self._when_empty()
+
+    def _when_empty(self) -> None:
+        if len(self._free) == PLACES and not self._beyond and self._then is not None:
+            then, self._then = self._then, None
+            then()
 
     @contextmanager
     def flying(self, name: str, task: int = 0, lane: str = "") -> Iterator[InFlight]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import faulthandler
 import logging
 import os
@@ -20,10 +19,11 @@ from outlast.kernel import boot_id
 from outlast.process import this
 from outlast.threads import OwnThread, started
 from outlast.watch import sentences
-from outlast.watch.beat import Beat
+from outlast.watch.beat import EVERY, Beat
 from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights, InFlight
-from outlast.watch.memory import OwnMemory
+from outlast.watch.leaving import Leaving
+from outlast.watch.memory import OomKills, OwnMemory
 from outlast.watch.sample import Identify
 from outlast.watch.stall import Stall
 
@@ -39,7 +39,7 @@ class Duty:
 
     tell: hears of each stall, in the watching thread, again and again until it is over. identify: tells whose code runs
     in a context. on_beat: called on the loop. on_look: called in the watching thread while the loop is silent, before
-    that is a stall. is_stopping: whether the server has told this process to stop.
+    that is a stall. is_stopping: whether the server has told this process to stop. every: seconds between two beats.
     """
 
     stall_after: float
@@ -48,6 +48,7 @@ class Duty:
     on_beat: Callable[[], None] = lambda: None
     on_look: Callable[[], None] = lambda: None
     is_stopping: Callable[[], bool] = lambda: False
+    every: float = EVERY
 
 
 class Watch(OfOneProcess):
@@ -63,6 +64,7 @@ class Watch(OfOneProcess):
         self._noted: Stall | None = None
         self._beside: tuple[InFlight, ...] = ()  # a loop that stands still
         self._memory: OwnMemory | None = None
+        self._leaving: Leaving | None = None
         self._writes_stacks = False
         self._state = State.STARTING
         self._is_closed = threading.Event()
@@ -77,10 +79,9 @@ class Watch(OfOneProcess):
 
     def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
-        self._memory = self._memory or OwnMemory()
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
-            oom_kills=self._memory.read()[1],
+            oom_kills=OomKills().count,
             server=server or Server(),
         )
         try:
@@ -110,12 +111,13 @@ class Watch(OfOneProcess):
             self._box = box
             box.introduce(replace(owner, poke=self._write_stacks(box)))
             self.flights.write_to(box)
-            atexit.register(self._leave)
+            self._memory = OwnMemory()
+            self._leaving = Leaving(self._leave)
 
     def begin(self, duty: Duty) -> None:
         """Watch the running event loop. On it."""
         self._duty = duty
-        self._beat = Beat(duty.stall_after, self, duty.identify)
+        self._beat = Beat(duty.stall_after, self, duty.identify, duty.every)
         self._beat.start()
 
     def rest(self) -> None:
@@ -145,11 +147,13 @@ class Watch(OfOneProcess):
             self._is_closed.set()
             box, self._box = self._box, None
             memory, self._memory = self._memory, None
+            leaving, self._leaving = self._leaving, None
         if memory is not None:
             memory.close()
+        if leaving is not None:
+            leaving.cancel()
         if box is not None:
             self.flights.write_to(None)
-            atexit.unregister(self._leave)
             self._stop_writing_stacks()
             box.close()
 

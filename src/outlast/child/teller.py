@@ -1,0 +1,137 @@
+"""Tells the app's callbacks how tasks have ended, in a thread of its own: from the journal, once it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from outlast.callbacks import Callback, TaskEnd, callbacks_for, wanted_states
+from outlast.child import sentences
+from outlast.child.outbox import Outbox
+from outlast.engines.sqlite import SqliteJournal
+from outlast.errors import JournalUnusable, StoreFailed
+from outlast.logs.ends import fields
+from outlast.tasks import State
+from outlast.text import log_exception, name_of_class
+from outlast.threads import OwnThread
+
+log = logging.getLogger("outlast")
+POLL = 1.0  # seconds between looks for ends that others have seen
+SOON = 0.05  # seconds between looks for one that this process has seen
+MOST_SEEN = 1000  # ends of which the exception is kept until the journal has them
+SEEN_FOR = 10.0  # seconds until one counts as an end that was none: its task runs again
+FAREWELL = 3.0  # seconds in which a process that leaves tells of what it has seen
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An end in this process, when (monotonic), and what was raised."""
+
+    at: float
+    error: BaseException | None
+
+
+class Teller:
+    """Of the journal at `path`, in the task process with the id (row) `process`."""
+
+    def __init__(self, path: Path, process: int, *, is_shared: bool) -> None:
+        self._journal = SqliteJournal(f"sqlite:///{path}", is_shared=is_shared)
+        self._process = process
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._seen: dict[int, Seen] = {}
+        self._lock = threading.Lock()
+        self._has_news = threading.Event()
+        self._is_leaving = False
+        self._thread = OwnThread("outlast-ends", self._run)
+
+    def begin(self, outbox: Outbox) -> None:
+        """Tell from now on, if anybody wants to be told; `outbox` hears of ends first. On the event loop."""
+        self._loop = asyncio.get_running_loop()
+        if wanted_states():
+            outbox.saw = self.saw
+            self._thread.start()
+
+    def saw(self, task: int, error: BaseException | None = None) -> None:
+        """A task has ended in this process, as it seems for good. From any thread."""
+        if (State.FAILED if error else State.DONE) not in wanted_states():
+            return
+        with self._lock:
+            if len(self._seen) < MOST_SEEN:
+                self._seen[task] = Seen(time.monotonic(), error)
+        self._has_news.set()
+
+    async def finish(self) -> None:
+        """Tell what this process has seen, if that does not take long; the rest is left to the next one."""
+        self._is_leaving = True
+        self._has_news.set()
+        deadline = time.monotonic() + FAREWELL
+        while self._thread.is_alive and time.monotonic() < deadline:
+            await asyncio.sleep(SOON / 5)
+
+    def _run(self) -> None:
+        self._listen()
+        while not self._is_leaving or self._seen:
+            self._look()
+            self._forget_old()
+            self._has_news.wait(SOON if self._seen else POLL)
+            if not (self._seen or self._is_leaving):
+                self._has_news.clear()
+        self._journal.close()
+
+    def _listen(self) -> None:
+        """From now on ends are noted, if no web worker has seen to that."""
+        try:
+            with self._journal.transaction():
+                self._journal.listen(wanted_states())
+        except (StoreFailed, JournalUnusable):  # said by whoever writes tasks; it is tried again
+            time.sleep(POLL)
+            self._listen()
+
+    def _look(self) -> None:
+        try:
+            if not self._journal.has_untold:
+                return
+            with self._journal.transaction():
+                ends, given_up = self._journal.take_untold(self._process, list(self._seen), time.time())
+            for one in given_up:
+                log.error("%s", sentences.end_not_told(one.id, one.function), extra=_about(one))
+            for one in ends:
+                self._tell(one)
+        except (StoreFailed, JournalUnusable):  # as above
+            return
+
+    def _forget_old(self) -> None:
+        with self._lock:
+            before = time.monotonic() - SEEN_FOR
+            self._seen = {task: one for task, one in self._seen.items() if one.at > before}
+
+    def _tell(self, end: TaskEnd) -> None:
+        with self._lock:
+            seen = self._seen.pop(end.number, None)
+        for callback in callbacks_for(end):
+            self._call(callback, replace(end, exception=seen.error) if seen else end)
+        with self._journal.transaction():
+            self._journal.strike_untold([end.number])
+
+    def _call(self, callback: Callback, end: TaskEnd) -> None:
+        try:
+            result = callback(end)
+            if inspect.isawaitable(result) and self._loop is not None:
+                asyncio.run_coroutine_threadsafe(_awaited(result), self._loop).result()
+        except BaseException as error:  # noqa: BLE001 - the user's code: whatever it raises changes nothing
+            name = getattr(callback, "__qualname__", None) or name_of_class(type(callback))
+            log_exception(log, sentences.callback_failed(name, end.id), error, **_about(end))
+
+
+async def _awaited(work: Any) -> None:
+    await work
+
+
+def _about(end: TaskEnd) -> dict[str, object]:
+    return fields(end.number, end.function, end.attempt, end.lane)
