@@ -11,6 +11,7 @@ import pytest
 from outlast.blame import convicted
 from outlast.outcome import Beside, Cut, Died, Raised, Returned, Suspected, WentDown, outcome
 from outlast.tasks import Claimed, End, Lane, State
+from outlast.watch.crash import excerpt
 
 KILLED = "was killed by SIGKILL"
 CRASHED = "was killed by SIGSEGV"
@@ -44,7 +45,7 @@ def test_of_several_all_are_suspects() -> None:
 def test_the_stack_of_the_crashed_thread_convicts() -> None:
     text = stack(("/lib/ctypes/__init__.py", "string_at"), ("/srv/app/mail.py", "crash"))
     found = convicted([claimed(1, "app.mail:crash"), claimed(2, "app.mail:send")], 7, CRASHED, text)
-    assert found == {1: Died(7, CRASHED, text), 2: Beside(7, CRASHED)}
+    assert found == {1: Died(7, CRASHED, excerpt(text)), 2: Beside(7, CRASHED)}
 
 
 def test_the_stack_of_another_thread_convicts_nobody() -> None:

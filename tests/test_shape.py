@@ -19,8 +19,7 @@ LAYERS = {
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings", "packages"),
-        *("callbacks",),
-        *("place", "ownership", "peers", "waits", "deployments", "links"),
+        *("place", "ownership", "peers", "waits", "callbacks", "deployments", "links"),
     ],
     "evidence": [
         *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),

@@ -195,6 +195,15 @@ def child_broken(why: str, wait: float) -> str:
     return f"{said}{indented(line_break + more)}"
 
 
+NOTHING_STARTS = "its first task process could not be started: the worker ends, and tasks stay waiting"
+
+
+def worker_ends(why: str) -> str:
+    """Why `outlast worker` ends: its first task process could not be started."""
+    sentence, line_break, more = why.partition("\n")
+    return f"task processes cannot start: {sentence}{indented(line_break + more)}"
+
+
 def child_blocked(sentence: str, tasks: Sequence[int]) -> str:
     """The event loop of a child is blocked, as `sentence` says."""
     return f"{sentence}; new tasks go to another process; running in this one: {_names(tasks)}"

@@ -29,7 +29,8 @@ class Environment:
     `app` is `module:name`, possibly called (`module:build()`), empty when no app was found. `main` is the file of
     the program where its functions can only be had by running it, else empty. `flags` are those of the interpreter,
     such as -O. Kept in memory only, since variables hold secrets. `logging` is how it is set up there (`logs.setup`),
-    `lines` how those of outlast look (`logs.example`): it may change while the rest is the same environment still.
+    `lines` how those of outlast look (`logs.example`), `listens` whether callbacks want to be told of ends: these may
+    change while the rest is the same environment still.
     """
 
     executable: str
@@ -43,6 +44,7 @@ class Environment:
     surroundings: Surroundings = field(default_factory=Surroundings)
     logging: Mapping[str, Any] = field(default_factory=dict, compare=False)
     lines: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    listens: bool = field(default=False, compare=False)
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -112,7 +114,8 @@ def read_environment(given: Mapping[str, Any]) -> Environment:
     logging, lines = (dict(given.get(name, {})) for name in ("logging", "lines"))
     executable, folder, app, main = (str(given[name]) for name in ("executable", "folder", "app", "main"))
     around = Surroundings.read(given.get("surroundings", {}))
-    return Environment(executable, folder, path, variables, app, main, settings, flags, around, logging, lines)
+    listens = bool(given.get("listens"))
+    return Environment(executable, folder, path, variables, app, main, settings, flags, around, logging, lines, listens)
 
 
 def interpreter_flags() -> tuple[str, ...]:

@@ -110,14 +110,14 @@ class Identity(OfOneProcess):
             return self._state
 
 
-def deployment_to_be(settings: Settings) -> Deployment:
-    """That of the app that `settings` name, which is not imported here: its release is not known."""
+def deployment_to_be(target: str, settings: Settings) -> Deployment:
+    """That of an app that is not imported here: its release is not known, if `settings` do not name it."""
     with suppress(ImportError, ValueError):
-        spec = find_spec(settings.app.partition(":")[0].partition(".")[0])
+        spec = find_spec(target.partition(":")[0].partition(".")[0])
         file = spec.origin or next(iter(spec.submodule_search_locations or ()), "") if spec else ""
         depth = 1 if spec and spec.submodule_search_locations else 0
         root = str(Path(file or "x").absolute().parents[depth])
-        names = _told([settings.app], root, settings)
+        names = _told([target], root, settings)
         return Deployment(names, one_line(settings.release, MOST_NAME), os.path.realpath(root))
     return Deployment()
 

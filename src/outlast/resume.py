@@ -9,7 +9,7 @@ from collections.abc import Callable
 from outlast import events, hindrances
 from outlast.connection import Connection
 from outlast.engines.contract import Journal
-from outlast.engines.place import refusal_of
+from outlast.engines.place import refusal_of, why_not_written
 from outlast.engines.writer import Writer
 from outlast.errors import JournalUnusable, StoreFailed
 from outlast.place import Place
@@ -51,7 +51,7 @@ class Resume:
         self._is_over.set()
 
     def _try(self) -> None:
-        if refused := refusal_of(self._place):
+        if refused := refusal_of(self._place) or why_not_written(self._place):
             raise JournalUnusable(refused)
         if not self._place.journal.exists():
             return

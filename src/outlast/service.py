@@ -184,6 +184,6 @@ class Service(OfOneProcess):
         elif not name:
             log.warning("%s", events.no_app_found())
         here = Environment.here(name, self.settings)
-        environment = replace(here, logging=told_setup(), lines=told_format())
+        environment = replace(here, logging=told_setup(), lines=told_format(), listens=bool(wanted_states()))
         deployment = self._identity.deployment(self.settings)
         return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)

@@ -144,3 +144,29 @@ def test_what_it_cannot_judge_is_not_no_finding(tmp_path: Path) -> None:
     assert "getaddrinfo(...)" in answer.stdout
     assert "there is a second journal" not in answer.stdout, "no file is there"
     assert "another place is named for the journal" in answer.stdout
+
+
+MADE = """
+import outlast
+from fastapi import BackgroundTasks, FastAPI
+
+
+def work(n: int) -> None: ...
+
+
+def build() -> FastAPI:
+    app = FastAPI()
+    outlast.install(app)
+
+    @app.get("/")
+    async def ask(tasks: BackgroundTasks) -> None:
+        tasks.add_task(work, 1)
+
+    return app
+"""
+
+
+@pytest.mark.parametrize("how", [["main:build"], ["main:build", "--factory"], ["main:build()"]])
+def test_it_takes_a_factory_as_uvicorn_does(how: list[str], tmp_path: Path) -> None:
+    answer = doctor(write({"main.py": MADE}, tmp_path), *how)
+    assert (answer.code, "has no outlast" in answer.stdout) == (0, False), answer.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.run import doctor
 from tests.support.journals import answer_to_a_task
 from tests.support.servers import Server, eventually, serving
 
@@ -92,6 +93,10 @@ def test_a_read_only_folder_is_answered_503_and_the_server_recovers(tmp_path: Pa
         journal = tmp_path / "disk" / "folder" / "journal.db"
         with serving("uvicorn", tmp_path, OUTLAST_URL=f"sqlite:///{journal}") as server:
             server.journal = journal
+            eventually(lambda: "no background task can be stored" in server.output, "it is told at the start")
+            assert "set OUTLAST_URL to one that is kept" in server.output
+            answer = doctor(tmp_path, "main:app", "--json", environ={"OUTLAST_URL": f"sqlite:///{journal}"})
+            assert (answer.code, "no background task can be stored" in answer.stdout) == (3, True)
             status, retry_after = answer_to_a_task(server, "during")
             assert (status, retry_after is not None) == (503, True)
             assert "cannot be made" in server.output

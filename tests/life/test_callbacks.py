@@ -170,3 +170,13 @@ def test_without_callbacks_nothing_is_kept(tmp_path: Path) -> None:
         server.add("fail", "it")
         eventually(server.all_settled, server.output)
         assert nothing_is_left(server)
+
+
+def test_callbacks_that_only_the_web_worker_has_are_not_passed_over(tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    source = (tmp_path / "main.py").read_text()
+    under_main = "\n\n    @outlast.on_failure\n    def never(end):\n        pass\n\n    uvicorn.run("
+    (tmp_path / "main.py").write_text(source.replace("\n\n    uvicorn.run(", under_main))
+    with serving("python main.py", tmp_path) as server:
+        server.add("fail", "it")
+        eventually(lambda: "callbacks are registered in the web worker" in server.output, server.output)

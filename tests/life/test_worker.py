@@ -20,7 +20,7 @@ from outlast.hello import VERSION, Environment, Hello
 from outlast.settings import Settings
 from tests.life.captured import Capture, captured
 from tests.support.processes import runners_in
-from tests.support.servers import PATIENCE, Server, eventually, is_alive
+from tests.support.servers import PATIENCE, Server, eventually, is_alive, lay_out
 
 COMMAND = [str(Path(sys.executable).with_name("outlast")), "worker", "main:app"]
 
@@ -121,6 +121,32 @@ def test_a_worker_holds_nothing_of_a_server_that_has_stopped(capture: Capture) -
         server.stop()
         eventually(capture.is_over, "the captured output of the server ends")
         assert worker.poll() is None
+
+
+@pytest.mark.parametrize("target", ["nomod:app", "main:nope", "broken:app"])
+def test_a_worker_whose_app_cannot_be_imported_ends_with_an_error(target: str, tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    (tmp_path / "broken.py").write_text("import no_such_library\n")
+    command = [COMMAND[0], "worker", target]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
+    assert done.returncode == 1
+    assert f"importing {target} raised" in done.stderr
+    assert "the worker ends" in done.stderr
+    assert "next try" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [["main:build"], ["main:build", "--factory"], ["main:build()"]])
+def test_a_worker_takes_a_factory_as_uvicorn_does(how: list[str], tmp_path: Path) -> None:
+    with captured("uvicorn --factory", tmp_path, OUTLAST_RUNNER="external") as capture:
+        capture.server.add("ok", "it")
+        with (tmp_path / "worker.log").open("wb") as log:
+            worker = subprocess.Popen([COMMAND[0], "worker", *how], cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            capture.server.wait_for("ran", "it")
+            assert "it has entered the lifespan of main:build" in said(tmp_path)
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import runpy
 import sys
 import time
@@ -122,7 +123,7 @@ class FoundFunctions:
 
 
 def import_app(target: str) -> Any:
-    """The object that `module:name` or `module:name(literals)` names. Raises TargetNotFound."""
+    """The app that `module:name` or `module:name(literals)` names; a factory is called. Raises TargetNotFound."""
     module_name, _, expression = target.partition(":")
     module = importlib.import_module(module_name)
     name, arguments, keywords = _parse(expression or "application", target)
@@ -132,7 +133,18 @@ def import_app(target: str) -> Any:
             found = getattr(found, part)
     except AttributeError:
         raise TargetNotFound(f"module {module_name!r} has no {name!r}: the app was given as {target!r}") from None
-    return found if arguments is None else found(*arguments, **keywords)
+    if arguments is None and not is_factory(found):
+        return found
+    return found(*(arguments or ()), **keywords)
+
+
+def is_factory(thing: object) -> bool:
+    """Whether it makes an app and is none: it can be called without arguments, as uvicorn finds out, too."""
+    try:
+        inspect.signature(thing).bind()  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # an app takes three, or two; or it cannot be called
+        return False
+    return True
 
 
 def import_main(path: str) -> None:

@@ -137,7 +137,7 @@ async def _live(
     remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
     lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
     watch.enter(State.SERVING)
-    inbox.teller.begin(outbox)
+    inbox.teller.begin(outbox, is_expected=environment.listens)
     outbox.send({"type": "ready", "remark": remark})
     await inbox.parting.wait_for(lanes)
     await inbox.teller.finish()

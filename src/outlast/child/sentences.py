@@ -42,6 +42,14 @@ def callback_failed(name: str, task: str) -> str:
     return f"the callback {one_line(name, MOST_NAME)} failed when it was told of the end of task {task}"
 
 
+def no_callbacks() -> str:
+    """The web worker has registered what this process has not."""
+    return (
+        "callbacks are registered in the web worker (outlast.on_end, outlast.on_failure) and not in this task process: "
+        "they are told of nothing. Register them where the module of the app is imported, not under `__main__` or later"
+    )
+
+
 def end_not_told(task: str, function: str) -> str:
     """Each process that has told callbacks of an end has died meanwhile."""
     return (

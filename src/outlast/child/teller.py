@@ -50,12 +50,17 @@ class Teller:
         self._is_leaving = False
         self._thread = OwnThread("outlast-ends", self._run)
 
-    def begin(self, outbox: Outbox) -> None:
-        """Tell from now on, if anybody wants to be told; `outbox` hears of ends first. On the event loop."""
+    def begin(self, outbox: Outbox, *, is_expected: bool) -> None:
+        """Tell from now on, if anybody wants to be told; `outbox` hears of ends first. On the event loop.
+
+        is_expected: in the web worker somebody wants to.
+        """
         self._loop = asyncio.get_running_loop()
         if wanted_states():
             outbox.saw = self.saw
             self._thread.start()
+        elif is_expected:
+            log.warning("%s", sentences.no_callbacks())
 
     def saw(self, task: int, error: BaseException | None = None) -> None:
         """A task has ended in this process, as it seems for good. From any thread."""

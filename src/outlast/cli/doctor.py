@@ -10,6 +10,7 @@ import click
 
 from outlast.cli.output import MOST_SHOWN, say
 from outlast.cli.read import as_json, told_errors
+from outlast.cli.worker import as_factory, called
 from outlast.doctor.examine import examine
 from outlast.doctor.report import as_json as document
 from outlast.doctor.report import as_lines
@@ -24,14 +25,15 @@ FINDINGS = 3
 @click.argument("app", required=False, metavar="[MODULE:APP]")
 @click.option("--server", "command", metavar="COMMAND", help='How it is served: "gunicorn -k asgi main:app".')
 @click.option("--app-dir", metavar="FOLDER", help="Where the module is, if not in the current folder, such as src.")
+@as_factory
 @as_json
-def doctor(app: str | None, command: str | None, app_dir: str | None, as_json: bool) -> None:  # noqa: FBT001
+def doctor(app: str | None, command: str | None, app_dir: str | None, factory: bool, as_json: bool) -> None:  # noqa: FBT001
     """Look for what would go wrong with an app's tasks.
 
-    It imports the app (and calls its factory, where it is given as `main:build()`), and runs nothing else of it; the
-    rest is read from the source. It lists each place where a task is asked for with the lane that it takes and why,
-    and what it found: tasks that cannot leave the web worker, `async def` functions that block, a server's settings
-    that hurt, a journal in the wrong place. gunicorn.conf.py and GUNICORN_CMD_ARGS are read, not run.
+    It imports the app (and calls its factory, where it is one), and runs nothing else of it; the rest is read from the
+    source. It lists each place where a task is asked for with the lane that it takes and why, and what it found: tasks
+    that cannot leave the web worker, `async def` functions that block, a server's settings that hurt, a journal in the
+    wrong place. gunicorn.conf.py and GUNICORN_CMD_ARGS are read, not run.
 
     A line with `# noqa: ASYNC...` is not said to block.
 
@@ -42,7 +44,7 @@ def doctor(app: str | None, command: str | None, app_dir: str | None, as_json: b
         sys.argv[:] = arguments_of(command) if command else sys.argv[:1]  # some apps read them when they are imported
         _look_where_servers_look(app_dir or (server.folder if server else ""))
         target = app or (server.app if server else "") or Settings.load().app
-        report = examine(target, server)
+        report = examine(called(target) if factory else target, server)
     if as_json:
         click.echo(document(report))
     else:

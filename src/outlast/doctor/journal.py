@@ -9,7 +9,7 @@ from pathlib import Path
 
 from outlast.doctor.surroundings import JournalFacts
 from outlast.engines.history import History, Summary
-from outlast.engines.place import file_system_of, journal_path, refusal_of
+from outlast.engines.place import file_system_of, journal_path, refusal_of, why_not_written
 from outlast.errors import OutlastError
 from outlast.incidents import WEB_WORKER, Cause
 from outlast.liveness import Liveness
@@ -24,7 +24,8 @@ _NOT_THE_PROJECTS = frozenset({"node_modules", "site-packages", "venv"})
 def journal_facts(place: Place, now: float) -> JournalFacts:
     """What is known of the journal at `place`, which the app uses; `now` is in seconds since the epoch."""
     path = place.journal
-    facts = JournalFacts(path, file_system_of(path.parent), refusal_of(place), others=tuple(_others(path)))
+    refused = refusal_of(place) or why_not_written(place)
+    facts = JournalFacts(path, file_system_of(path.parent), refused, others=tuple(_others(path)))
     if facts.refused or not path.exists():
         return replace(facts, runner_lives=False, blockers={})
     try:

@@ -76,6 +76,32 @@ def refusal_of(place: Place) -> str:
     return next(_files_refused(place), "")
 
 
+def why_not_written(place: Place) -> str:
+    """Why this process cannot write a journal there, in one sentence that ends with the remedy; empty if it can.
+
+    For a folder that is not there yet, whether it can be made.
+    """
+    there = [one for one in (place.journal, place.folder, *place.folder.parents) if os.access(one, os.F_OK)]
+    needed = there[: 2 if there[0] == place.journal else 1]
+    kept_from = next((one for one in needed if not os.access(one, _all_of(one), effective_ids=True)), None)
+    return _not_written(place, kept_from) if kept_from else ""
+
+
+def _all_of(path: Path) -> int:
+    """What this process has to be allowed there."""
+    return os.W_OK | os.R_OK | (os.X_OK if path.is_dir() else 0)
+
+
+def _not_written(place: Place, kept_from: Path) -> str:
+    is_read_only = bool(os.statvfs(kept_from).f_flag & os.ST_RDONLY)
+    why = "is on a file system that can only be read" if is_read_only else f"is not writable for user {os.geteuid()}"
+    return (
+        f"the journal {place.journal} cannot be written, since {kept_from} {why}: no background task can be stored, "
+        "and requests with one are answered 503 (or run it inline: `on_store_error`), until that can be written or "
+        "another folder is named: set OUTLAST_URL to one that is kept, such as sqlite:////var/lib/app/journal.db"
+    )
+
+
 def _folder_refused(place: Place, folder: os.stat_result, who: str) -> str:
     own = f"set OUTLAST_URL to a folder of its own, such as sqlite:///{place.folder / 'outlast' / place.name}"
     is_ours = folder.st_uid == os.geteuid() and not folder.st_mode & stat.S_ISVTX

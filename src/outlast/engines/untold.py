@@ -20,11 +20,16 @@ MOST_KEPT = 1000  # that wait for a process; the oldest are given up first
 MOST_TRIES = 3  # processes that may die of telling one
 OTHERS_AFTER = 3.0  # seconds for which an end is left to the process that has seen it
 _ANY = "SELECT 1 FROM untold LIMIT 1"
+_NOTE = """
+CREATE TRIGGER IF NOT EXISTS note_untold AFTER UPDATE OF state ON task
+WHEN new.state IN (3, 4, 5, 6) AND EXISTS (SELECT 1 FROM listener WHERE state = new.state)
+BEGIN INSERT OR REPLACE INTO untold (task) VALUES (new.id); END"""
 _LISTEN = "INSERT OR IGNORE INTO listener SELECT value FROM json_each(?)"
 _TAKE = """
 UPDATE untold SET teller = ?1, tries = tries + 1 WHERE task IN (
     SELECT untold.task FROM untold JOIN task ON task.id = untold.task
-    WHERE (teller IS NULL OR (teller != ?1 AND teller NOT IN (SELECT id FROM process WHERE left_at IS NULL)))
+    WHERE task.state IN (3, 4, 5, 6)
+        AND (teller IS NULL OR (teller != ?1 AND teller NOT IN (SELECT id FROM process WHERE left_at IS NULL)))
         AND (untold.task IN (SELECT value FROM json_each(?2)) OR task.ended_at <= ?3)
     ORDER BY task.ended_at, untold.task LIMIT ?4)
 RETURNING task, tries"""
@@ -52,7 +57,8 @@ class Untold(ABC):
         return bool(self._read(_ANY, ()))
 
     def listen(self, states: Collection[State]) -> None:
-        """From now on ends in these states are noted."""
+        """From now on ends in these states are noted, in the transaction of the end."""
+        self._opened().execute(_NOTE)
         self._opened().execute(_LISTEN, (json.dumps(sorted(states)),))
 
     def take_untold(self, teller: int, seen: Iterable[int], now: float) -> tuple[list[TaskEnd], list[TaskEnd]]:

@@ -306,6 +306,7 @@ class Pool:
             case "imported":
                 self._remarks.make(message["remark"])
                 child.imported()
+                self.setbacks.has_imported()
             case "ready":
                 self._remarks.make(message["remark"])
                 child.started()

@@ -72,14 +72,10 @@ class Pools:
         return [attempt for pool in self.all for attempt in pool.in_hand]
 
     @property
-    def put_back(self) -> int:
-        """How many attempts have come back from a process and wait for another one."""
-        return sum(len(pool.queue.ready) for pool in self.all)
-
-    @property
-    def hindrance(self) -> str:
-        """Why no task process of an app or a release can start; empty where nothing is in the way."""
-        return next((pool.setbacks.why for pool in self.all if pool.setbacks.why), "")
+    def told(self) -> dict[str, int | str]:
+        """How many attempts have come back from a process and wait for another, and why none can start, if so."""
+        hindrance = next((pool.setbacks.why for pool in self.all if pool.setbacks.why), "")
+        return {"put_back": sum(len(pool.queue.ready) for pool in self.all), "hindrance": hindrance}
 
     @property
     def has_environment(self) -> bool:

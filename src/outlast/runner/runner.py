@@ -120,7 +120,9 @@ class Runner:
         return True
 
     def _new_pool(self) -> Pool:
-        return Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
+        pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
+        pool.setbacks.is_final = self._standing is not None
+        return pool
 
     def _is_done(self, step: Callable[[], None]) -> bool:
         """Take a step as soon as nobody else is writing; False if it was told to stop before."""
@@ -171,7 +173,6 @@ class Runner:
         may_be_lost = not self._standing and not self._deaths.sees_others_than(self._webs.pids)
         if may_be_lost and self._pools.find_lost(self._webs.deployments, self._settings, now):
             self._parking.stir()
-            self._next_look = 0.0
 
     def _stay_or_go(self, now: float) -> None:
         """Serve while anyone is there to serve; let finish what runs, then leave, when not."""
@@ -347,8 +348,7 @@ class Runner:
 
     def _counted(self) -> Message:
         """What has not been written, what has come back from a process, and why no process can start."""
-        put_back, hindrance = self._pools.put_back, self._pools.hindrance
-        return {"runner": self._ledger.counted(), "put_back": put_back, "hindrance": hindrance}
+        return {"runner": self._ledger.counted(), **self._pools.told}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.

@@ -6,6 +6,7 @@ import logging
 import time
 
 from outlast import events
+from outlast.errors import WorkerRefused
 from outlast.incidents import TASK_PROCESS
 from outlast.runner.ledger import Ledger
 from outlast.watch.autopsy import incident_of_start
@@ -22,9 +23,16 @@ class Setbacks:
         self._next_try = 0.0
         self._back_off = 0.0
         self.why = ""
+        self.is_final = False  # whether the first one ends the runner, as it ends a server that cannot import its app
 
     def met(self, why: str) -> None:
-        """A child could not start. `why` is one sentence, and behind a line break what else there is to say."""
+        """A child could not start. `why` is one sentence, and behind a line break what else there is to say.
+
+        Raises WorkerRefused where that is final.
+        """
+        if self.is_final:
+            log.error("%s", events.worker_ends(why))
+            raise WorkerRefused(events.NOTHING_STARTS)
         self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
         self.pause(time.monotonic())
         sentence = why.partition("\n")[0]
@@ -32,6 +40,10 @@ class Setbacks:
             self.why = sentence
             log.error("%s", events.child_broken(why, self._back_off))
             self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
+
+    def has_imported(self) -> None:
+        """A child has imported the app, so that another one can."""
+        self.is_final = False
 
     def over(self) -> None:
         """One has started."""
