@@ -25,7 +25,7 @@ LAYERS = {
         *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
-    "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],
+    "functions": ["meanings", "globals", "module_state", "startup", "receivers", "reading", "functions", "context"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

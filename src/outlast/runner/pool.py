@@ -306,11 +306,11 @@ class Pool:
             case "spoiled":
                 child.drain()
             case "imported":
-                self._remarks.make(message["remark"])
+                self._remarks.make(message["remarks"])
                 child.imported()
                 self.setbacks.has_imported()
             case "ready":
-                self._remarks.make(message["remark"])
+                self._remarks.make(message["remarks"])
                 child.started()
                 self.setbacks.over()
                 self._woken()
