@@ -29,6 +29,7 @@ from outlast.child.shared_loop import SharedLoop
 from outlast.child.started import Standing, started_since
 from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
+from outlast.deployments import Home
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
@@ -67,7 +68,7 @@ def main(
         end_process(orders, why)
 
     outbox = Outbox(channel, give_up)
-    process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
+    process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
     teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
