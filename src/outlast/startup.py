@@ -193,11 +193,11 @@ def _rows_changed(node: FunctionNode, source: Source) -> Iterator[Singular]:
     """A loop that changes what it goes through, in a function that commits."""
     if "commit()" not in ast.unparse(node):
         return
-    for loop in ast.walk(node):
-        if isinstance(loop, (ast.For, ast.AsyncFor)) and isinstance(loop.target, ast.Name):
-            for inner in ast.walk(loop):
-                if isinstance(inner, ast.Assign) and _is_attribute_of(loop.target.id, inner.targets[0]):
-                    yield Singular(Effect.CHANGES, _short(ast.unparse(inner)), source.file, inner.lineno)
+    loops = [one for one in ast.walk(node) if isinstance(one, (ast.For, ast.AsyncFor))]
+    for loop, name in [(one, one.target.id) for one in loops if isinstance(one.target, ast.Name)]:
+        for inner in ast.walk(loop):
+            if isinstance(inner, ast.Assign) and _is_attribute_of(name, inner.targets[0]):
+                yield Singular(Effect.CHANGES, _short(ast.unparse(inner)), source.file, inner.lineno)
 
 
 def _is_attribute_of(name: str, target: ast.expr) -> bool:
