@@ -117,6 +117,7 @@ async def _live(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
         _give_notice(why_not_imported(error, environment), outbox, watch)
         return
+    adopt(app)
     inbox.serve(code, outbox)
     remark = sentences.import_started(environment.app, await started_since(before))
     watch.enter(State.RESTING)
