@@ -37,6 +37,7 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
+from outlast.process import adopt
 from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
 from outlast.watch.site import site_of
