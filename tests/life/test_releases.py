@@ -115,16 +115,6 @@ def test_blue_and_green_run_their_own_code_whatever_starts_again(change: str, tm
         assert len({(record.app, record.release) for record in old.records()}) == 2
 
 
-def test_what_a_release_that_has_gone_left_is_run_by_the_one_that_is_there(tmp_path: Path) -> None:
-    blue, green = deploy(tmp_path / "blue", "blue"), deploy(tmp_path / "green", "green")
-    with serving(green, tmp_path, OUTLAST_LINGER="1") as new:
-        new.add("note", "own")
-        assert ran(tmp_path, "own") == "green"
-        with serving(blue, tmp_path, OUTLAST_RUNNER="off") as old:
-            old.add("note", "left")
-        assert ran(tmp_path, "left") == "green"
-
-
 def test_two_apps_in_one_folder_never_run_each_others_tasks(tmp_path: Path) -> None:
     deploy(tmp_path, "shop", module="main")
     witness = str(tmp_path / "witness.log")
