@@ -29,6 +29,7 @@ from outlast.child.shared_loop import SharedLoop
 from outlast.child.started import Standing, started_since
 from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
+from outlast.deployments import Home
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
@@ -36,6 +37,7 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
+from outlast.process import adopt
 from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
 from outlast.watch.site import site_of
@@ -67,7 +69,7 @@ def main(
         end_process(orders, why)
 
     outbox = Outbox(channel, give_up)
-    process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
+    process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
     teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
@@ -118,6 +120,7 @@ async def _live(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
         _give_notice(why_not_imported(error, environment), outbox, watch)
         return
+    adopt(app)
     inbox.serve(code, outbox)
     forecast = Forecast(app, environment)
     remarks = [sentences.import_started(environment.app, await started_since(before)), forecast.repeats]
