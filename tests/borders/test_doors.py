@@ -139,17 +139,17 @@ def assert_people_are_safe(journal: Path) -> None:
                 json.loads(said.stdout)
 
 
-class NoArguments:
-    def decode(self, _text: str) -> tuple[tuple[object, ...], dict[str, object]]:
-        return (), {}
-
-
 class Found:
+    """A function that takes no arguments, and nothing of a context."""
+
     def __init__(self, function: object) -> None:
         self.function = function
+        self.contexts = self
 
-    def find(self, _path: str) -> tuple[object, NoArguments]:
-        return self.function, NoArguments()
+    def prepared(self, _path: str, _arguments: str) -> tuple[object, tuple[object, ...], dict[str, object]]:
+        return self.function, (), {}
+
+    def put_on(self, _context: str) -> None: ...
 
 
 class Sent:
@@ -158,6 +158,8 @@ class Sent:
 
     def ended(self, *end: Any) -> None:
         self.ends.append(end)
+
+    def saw(self, *_end: Any) -> None: ...
 
 
 @pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
@@ -169,10 +171,10 @@ def test_an_attempt_that_raises_anything_is_reported(make: Callable[[], Exceptio
         raise make()
 
     async def main() -> None:
-        await run_in_loop(Assignment.read([2, 1, "m:g", "{}", "loop", None]), Found(on_loop), sent)  # type: ignore[arg-type]
+        await run_in_loop(Assignment.read([2, 1, "m:g", "loop", None, "{}", ""]), Found(on_loop), sent)  # type: ignore[arg-type]
 
     sent = Sent()
-    run_in_thread(Assignment.read([1, 1, "m:f", "{}", "thread", 5]), Found(plain), sent)  # type: ignore[arg-type]
+    run_in_thread(Assignment.read([1, 1, "m:f", "thread", 5, "{}", ""]), Found(plain), sent)  # type: ignore[arg-type]
     asyncio.run(main())
     assert [end[0] for end in sent.ends] == [1, 2]
     (message,) = Unpacker().feed(packed({"type": "ended", "tasks": sent.ends}))
