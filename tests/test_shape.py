@@ -19,13 +19,13 @@ LAYERS = {
     "words": [
         *("text", "errors", "tasks", "terms", "events", "settings", "process", "kernel", "frames", "orders", "attempt"),
         *("incidents", "forks", "threads", "hindrances", "endings", "last_words", "surroundings", "packages"),
-        *("place", "ownership", "peers", "waits", "callbacks"),
+        *("place", "ownership", "peers", "waits", "callbacks", "deployments", "links"),
     ],
     "evidence": [
-        *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "watch", "logs"),
+        *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
-    "functions": ["meanings", "globals", "module_state", "receivers", "reading", "functions", "context"],
+    "functions": ["meanings", "globals", "module_state", "startup", "receivers", "reading", "functions", "context"],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

@@ -19,6 +19,7 @@ from outlast.engines.contract import Add, Cancel, Change, Retry
 from outlast.engines.submissions import Answer
 from outlast.errors import IdTaken, NotInstalled, NotStorable, SettingsError, TaskNotFound
 from outlast.functions import Functions
+from outlast.identity import Identity, name_of
 from outlast.process import this
 from outlast.request.boxed import BoxedTask
 from outlast.request.current import open_box
@@ -42,20 +43,20 @@ HERE = str(Path(__file__).parent)
 class Outlast:
     """What `install` makes of an app. Nothing is opened, started or locked before the first task."""
 
-    def __init__(self, settings: Settings, app: object = None, carry: Carry = True) -> None:
-        """`carry` as of `install`."""
+    def __init__(self, settings: Settings, app: object = None, carry: Carry = True, made_in: str = "") -> None:
+        """`carry` as of `install`, which was called in `made_in`: `module:function()` or `module`."""
         self._asked = settings
         self.carry: Mapping[ContextVar[Any] | str, bool] = carry if isinstance(carry, Mapping) else {}
         self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
         self.functions = Functions(carry)
-        self._app = weakref.ref(app) if app is not None else lambda: None
+        self._identity = Identity(weakref.ref(app) if app is not None else lambda: None, made_in)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._overrides = this.overrides
-        self._service = Service(replace(self._asked, **self._overrides), self.ids, self._app)
+        self._service = Service(replace(self._asked, **self._overrides), self.ids, self._identity)
 
     @property
     def service(self) -> Service:
@@ -204,7 +205,7 @@ class Outlast:
             log.warning("%s", sentence)
 
     def ask_server(self) -> None:
-        """Learn the app's name from the server's frames, which are below us only on its event loop."""
+        """Learn the app's name from the server, on its event loop."""
         self.service.ask_server()
 
     def close(self, wait: float = 0.0) -> None:
@@ -255,7 +256,7 @@ def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenS
     if known is not None:
         known.refuse_other(settings)
         return known
-    outlast = Outlast(Settings.load(**settings), app, carry)
+    outlast = Outlast(Settings.load(**settings), app, carry, name_of(sys._getframe(1)))
     app.state.outlast = this.newest = outlast
     this.installed.add(outlast)
     hook.install()

@@ -47,7 +47,7 @@ class Connection(OfOneProcess):
     def __init__(self, place: Place, hello: Callable[[], Hello], *, starts_runner: bool) -> None:
         self._place = place
         self._hello = hello
-        self._starts_runner = starts_runner
+        self.starts_runner = starts_runner
         self._reset()
         this.forks.tell(self)
 
@@ -161,7 +161,7 @@ class Connection(OfOneProcess):
 
     def _reach_runner(self) -> socket.socket | None:
         """A connection to a living runner; None when there is none and it is not ours to start one."""
-        if not self._starts_runner:
+        if not self.starts_runner:
             return self._find_worker()
         pauses = BackOff()
         while not self._closed.is_set():

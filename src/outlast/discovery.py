@@ -25,16 +25,20 @@ def app_of_server() -> str:
 
 def app_in_modules(app: object) -> str:
     """`module:name` under which `app` is found in an imported module; empty when in none, or there is no app."""
+    return next(names_in_modules(app), "")
+
+
+def names_in_modules(app: object) -> Iterator[str]:
+    """Each `module:name` under which `app` is found in imported modules, in programs last."""
     if app is None:
-        return ""
+        return
     programs = [(name, sys.modules[name]) for name in NAMES if name in sys.modules]
     modules = [one for one in list(sys.modules.items()) if one[0] not in NAMES]
-    for module_name, module in modules + programs:  # a program does more than to hold an app
+    for module_name, module in modules + programs:
         names = getattr(module, "__dict__", {})
         for name, value in list(names.items()):
             if value is app and not name.startswith("_"):
-                return f"{(real_name() or '__main__') if module_name in NAMES else module_name}:{name}"
-    return ""
+                yield f"{(real_name() or '__main__') if module_name in NAMES else module_name}:{name}"
 
 
 def _frames_below() -> Iterator[FrameType]:

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from typing import Any
 
+from outlast.deployments import Deployment
 from outlast.errors import OutlastError
+from outlast.links import real, real_file
 from outlast.place import Address
 from outlast.program import file_to_run
 from outlast.settings import Settings
@@ -57,10 +59,11 @@ class Environment:
 
     @classmethod
     def here(cls, app: str, settings: Settings) -> Environment:
-        """The environment of this process."""
-        folder, path, variables = os.getcwd(), tuple(sys.path), dict(os.environ)  # noqa: PTH109
+        """The environment of this process, without symbolic links on the way to its code."""
+        folder, path, variables = os.getcwd(), tuple(map(real, sys.path)), dict(os.environ)  # noqa: PTH109
+        executable, main = real_file(sys.executable), real_file(file_to_run())
         flags, surroundings = interpreter_flags(), Surroundings.here()
-        return cls(sys.executable, folder, path, variables, app, file_to_run(), settings, flags, surroundings)
+        return cls(executable, folder, path, variables, app, main, settings, flags, surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class Hello:
     """The first message on a connection: `process` is the id (row) of the sender in the journal.
 
     `serves` tells a server from a script that only asks for tasks. `environment` is None where another outlast has
-    sent it, since only that one knows what it means. journal: the one it means, where it has been told.
+    sent it, since only that one knows what it means. journal: the one it means, where it has been told. deployment:
+    which app it runs, and which release of it.
     """
 
     process: int
@@ -76,6 +80,7 @@ class Hello:
     serves: bool
     environment: Environment | None
     journal: Address = field(default_factory=Address)
+    deployment: Deployment = field(default_factory=Deployment)
 
     def message(self) -> dict[str, Any]:
         """This hello as a JSON object."""
@@ -87,8 +92,9 @@ class Hello:
         try:
             version = one_line(str(message["version"]), MOST_NAME)
             environment = read_environment(message["environment"]) if version == VERSION else None
-            journal = _address(message.get("journal"))
-            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), environment, journal)
+            deployment = Deployment.read(message.get("deployment")) if environment else Deployment()
+            told = (environment, _address(message.get("journal")), deployment)
+            return cls(int(message.get("process", 0)), version, bool(message.get("serves")), *told)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             why = in_one_line(error)
             raise OutlastError(f"a web worker said hello in a way that this runner does not know: {why}") from error

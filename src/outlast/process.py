@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from outlast.deployments import NO_HOME, Home
 from outlast.forks import Forks
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ThisProcess:
     """`child_id` is this task process's id (row), 0 in a web worker. `mode` is how tests want tasks to run.
 
     is_child: user code runs here for the sake of tasks only: `install` then only makes `enqueue` work.
+    home: in a task process, the app and the release that it runs. real_folders: by `links`, what folders have led to.
     collected: the tasks that mode `manual` has kept for the test, in order.
     unguarded_line: where its program has asked for tasks, and would again if it was imported; 0 for nowhere.
     overrides: settings that a test puts in place of those of the apps, by name.
@@ -59,6 +61,8 @@ class ThisProcess:
     is_child: bool = False
     wake_runner: Callable[[], None] = _nobody
     mode: Mode = ""
+    home: Home = NO_HOME
+    real_folders: dict[str, str] = field(default_factory=dict)
     collected: list[BoxedTask] = field(default_factory=list)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     unguarded_line: int = 0
@@ -88,8 +92,9 @@ def become_template() -> None:
     this.is_child = True
 
 
-def become_child(process: int, wake_runner: Callable[[], None]) -> None:
-    """From now on this is the task process with the id (row) `process`. `wake_runner` tells it of new tasks."""
+def become_child(process: int, home: Home, wake_runner: Callable[[], None]) -> None:
+    """From now on this is the task process with the id (row) `process`. `wake_runner` tells of new tasks of `home`."""
     this.is_child = True
+    this.home = home
     this.child_id = process
     this.wake_runner = wake_runner

@@ -22,6 +22,8 @@ Look = Callable[[Journal], int]
 class Resume:
     """Looks how much is unfinished, by `look`, and lets the runner know that a server is there.
 
+    Where there is a journal the runner starts with the server, so that what the app's lifespan does in the first task
+    process is done when a server starts, and not beside the first task.
     A journal that refuses is tried again until it does not: locked, full, read-only.
     """
 
@@ -57,7 +59,7 @@ class Resume:
             return
         count = self._writer.ask_now(self._look, self._deadline)
         log.info("%s", events.unfinished_found(self._place.journal, count))
-        if count or self._place.socket.exists():
+        if count or self._connection.starts_runner or self._place.socket.exists():
             self._writer.store_now([], self._deadline)  # which gives this process its id
             if not self._is_over.is_set():
                 self._connection.open()

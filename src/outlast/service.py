@@ -6,13 +6,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from outlast import events, waits
 from outlast.callbacks import wanted_states
 from outlast.connection import Connection
-from outlast.discovery import app_in_modules, app_of_server
 from outlast.engines.contract import Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
@@ -21,6 +19,7 @@ from outlast.engines.writer import Writer
 from outlast.farewell import Farewell
 from outlast.forks import OfOneProcess
 from outlast.hello import VERSION, Environment, Hello
+from outlast.identity import Identity
 from outlast.incidents import Incident
 from outlast.liveness import Liveness, liveness_here
 from outlast.logs.example import told_format
@@ -41,16 +40,15 @@ log = logging.getLogger("outlast")
 class Service(OfOneProcess):
     """Opens nothing before the first task, the first lifespan or the first request of a server that sends none.
 
-    For one journal, that of `settings`; `app` gives the app, or None when that is gone.
+    For one journal, that of `settings`; `identity` says which app this is.
     """
 
-    def __init__(self, settings: Settings, ids: TaskIds, app: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, ids: TaskIds, identity: Identity) -> None:
         self.settings = settings
         self.place = place_of(settings)
         self._ids = ids
-        self._app = app
-        self._app_name = settings.app
-        self._serves = False
+        self._identity = identity
+        identity.begin_anew(settings.app)
         self._liveness: Liveness | None = None
         self._process = 0
         self._has_begun = False
@@ -60,7 +58,7 @@ class Service(OfOneProcess):
         self._resume = Resume(self.place, self.writer, self.connection, self._unfinished_in, settings.store_deadline)
         self.watch = WebWatch(settings, self.place, self._note, self._has_runner)
         self.farewell = Farewell(
-            self.place.journal, self.connection, settings.runner, lambda: self._serves or this.is_child
+            self.place.journal, self.connection, settings.runner, lambda: identity.serves or this.is_child
         )
         this.forks.tell(self)
         this.services.add(self)
@@ -93,15 +91,18 @@ class Service(OfOneProcess):
         self.watch.close()
 
     def ask_server(self) -> None:
-        """Learn the app's name from the server's frames, which are below us only on its event loop."""
-        self._serves = True
-        if not self._app_name:
-            self._app_name = app_of_server()
+        """Learn the app's name from the server, on its event loop."""
+        self._identity.ask_server()
 
     def serve(self) -> None:
         """It has started: what an earlier process left runs now. The loop and the server wait for nothing of it."""
-        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume.run))
+        start_from(asyncio.get_running_loop(), OwnThread("outlast-start", self._resume_as_we_are))
         self.watch.serve()
+
+    def _resume_as_we_are(self) -> None:
+        """First find out which code this is: later it may be another one that stands in the files."""
+        self._identity.deployment(self.settings)
+        self._resume.run()
 
     async def leave(self) -> None:
         """The server stops, in order. On its loop."""
@@ -149,6 +150,7 @@ class Service(OfOneProcess):
 
         Again, with the id that is known, when another journal has come to the path.
         """
+        self.writer.home = self._identity.home(self.settings)
         if this.is_child:
             self._ids.belong_to(this.child_id)
             return this.child_id
@@ -175,7 +177,7 @@ class Service(OfOneProcess):
             self.connection.tell_backlog(waiting)
 
     def _hello(self) -> Hello:
-        name = self._app_name or app_in_modules(self._app())
+        name = self._identity.app_name
         if name and is_in_program(name) and (why := why_not_imported()):
             log.warning("%s", waits.without_app(why))
             name = ""
@@ -183,4 +185,5 @@ class Service(OfOneProcess):
             log.warning("%s", events.no_app_found())
         here = Environment.here(name, self.settings)
         environment = replace(here, logging=told_setup(), lines=told_format(), listens=bool(wanted_states()))
-        return Hello(self._process, VERSION, self._serves, environment, self.place.address())
+        deployment = self._identity.deployment(self.settings)
+        return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)

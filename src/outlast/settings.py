@@ -46,6 +46,8 @@ class Settings:
     url: where the journal is; `sqlite:///relative/path` or `sqlite:////absolute/path`.
     shared_folder: `true` uses a journal in a folder that others may write to, who may do there what the app may do.
     app: the app that children import, `module:name`; empty means: ask the server, then look for it.
+    release: how this release of the app's code is called; empty means: by what stands in the files of the project that
+        are imported when the server has started.
     runner: `auto` starts a runner when there is none, `external` leaves that to `outlast worker`, `off` only stores.
     drain: how long running tasks may go on after the last web worker has left.
     stop_wait: how long the stop of the last web worker waits until the tasks that run have ended; at most `drain`. Has
@@ -78,6 +80,7 @@ class Settings:
     url: str = "sqlite:///.outlast/journal.db"
     shared_folder: bool = False
     app: str = ""
+    release: str = ""
     runner: str = "auto"
     drain: float = 25.0
     stop_wait: float = 0.0
@@ -137,6 +140,7 @@ class GivenSettings(TypedDict, total=False):
     url: str
     shared_folder: bool
     app: str
+    release: str
     runner: Literal["auto", "external", "off"]
     drain: float
     stop_wait: float

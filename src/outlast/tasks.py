@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from random import Random
 
+from outlast.deployments import NO_HOME, Home
 from outlast.errors import TaskNotFound
 from outlast.forks import OfOneProcess
 from outlast.process import this
@@ -131,7 +132,8 @@ class Claimed:
 
     `lane` is how its function is called, `loop` or `thread`. `cuts` counts how often it ran when everything went
     down at once. `timeout` (seconds) and `memory` (bytes) are those of its terms. One that was claimed behind another
-    has not `begun`: it `follows` that task, which has to end for good before. `context` is that of the task.
+    has not `begun`: it `follows` that task, which has to end for good before. `context` is that of the task, `home`
+    whose it is.
     """
 
     id: int
@@ -144,6 +146,7 @@ class Claimed:
     timeout: float | None = None
     memory: int | None = None
     follows: int | None = None
+    home: Home = NO_HOME
     begun: bool = True
     context: str | None = None
 

@@ -530,6 +530,47 @@ def build(prefix: str = "") -> FastAPI:
 """
 }
 
+STARTING: Project = {
+    "main.py": """
+import asyncio
+import shutil
+import threading
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import outlast
+from fastapi import FastAPI
+
+import jobs
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    ticker = asyncio.create_task(jobs.tick())  # finds: runs-twice
+    if not outlast.in_task_process():
+        guarded = asyncio.create_task(jobs.tick())
+    await jobs.clean()
+    yield
+    ticker.cancel()
+
+
+app = FastAPI(lifespan=lifespan)
+outlast.install(app)
+threading.Thread(target=print, daemon=True).start()  # finds: runs-twice
+""",
+    "jobs.py": """
+import shutil
+from pathlib import Path
+
+
+async def tick() -> None: ...
+
+
+async def clean() -> None:
+    shutil.rmtree("none", ignore_errors=True)  # noqa: ASYNC240 # finds: runs-twice
+""",
+}
+
 SRC: Project = {
     "pyproject.toml": '[tool.outlast]\napp = "shop.main:app"\n',
     **{f"src/{file}": text for file, text in CLEAN.items()},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.projects import BLOCKING, CLEAN, FACTORY, LANES, SRC, TASKS, Project, marked, write
+from tests.doctor.projects import BLOCKING, CLEAN, FACTORY, LANES, SRC, STARTING, TASKS, Project, marked, write
 from tests.doctor.run import doctor
 
 FINDINGS = 3
@@ -14,7 +14,8 @@ ARTICLE = Path(__file__).parents[2] / "examples" / "article"
 
 
 @pytest.mark.parametrize(
-    ("project", "target"), [(TASKS, "main:app"), (BLOCKING, "main:app"), (FACTORY, "main:build()")]
+    ("project", "target"),
+    [(TASKS, "main:app"), (BLOCKING, "main:app"), (FACTORY, "main:build()"), (STARTING, "main:app")],
 )
 def test_each_thing_is_found_on_its_line_and_nothing_else(project: Project, target: str, tmp_path: Path) -> None:
     answer = doctor(write(project, tmp_path), target, "--json")

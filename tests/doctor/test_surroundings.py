@@ -83,6 +83,8 @@ def test_inline_tasks_and_what_ends_them(tmp_path: Path) -> None:
     assert about_server(GUNICORN, tmp_path, inline, {}, 0) == [("asgi-grace", "finding"), ("short-stop", "note")]
     assert about_server("gunicorn main:app --max-requests 9", tmp_path, inline, {}, 0)[0] == ("max-requests", "finding")
     assert about_server("uvicorn main:app", tmp_path, inline, {}, 0) == []
+    assert about_server("hypercorn -k uvloop main:app", tmp_path, inline, {}, 0) == []
+    assert about_server("hypercorn -k trio main:app", tmp_path, [], {}, 0) == [("trio", "finding")]
     assert about_server(GUNICORN + " --max-requests 9", tmp_path, [], {}, 0) == []
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from outlast.deployments import NO_HOME
 from outlast.engines import statements
 from outlast.engines.contract import Drop, Journal, ProcessEntry, Retention
 from outlast.engines.history import History, Record
@@ -124,7 +125,7 @@ def test_a_claim_takes_the_oldest_of_its_lane_and_no_more_than_asked(
 def test_due_names_the_lanes_with_something_to_claim(journal: SqliteJournal, web: int, runner: int) -> None:
     assert list(journal.due(9.0)) == []
     add(journal, web, new_task(State.WAITING, Lane.THREAD), new_task(State.HELD, Lane.LOOP))
-    assert list(journal.due(9.0)) == [Lane.THREAD]
+    assert list(journal.due(9.0)) == [(Lane.THREAD, NO_HOME)]
 
 
 def test_a_late_settle_never_overwrites_a_newer_attempt(journal: SqliteJournal, web: int, runner: int) -> None:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from outlast.deployments import NO_HOME, Home
 from outlast.engines.contract import Add, Journal, ProcessEntry
 from outlast.engines.history import History
 from outlast.engines.sqlite import SqliteJournal
@@ -33,12 +34,12 @@ class Failing(SqliteJournal):
     poison = -1
     times = 0
 
-    def add(self, tasks: object, owner: int) -> None:
-        given = list(tasks)  # type: ignore[call-overload]
+    def add(self, tasks: Iterable[NewTask], owner: int, home: Home = NO_HOME) -> None:
+        given = list(tasks)
         if self.times or self.poison in [one.id for one in given]:
             self.times = max(0, self.times - 1)
             raise ZeroDivisionError("nobody has thought of that")
-        super().add(given, owner)
+        super().add(given, owner, home)
 
 
 def enter(journal: Journal, known: int) -> int:

@@ -9,6 +9,7 @@ from textwrap import dedent
 
 import pytest
 
+from outlast.engines.history import History
 from tests.life.captured import captured
 from tests.support.servers import Server, eventually, free_port
 
@@ -221,3 +222,53 @@ def test_what_is_guarded_or_works_for_this_process_alone_is_not_told(tmp_path: P
         has_run(server, "it")
         assert "takes tasks" in server.output
         assert "has started" not in server.output
+
+
+def test_where_there_is_a_journal_the_first_process_enters_it_when_the_server_starts(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path) as capture:
+        has_run(capture.server, "it")
+        eventually(capture.server.all_settled, "nothing is left to do")
+    (tmp_path / "witness.log").unlink()
+    with captured("uvicorn", tmp_path) as capture:
+        eventually(lambda: len(capture.server.witnessed("opened")) == 2, f"{capture.server.output}")
+
+
+def test_a_lifespan_that_blocks_keeps_nobody_waiting_and_is_not_told_as_a_blocked_loop(tmp_path: Path) -> None:
+    middle = """
+    @asynccontextmanager
+    async def lifespan(app):
+        time.sleep(1.5)
+        yield
+
+    """
+    written(tmp_path, middle)
+    with captured("uvicorn", tmp_path, OUTLAST_STALL_AFTER="0.5") as capture:
+        has_run(capture.server, "it")
+        assert "blocked" not in capture.server.output
+        assert History(capture.server.journal).incidents() == []
+
+
+def test_what_the_lifespan_does_and_leaves_no_trace_of_is_told_before_it_is_entered(tmp_path: Path) -> None:
+    middle = """
+    import shutil
+
+
+    def empty_uploads():
+        shutil.rmtree("uploads", ignore_errors=True)
+
+
+    @asynccontextmanager
+    async def lifespan(app):
+        empty_uploads()
+        yield
+
+    """
+    text = written(tmp_path, middle)
+    with captured("uvicorn", tmp_path) as capture:
+        has_run(capture.server, "it")
+        lines = capture.server.output.splitlines()
+        (told,) = [number for number, line in enumerate(lines) if "removes files" in line]
+        place = f"main.py:{line_of(text, 'shutil.rmtree')}"
+        assert f"(shutil.rmtree('uploads', ignore_errors=True)) in {place}, and does so in each task" in lines[told]
+        assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in lines[told]
+        assert told < next(number for number, line in enumerate(lines) if "has entered the lifespan" in line)

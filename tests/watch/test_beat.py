@@ -24,6 +24,7 @@ CORES = os.cpu_count() or 1
 PROGRAM = '''
 import asyncio, contextvars, json, os, re, socket, sys, threading, time
 
+from outlast.watch.box import State
 from outlast.watch.watch import Duty, Watch
 
 STALL_AFTER = 0.4
@@ -158,6 +159,7 @@ def held():
 
 async def main(way, what):
     watch.begin(Duty(STALL_AFTER, tell, lambda context: context.get(flight_here)))
+    watch.enter(State.SERVING)
     await asyncio.sleep(0.3)
     say(way=way)
     await globals()[way](globals().get(what, what))
@@ -180,6 +182,7 @@ if way == "several":
 elif way == "abandoned":
     async def begin():
         watch.begin(Duty(STALL_AFTER, tell, lambda context: None))
+        watch.enter(State.SERVING)
         await asyncio.sleep(0.3)
 
     asyncio_or_uvloop.run(begin())

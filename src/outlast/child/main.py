@@ -17,6 +17,7 @@ from outlast import process
 from outlast.child import sentences
 from outlast.child.code import ImportedCode
 from outlast.child.contexts import Contexts
+from outlast.child.forecast import Forecast
 from outlast.child.inbox import Inbox
 from outlast.child.interrupt import Interrupter
 from outlast.child.lanes import Lanes
@@ -28,6 +29,7 @@ from outlast.child.shared_loop import SharedLoop
 from outlast.child.started import Standing, started_since
 from outlast.child.teller import Teller
 from outlast.child.watch import ChildWatch
+from outlast.deployments import Home
 from outlast.frames import Message, receive_all
 from outlast.hello import Environment, read_environment
 from outlast.incidents import TASK_PROCESS
@@ -66,7 +68,7 @@ def main(
         end_process(orders, why)
 
     outbox = Outbox(channel, give_up)
-    process.become_child(int(start["process"]), lambda: outbox.send({"type": "wake"}))
+    process.become_child(int(start["process"]), Home(*start["home"]), lambda: outbox.send({"type": "wake"}))
     Interrupter(orders)
     loop, parting = SharedLoop(), Parting(environment.settings.grace)
     teller = Teller(Path(start["journal"]), int(start["process"]), is_shared=bool(start["is_shared"]))
@@ -118,9 +120,10 @@ async def _live(
         _give_notice(why_not_imported(error, environment), outbox, watch)
         return
     inbox.serve(code, outbox)
-    remark = sentences.import_started(environment.app, await started_since(before))
+    forecast = Forecast(app, environment)
+    remarks = [sentences.import_started(environment.app, await started_since(before)), forecast.repeats]
     watch.enter(State.RESTING)
-    outbox.send({"type": "imported", "remark": remark})
+    outbox.send({"type": "imported", "remarks": remarks})
     if not await inbox.is_needed():
         watch.close()
         return
@@ -133,11 +136,11 @@ async def _live(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at start is reported, not handled
         _give_notice(why_not_entered(error, environment), outbox, watch)
         return
-    remark = sentences.lifespan_started(environment.lifespan, await started_since(before))
+    remark = sentences.lifespan_started(environment.lifespan, await started_since(before), forecast.places)
     lanes = inbox.lanes = _lanes(loop, environment, Contexts(code.context), outbox, watch)
     watch.enter(State.SERVING)
     inbox.teller.begin(outbox, is_expected=environment.listens)
-    outbox.send({"type": "ready", "remark": remark})
+    outbox.send({"type": "ready", "remarks": [remark]})
     await inbox.parting.wait_for(lanes)
     await inbox.teller.finish()
     loop.keep(None)

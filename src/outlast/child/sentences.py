@@ -68,13 +68,24 @@ def import_started(app: str, started: Sequence[str]) -> str:
     )
 
 
-def lifespan_started(lifespan: str, started: Sequence[str]) -> str:
-    """What is there in each process that enters the lifespan; empty if nothing."""
+def lifespan_started(lifespan: str, started: Sequence[str], places: Sequence[str]) -> str:
+    """What is there in each process that enters the lifespan; empty if nothing. places: where it may be started."""
     if not started:
         return ""
+    where = f", in {listed(places)}" if places else ""
     return (
-        f"the lifespan of {lifespan} has started {listed(started)}, and does so in each task process, too: if only one "
-        f"may run, guard it with {GUARD}, or set child_lifespan"
+        f"the lifespan of {lifespan} has started {listed(started)}{where}, and does so in each task process, too: if "
+        f"only one may run, guard it with {GUARD}, or set child_lifespan"
+    )
+
+
+def lifespan_repeats(lifespan: str, lines: Sequence[str]) -> str:
+    """What each process does that enters the lifespan, and nobody sees afterwards; empty if nothing."""
+    if not lines:
+        return ""
+    return (
+        f"the lifespan of {lifespan} {listed(lines)}, and does so in each task process, too, whenever one starts: if "
+        f"that is for the start of the server alone, guard it with {GUARD}, or set child_lifespan"
     )
 
 

@@ -10,7 +10,8 @@ import click
 from outlast.cli.output import say_aside
 from outlast.engines.place import place_of
 from outlast.errors import OutlastError
-from outlast.hello import Environment
+from outlast.hello import VERSION, Environment, Hello
+from outlast.identity import deployment_to_be
 from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
 
@@ -34,8 +35,9 @@ def worker(app: str | None, url: str | None, factory: bool) -> None:  # noqa: FB
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
         sys.argv[1:] = []  # they are outlast's, and the server's are not known
         with logging_to_stderr() as voice:
-            target = called(settings.app) if factory else settings.app
-            run(place_of(settings), voice, Environment.here(target, settings))
+            environment = Environment.here(called(settings.app) if factory else settings.app, settings)
+            deployment = deployment_to_be(environment.app, settings)
+            run(place_of(settings), voice, Hello(0, VERSION, True, environment, deployment=deployment))
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)

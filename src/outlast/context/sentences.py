@@ -28,6 +28,11 @@ def would_change(what: str, back: str) -> str:
     return f"{what}, which would come back as {back}: say what it holds, `ContextVar[...]`, or {_PLAIN}"
 
 
+def holds(what: str, remedy: str) -> str:
+    """Why a variable of that type does not travel."""
+    return f"holds {what}, which cannot travel to another process: {remedy}"
+
+
 def is_function() -> str:
     """Why a function does not travel in a context variable."""
     return (

@@ -21,6 +21,7 @@ from outlast.doctor.linter import linter_notes
 from outlast.doctor.project import Project, shown_file
 from outlast.doctor.scopes import scopes_of
 from outlast.doctor.server import Server
+from outlast.doctor.starting import startup_findings
 from outlast.doctor.surroundings import journal_findings, server_findings, stall_findings
 from outlast.doctor.tasks import ListedTask, Lister, functions_named
 from outlast.engines.place import doubts_about, place_of
@@ -69,6 +70,7 @@ def examine(target: str, server: Server | None) -> Report:
         *listing.findings,
         *blocking,
         *linter_notes(scopes, blocking),
+        *startup_findings(app, target, settings.child_lifespan, project, sources),
         *(server_findings(server, inline, blockers, settings.stop_wait) if server else ()),
         *(stall_findings(server, facts.stalls) if server else ()),
         *journal_findings(facts, settings.runner, doubts_about(facts.path)),

@@ -24,9 +24,11 @@ class Code(StrEnum):
     MODULE_STATE = "module-state"
     BLOCKING_CALL = "blocking-call"
     SLOW_CALL = "slow-call"
+    RUNS_TWICE = "runs-twice"
     SYNTAX_ERROR = "syntax-error"
     NOT_READ = "not-read"
     ASGI_GRACE = "asgi-grace"
+    TRIO = "trio"
     MAX_REQUESTS = "max-requests"
     SHORT_TIMEOUT = "short-timeout"
     SHORT_STOP = "short-stop"
@@ -43,8 +45,9 @@ GROUPS = {
         *(Code.NOT_INSTALLED, Code.NO_NAME, Code.CANNOT_TRAVEL, Code.WRONG_ARGUMENTS, Code.MODULE_STATE),
     ),
     "Code that blocks an event loop": (Code.BLOCKING_CALL, Code.SLOW_CALL),
+    "Start-up code that task processes run, too": (Code.RUNS_TWICE,),
     "Source": (Code.SYNTAX_ERROR, Code.NOT_READ),
-    "Server": (Code.ASGI_GRACE, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
+    "Server": (Code.ASGI_GRACE, Code.TRIO, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
     "Journal": (Code.JOURNAL_PLACE, Code.JOURNAL_UNREADABLE, Code.TWO_JOURNALS, Code.NO_WORKER),
     "Settings": (Code.UNKNOWN_VARIABLE, Code.UNREAD_VARIABLE),
 }

@@ -43,6 +43,11 @@ class Server:
         """Whether gunicorn's own ASGI worker serves, which ends what a client that hangs up has begun."""
         return self.name == "gunicorn" and self.worker_class.rpartition(".")[2].lower() in ("asgi", "asgiworker")
 
+    @property
+    def runs_on_trio(self) -> bool:
+        """Whether hypercorn serves with trio's event loop."""
+        return self.name == "hypercorn" and self.worker_class == "trio"
+
     def place(self, setting: str) -> tuple[str, int]:
         """Where a setting was given; the server's name when it is the default."""
         return self.places.get(setting, (self.name, 0))
@@ -131,7 +136,8 @@ _GUNICORN = _parser(
 )
 _UVICORN = _parser(
     {
-        "--workers": ("workers", int),
+        "-w --workers": ("workers", int),
+        "-k --worker-class": ("worker_class", str),
         "--timeout-worker-healthcheck": ("health", float),
         "--timeout-graceful-shutdown": ("graceful", float),
         "--limit-max-requests": ("max_requests", int),

@@ -78,6 +78,9 @@ def server_findings(
     server: Server, inline: Sequence[str], blockers: Mapping[str, float], stop_wait: float
 ) -> Iterator[Finding]:
     """About a server, given the functions whose tasks run in it and how long functions have blocked (s)."""
+    if server.runs_on_trio:
+        sentence = "on trio background tasks run inline, in the web worker, and are lost when that dies"
+        yield finding(Code.TRIO, server.place("worker_class"), sentence, "run it on asyncio: leave `-k trio` out")
     if inline and server.is_gunicorn_asgi:
         sentence = f"gunicorn's asgi worker cancels {_shown(inline)} {ASGI_GRACE} s after a client has hung up"
         remedy = "mend what keeps the task inline, or use -k uvicorn_worker.UvicornWorker"

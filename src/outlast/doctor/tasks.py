@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from outlast.doctor.blocking import is_isolated
+from outlast.doctor.context import refused_context
 from outlast.doctor.findings import Code, Finding, finding, refusal
 from outlast.doctor.project import Project
 from outlast.doctor.scopes import Scope
@@ -107,7 +108,7 @@ class Lister:
         task = replace(task, function=known.path)
         if known.inline_reason:
             return self._inline(site, task, known, function)
-        refused = refused_argument(site, known.codec)
+        refused = refused_argument(site, known.codec) or refused_context(site, known.path, function, self._functions)
         if refused is not None:
             return self._kept(site, task, refused)
         lane, reason = self._lane(site, known, function)

@@ -75,6 +75,11 @@ def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> kinds.Kind | None:
     is_literal = isinstance(node, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict))
     if is_literal or kind_of(node, scope).names:
         return None
+    return kind_wanted(hint)
+
+
+def kind_wanted(hint: Any) -> kinds.Kind | None:
+    """The kind of things that cannot travel which an annotation asks for."""
     return _that_stays(kind_of_hint(hint)) or kinds.row_wanted(hint)
 
 

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from outlast.deployments import NO_HOME, Home
 from outlast.incidents import Incident
 from outlast.tasks import Claimed, Lane, NewTask, Settlement, State
 
@@ -97,11 +98,15 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """`count` tasks of one function that the code does not know for one reason; `example` is the oldest of them."""
+    """`count` tasks of one function that the code does not know for one reason; `example` is the oldest of them.
+
+    home: whose they are from now on, None for those who asked for them.
+    """
 
     example: Claimed
     reason: str
     count: int
+    home: Home | None = None
 
 
 class Journal(Protocol):
@@ -127,8 +132,8 @@ class Journal(Protocol):
         """All verbs called inside are durable together when the block ends, or none is."""
         ...
 
-    def add(self, tasks: Iterable[NewTask], owner: int) -> None:
-        """Store tasks; `owner` is the process id (row) that will release or drop the held ones.
+    def add(self, tasks: Iterable[NewTask], owner: int, home: Home = NO_HOME) -> None:
+        """Store tasks of `home`; `owner` is the process id (row) that will release or drop the held ones.
 
         Raises IdTaken when another task has the id of one of them, and then stores none.
         """
@@ -162,7 +167,7 @@ class Journal(Protocol):
         ...
 
     def parked(self) -> Sequence[Parked]:
-        """The parked tasks, by function and reason, the largest groups first. Also outside of a transaction."""
+        """The parked tasks, by home, function and reason, the largest groups first. Also outside of a transaction."""
         ...
 
     def unpark(self, group: Parked, before: float, now: float) -> int:
@@ -177,8 +182,10 @@ class Journal(Protocol):
         """Move held inline tasks to `running`, owned by their web worker."""
         ...
 
-    def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
-        """Move up to `limit` tasks of `lane` that are due from `waiting` to `running`, oldest first.
+    def claim(
+        self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0, home: Home = NO_HOME
+    ) -> list[Claimed]:
+        """Move up to `limit` tasks of `home` in `lane` that are due from `waiting` to `running`, oldest first.
 
         Fewer when their arguments have come to CLAIM_BYTES. Up to `behind` more are those that follow them, one behind
         the other, of lanes `loop` and `thread`, where none has done harm and none is large. They have not begun, and
@@ -190,14 +197,14 @@ class Journal(Protocol):
         """Of attempts that were claimed behind others, as (task, attempt, when): those have ended, these run now."""
         ...
 
-    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
-        """Take the oldest due task of lane `alone`, and others of the same `company`, as many as it allows.
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False, home: Home = NO_HOME) -> list[Claimed]:
+        """Take the oldest due task of `home` in lane `alone`, and others of the same `company`, as many as it allows.
 
         `suspects`: only one that ran at least twice when everything went down; without, only others.
         """
         ...
 
-    def has_suspect(self, now: float) -> bool:
+    def has_suspect(self, now: float, home: Home = NO_HOME) -> bool:
         """Whether `claim_company` would find a suspect. Also outside of a transaction."""
         ...
 
@@ -209,8 +216,11 @@ class Journal(Protocol):
         """End attempts. A settlement whose attempt is no longer the newest one of a running task changes nothing."""
         ...
 
-    def due(self, now: float) -> Sequence[Lane]:
-        """The lanes in which a task is ready to be claimed. Also outside of a transaction."""
+    def due(self, now: float) -> Sequence[tuple[Lane, Home]]:
+        """The lanes in which a task is ready to be claimed, and whose it is. Also outside of a transaction.
+
+        It takes no longer when more tasks wait, only when those of more releases do.
+        """
         ...
 
     def running_of(self, owner: int) -> Sequence[Claimed]:

@@ -35,7 +35,8 @@ def groups(rows: Iterable[Sequence[Any]]) -> list[Parked]:
 
 def unpark(connection: apsw.Connection, group: Parked, before: float, now: float) -> int:
     """Let a group wait again, those of it that were parked before `before`; returns how many it were."""
-    values = (group.example.function, group.reason, before)
+    old, new = group.example.home, group.home or group.example.home
+    values = (old.app, old.release, group.example.function, group.reason, before, new.app, new.release)
     moved: list[Any] = connection.execute(sql.UNPARK, values).fetchall()
     note(connection, ((one, "unparked", attempt, waits.KNOWN_AGAIN, None) for one, attempt in moved), now)
     return len(moved)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from outlast.deployments import Home
 from outlast.engines.contract import CLAIM_BYTES
 from outlast.tasks import Claimed, End, Lane, NewTask, Settlement, State, TaskIds
 from outlast.text import MOST_NAME, MOST_REASON, MOST_TRACEBACK, clean, one_line
@@ -56,7 +58,7 @@ def adopted_row(one: Claimed, owner: int, now: float) -> Row:
     """Of an attempt whose task the journal does not know."""
     what = (one.id, str(one.lane), owner, one.attempt, one.crashes, one.cuts, one.timeout, one.memory)
     times = (TaskIds.made_at(one.id), now if one.begun else None)
-    texts = (one.function, one.arguments, one.context)
+    texts = (one.function, one.arguments, one.context, one.home.app, one.home.release)
     return (*what, one.follows, *times, *(text and as_it_is(text) for text in texts))
 
 
@@ -76,11 +78,20 @@ def event_row(now: float, event: tuple[int, str, int, str | None, str | None]) -
 
 def claimed(row: Sequence[Any]) -> Claimed:
     """An attempt from its columns, text as bytes. Raises ValueError for what outlast does not write."""
-    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun, context = row
+    task_id, attempt, crashes, cuts, function, arguments, calling, timeout, memory, follows, begun, *more = row
+    context, app, release = more
     lane = Lane(calling.decode())
     text = "" if arguments is None else arguments.decode()
     known = (task_id, attempt, crashes, cuts, function.decode(), text, lane, timeout, memory, follows)
-    return Claimed(*known, begun=bool(begun), context=context and context.decode())
+    home = Home(app.decode(), release.decode())
+    return Claimed(*known, home, begun=bool(begun), context=context and context.decode())
+
+
+def due_ones(rows: Iterable[Sequence[bytes]]) -> Iterator[tuple[Lane, Home]]:
+    """What is due, from lane, app and release as bytes. What outlast does not write is left out: nobody runs it."""
+    for lane, app, release in rows:
+        with suppress(ValueError):
+            yield Lane(lane.decode()), Home(app.decode(), release.decode())
 
 
 def sentence(text: str | None) -> str | None:

@@ -13,7 +13,8 @@ from typing import Any
 import apsw
 
 from outlast import events, hindrances
-from outlast.engines import by_hand, opening, parked, pruning
+from outlast.deployments import NO_HOME, Home
+from outlast.engines import by_hand, learning, opening, parked, pruning, rows
 from outlast.engines import statements as sql
 from outlast.engines.contract import Drop, Parked, ProcessEntry, Retention
 from outlast.engines.file import NOWHERE, Identity, Presence, make_journal, put_back
@@ -21,7 +22,6 @@ from outlast.engines.incidents import record
 from outlast.engines.moves import free_followers, note
 from outlast.engines.opening import begins_as_a_journal, connect, is_damaged, reached, switch_to_wal, translated
 from outlast.engines.place import journal_path, prepare_folder
-from outlast.engines.rows import adopted_row, claimed, drawn_id, event_row, new_rows, room_after, sentence, settle_row
 from outlast.engines.schema import migrate
 from outlast.engines.untold import Untold
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed
@@ -29,10 +29,9 @@ from outlast.incidents import Incident
 from outlast.outcome import ALONE_AFTER, unless_cancelled
 from outlast.place import Place
 from outlast.tasks import FINISHED, UNFINISHED, Claimed, Lane, NewTask, Settlement, State, shown
-from outlast.text import LONGEST_PATH, MOST_NAME, in_one_line, one_line
+from outlast.text import MOST_NAME, in_one_line, one_line
 
 log = logging.getLogger("outlast")
-_LANES = json.dumps(list(Lane))
 LONGEST_LINE = 64  # tasks that are claimed behind one: they are reserved as long as it takes
 SMALL = 16_384  # bytes of arguments that one of them may have, since they wait in memory
 FIRST_CLAIM = 32  # tasks; how large they are tells how many more there may be at once
@@ -160,12 +159,12 @@ class SqliteJournal(Untold):
             self.close()
             return self._open()
 
-    def add(self, tasks: Iterable[NewTask], owner: int) -> None:
+    def add(self, tasks: Iterable[NewTask], owner: int, home: Home = NO_HOME) -> None:
         """Store tasks. One that follows a task that has ended already follows nobody."""
         tasks = list(tasks)
         try:
-            for rows in new_rows(tasks, owner):
-                self._opened().execute(sql.ADD, (json.dumps(rows),))
+            for some in rows.new_rows(tasks, owner):
+                self._opened().execute(sql.ADD, (json.dumps(some), home.app, home.release))
         except apsw.ConstraintError as error:
             raise self._why_refused(tasks, error) from error
         if behind := [task.id for task in tasks if task.follows is not None]:
@@ -189,7 +188,7 @@ class SqliteJournal(Untold):
     def drop(self, drops: Iterable[Drop], now: float) -> list[int]:
         """Move held tasks to `dropped`."""
         reasons = {drop.id: drop.reason for drop in drops}
-        moved = self._moved(sql.DROP, ((now, sentence(reason), task_id) for task_id, reason in reasons.items()))
+        moved = self._moved(sql.DROP, ((now, rows.sentence(reason), task_id) for task_id, reason in reasons.items()))
         note(self._opened(), ((task_id, "dropped", 0, reasons[task_id], None) for task_id in moved), now)
         free_followers(self._opened(), moved)
         return moved
@@ -224,14 +223,17 @@ class SqliteJournal(Untold):
         note(self._opened(), ((task_id, "started", 1, None, None) for task_id in moved), now)
         return moved
 
-    def claim(self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0) -> list[Claimed]:
+    def claim(
+        self, runner: int, lane: Lane, limit: int, now: float, behind: int = 0, home: Home = NO_HOME
+    ) -> list[Claimed]:
         """Take up to `limit` due tasks of `lane`, oldest first, in few statements: large ones a few at a time."""
         taken: list[Claimed] = []
         wanted = min(limit, FIRST_CLAIM)
         while wanted > 0:
-            rows = self._opened().execute(sql.CLAIM, (runner, now, str(lane), now, wanted)).fetchall()
-            taken += self._started(rows, now)
-            wanted = 0 if len(rows) < wanted else room_after(taken, limit)
+            asked = (runner, now, str(lane), home.app, home.release, now, wanted)
+            found = self._opened().execute(sql.CLAIM, asked).fetchall()
+            taken += self._started(found, now)
+            wanted = 0 if len(found) < wanted else rows.room_after(taken, limit)
         return taken + self._behind(taken, runner, behind, now) if taken and behind else taken
 
     def _behind(self, heads: Sequence[Claimed], runner: int, most: int, now: float) -> list[Claimed]:
@@ -244,30 +246,32 @@ class SqliteJournal(Untold):
         """What was taken along behind others runs now."""
         told = ((at, task_id, attempt) for task_id, attempt, at in attempts)
         begun: list[Any] = self._opened().executemany(sql.BEGAN, told).fetchall()
-        self._opened().executemany(sql.NOTE, (event_row(at, (one, "started", n, None, None)) for one, n, at in begun))
+        events_of = (rows.event_row(at, (one, "started", n, None, None)) for one, n, at in begun)
+        self._opened().executemany(sql.NOTE, events_of)
 
-    def claim_company(self, runner: int, now: float, *, suspects: bool = False) -> list[Claimed]:
+    def claim_company(self, runner: int, now: float, *, suspects: bool = False, home: Home = NO_HOME) -> list[Claimed]:
         """Take the oldest due task of lane `alone`, and those that may be in one process with it."""
-        first = self._opened().execute(sql.FIRST_ALONE, (now, ALONE_AFTER, suspects)).fetchone()
+        what = (ALONE_AFTER, suspects, home.app, home.release)
+        first = self._opened().execute(sql.FIRST_ALONE, (now, *what)).fetchone()
         if first is None:
             return []
         company = 1 if suspects else first[0]
-        rows = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, ALONE_AFTER, suspects)).fetchall()
-        attempts = self._started(rows, now)
+        found = self._opened().execute(sql.CLAIM_COMPANY, (runner, now, company, *what)).fetchall()
+        attempts = self._started(found, now)
         self._opened().execute(sql.SEEN_AGAIN, (now, json.dumps([one.function for one in attempts])))
         return attempts
 
-    def _started(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
-        attempts = self._readable(rows, now)
+    def _started(self, found: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+        attempts = self._readable(found, now)
         note(self._opened(), ((one.id, "started", one.attempt, None, None) for one in attempts), now)
         return attempts
 
-    def _readable(self, rows: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
+    def _readable(self, found: Iterable[Sequence[Any]], now: float) -> list[Claimed]:
         """The attempts of these rows. One that holds what outlast does not write costs its own task only."""
         attempts = []
-        for row in rows:
+        for row in found:
             try:
-                attempts.append(claimed(row))
+                attempts.append(rows.claimed(row))
             except ValueError as error:
                 self._set_aside(row[0], error, now)
         return attempts
@@ -277,27 +281,23 @@ class SqliteJournal(Untold):
             raise JournalUnusable(events.journal_damaged(self.path, in_one_line(error))) from error
         why = hindrances.not_readable(in_one_line(error))
         log.error("task %s: %s", shown(task_id), why)
-        ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, sentence(why), task_id)).fetchall()
+        ended: list[Any] = self._opened().execute(sql.SET_ASIDE, (now, rows.sentence(why), task_id)).fetchall()
         for state, attempt in ended:
             note(self._opened(), [(task_id, State(state).label, attempt, why, None)], now)
         free_followers(self._opened(), [task_id])
 
-    def has_suspect(self, now: float) -> bool:
+    def has_suspect(self, now: float, home: Home = NO_HOME) -> bool:
         """Whether one is due that `claim_company` gives as a suspect. Also outside of a transaction: takes no lock."""
-        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True)))
+        return bool(self._read(sql.FIRST_ALONE, (now, ALONE_AFTER, True, home.app, home.release)))
 
     def learn(self, function: str, code: str, seconds: float, now: float) -> None:
         """A function has blocked an event loop: from now on it runs in lane `alone`, what waits of it too."""
-        path, code = one_line(function, LONGEST_PATH), one_line(code, MOST_NAME)
-        is_new = self._opened().execute(sql.IS_LEARNED, (path, code)).fetchone() is None
-        self._opened().execute(sql.LEARN, (path, code, seconds, now))
-        if is_new:  # a look at all that waits: what was added since is apart already
-            self._opened().execute(sql.SET_APART, (path,))
+        learning.learn(self._opened(), function, code, seconds, now)
 
     def settle(self, settlements: Iterable[Settlement], now: float) -> list[int]:
         """End attempts; one that is not the newest of a running task changes nothing."""
         by_token = {(one.id, one.attempt): one for one in self._with_cancels(settlements)}
-        moved = self._moved(sql.SETTLE, (settle_row(one, now) for one in by_token.values()))
+        moved = self._moved(sql.SETTLE, (rows.settle_row(one, now) for one in by_token.values()))
         accepted = set(moved)
         ends = [one for one in by_token.values() if one.id in accepted]
         note(self._opened(), ((one.id, str(one.end), one.attempt, one.reason, one.traceback) for one in ends), now)
@@ -310,9 +310,9 @@ class SqliteJournal(Untold):
             waits = one.state in UNFINISHED
             yield unless_cancelled(one) if waits and self._opened().execute(sql.MARKED, (one.id,)).fetchone() else one
 
-    def due(self, now: float) -> list[Lane]:
-        """The lanes in which a task is ready to be claimed. Also outside of a transaction: takes no lock."""
-        return [Lane(lane) for (lane,) in self._read(sql.DUE, (_LANES, now))]
+    def due(self, now: float) -> list[tuple[Lane, Home]]:
+        """In which lanes a task of whom is ready to be claimed. Also outside of a transaction: takes no lock."""
+        return list(rows.due_ones(self._read(sql.DUE, (now,))))
 
     def running_of(self, owner: int) -> Sequence[Claimed]:
         """The attempts that a process had claimed and not settled."""
@@ -321,8 +321,8 @@ class SqliteJournal(Untold):
     def held_of(self, owner: int) -> Sequence[tuple[int, Lane, str]]:
         """The tasks that a web worker had stored and neither released nor dropped."""
         held = []
-        rows: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
-        for task_id, lane, function in rows:
+        found: list[Any] = self._opened().execute(sql.HELD_OF, (owner,)).fetchall()
+        for task_id, lane, function in found:
             try:
                 held.append((task_id, Lane(lane.decode()), function.decode()))
             except ValueError as error:
@@ -337,7 +337,7 @@ class SqliteJournal(Untold):
         """Store attempts that run although the journal does not know their tasks; what runs again runs alone."""
         by_id = {one.id: one for one in attempts}
         adopted = [by_id[one] for one in self.unknown(by_id)]
-        self._opened().executemany(sql.ADOPT, (adopted_row(one, owner, now) for one in adopted))
+        self._opened().executemany(sql.ADOPT, (rows.adopted_row(one, owner, now) for one in adopted))
         begun = [one for one in adopted if one.begun]
         note(self._opened(), ((one.id, "started", one.attempt, events.UNKNOWN_TO_JOURNAL, None) for one in begun), now)
         return len(adopted)
@@ -348,13 +348,13 @@ class SqliteJournal(Untold):
         A new one is drawn, not counted: a count is rolled back with its transaction, while its process may be alive.
         """
         kind, machine = one_line(process.kind, MOST_NAME), one_line(process.machine, MOST_NAME)
-        number = known or drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
+        number = known or rows.drawn_id(_number(self._opened().execute(sql.NEWEST_PROCESS)))
         values = (number, kind, process.pid, machine, process.started_at)
         return _number(self._opened().execute(sql.ENTER, values))
 
     def leave(self, process: int, reason: str, now: float) -> None:
         """Record that a process has ended and how."""
-        self._opened().execute(sql.LEAVE, (now, sentence(reason), process))
+        self._opened().execute(sql.LEAVE, (now, rows.sentence(reason), process))
 
     def present(self, kind: str) -> Sequence[tuple[int, int]]:
         """The processes of a kind that have not left: (process id, pid). Also outside of a transaction."""

@@ -25,18 +25,19 @@ _AT_REST = _in(FINISHED | {State.PARKED})
 
 # text as bytes, so that one row whose text is none does not hide the others
 CLAIM_COLUMNS = """id, attempt, crashes, cuts, CAST(function AS BLOB), CAST(arguments AS BLOB), CAST(calling AS BLOB),
-    timeout, memory, follows, started_at IS NOT NULL, CAST(context AS BLOB)"""
+    timeout, memory, follows, started_at IS NOT NULL, CAST(context AS BLOB), CAST(app AS BLOB), CAST(release AS BLOB)"""
 ADD = """
 INSERT INTO task
     (id, state, calling, owner, follows, created_at, function, arguments, origin, run_at, timeout, memory,
-    context, company, lane)
+    context, app, release, company, lane)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
     value ->> 8, CASE WHEN value ->> 4 IS NULL AND value ->> 1 = 1 THEN 0 END,
-    value ->> 11, value ->> 12, value ->> 13, company, CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
+    value ->> 11, value ->> 12, value ->> 13, ?2, ?3, company,
+    CASE WHEN company IS NULL THEN value ->> 2 ELSE 'alone' END
 FROM (SELECT value, CASE WHEN value ->> 2 != 'inline'
             AND EXISTS (SELECT 1 FROM function WHERE path = value ->> 6 AND code = value ->> 10)
         THEN 1 ELSE value ->> 9 END AS company
-    FROM json_each(?))"""
+    FROM json_each(?1))"""
 FREE_LATE_FOLLOWERS = f"""
 UPDATE task SET follows = NULL, run_at = CASE WHEN state = 1 THEN 0 END
 WHERE id IN (SELECT value FROM json_each(?))
@@ -62,10 +63,12 @@ DELETE = f"DELETE FROM task WHERE {_GIVEN}"  # noqa: S608
 KNOWN = f"SELECT id FROM task WHERE {_GIVEN}"  # noqa: S608
 PARKED = f"""
 SELECT {CLAIM_COLUMNS}, CAST(reason AS BLOB), count(*), min(id) FROM task WHERE {IS_PARKED}
-GROUP BY function, reason ORDER BY count(*) DESC LIMIT ?"""  # noqa: S608 - the columns are those of the smallest id
+GROUP BY app, release, function, reason ORDER BY count(*) DESC LIMIT ?"""  # noqa: S608 - the columns are those of the smallest id
 UNPARK = f"""
-UPDATE task SET state = 1, run_at = CASE WHEN follows IS NULL THEN 0 END, ended_at = NULL, reason = NULL
-WHERE {IS_PARKED} AND function = ? AND reason = ? AND ended_at <= ? RETURNING id, attempt"""  # noqa: S608
+UPDATE task SET state = 1, run_at = CASE WHEN follows IS NULL THEN 0 END, ended_at = NULL, reason = NULL,
+    app = ?6, release = ?7
+WHERE {IS_PARKED} AND app = ?1 AND release = ?2 AND function = ?3 AND reason = ?4 AND ended_at <= ?5
+RETURNING id, attempt"""  # noqa: S608
 MARK = """
 UPDATE task SET cancel_at = ? WHERE id IN (SELECT value FROM json_each(?)) AND state = 2 AND lane != 'inline'
     AND cancel_at IS NULL RETURNING id, attempt"""
@@ -76,7 +79,8 @@ CANCELS_OF = f"SELECT id FROM task WHERE {LIVE} AND state = 2 AND owner = ? AND 
 BEGIN = "UPDATE task SET state = 2, attempt = 1, owner = ?, started_at = ? WHERE id = ? AND state = 0 RETURNING id"
 CLAIM = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?, started_at = ?, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = ? AND run_at <= ? ORDER BY run_at, id LIMIT ?)
+    SELECT id FROM task WHERE {READY} AND lane = ? AND app = ? AND release = ? AND run_at <= ?
+    ORDER BY run_at, id LIMIT ?)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 # breadth first, so that whoever is among them has the one before it there, too
 CLAIM_FOLLOWERS = f"""
@@ -94,11 +98,13 @@ BEGAN = """
 UPDATE task SET started_at = ? WHERE id = ? AND attempt = ? AND state = 2 AND started_at IS NULL
 RETURNING id, attempt, started_at"""
 FIRST_ALONE = f"""
-SELECT company FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?1 AND (cuts >= ?2) = ?3
+SELECT company FROM task
+WHERE {READY} AND lane = 'alone' AND app = ?4 AND release = ?5 AND run_at <= ?1 AND (cuts >= ?2) = ?3
 ORDER BY run_at, id LIMIT 1"""  # noqa: S608
 CLAIM_COMPANY = f"""
 UPDATE task SET state = 2, attempt = attempt + 1, owner = ?1, started_at = ?2, run_at = NULL WHERE id IN (
-    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND run_at <= ?2 AND company = ?3 AND (cuts >= ?4) = ?5
+    SELECT id FROM task WHERE {READY} AND lane = 'alone' AND app = ?6 AND release = ?7 AND run_at <= ?2
+        AND company = ?3 AND (cuts >= ?4) = ?5
     ORDER BY run_at, id LIMIT ?3)
 RETURNING {CLAIM_COLUMNS}"""  # noqa: S608
 LEARN = """
@@ -122,9 +128,17 @@ FREE_FOLLOWERS = """
 UPDATE task SET follows = before.follows, run_at = CASE WHEN state = 1 AND before.follows IS NULL THEN 0 END
 FROM (SELECT follows FROM task WHERE id = ?1) AS before WHERE task.follows = ?1"""
 NOTE = "INSERT INTO event (at, task, kind, attempt, reason, traceback) VALUES (?, ?, ?, ?, ?, ?)"
+# from one release to the next of those of which something waits, however much that is
 DUE = f"""
-SELECT value FROM json_each(?)
-WHERE EXISTS (SELECT 1 FROM task WHERE {READY} AND lane = json_each.value AND run_at <= ?)"""  # noqa: S608
+WITH RECURSIVE first (id) AS (
+    SELECT (SELECT id FROM task WHERE {READY} ORDER BY lane, app, release LIMIT 1)
+    UNION ALL
+    SELECT (SELECT id FROM task WHERE {READY} AND (lane, app, release) > (last.lane, last.app, last.release)
+            ORDER BY lane, app, release LIMIT 1)
+    FROM first JOIN task AS last USING (id))
+SELECT CAST(lane AS BLOB), CAST(app AS BLOB), CAST(release AS BLOB) FROM first JOIN task AS of USING (id)
+WHERE EXISTS (SELECT 1 FROM task
+    WHERE {READY} AND lane = of.lane AND app = of.app AND release = of.release AND run_at <= ?)"""  # noqa: S608
 RUNNING_OF = f"SELECT {CLAIM_COLUMNS} FROM task WHERE {LIVE} AND state = 2 AND owner = ?"  # noqa: S608
 HELD_OF = f"SELECT id, CAST(lane AS BLOB), CAST(function AS BLOB) FROM task WHERE {LIVE} AND state = 0 AND owner = ?"  # noqa: S608
 SURPLUS = "SELECT id FROM task WHERE state = 3 ORDER BY id DESC LIMIT 1 OFFSET ?"
@@ -169,8 +183,8 @@ UNKNOWN = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM task W
 ADOPT = """
 INSERT INTO task
     (id, state, lane, company, calling, owner, attempt, crashes, cuts, timeout, memory, follows, created_at, started_at,
-    function, arguments, context, origin)
-VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
+    function, arguments, context, app, release, origin)
+VALUES (?, 2, 'alone', 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')"""
 ENTER = """
 INSERT INTO process (id, kind, pid, machine, started_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, pid = excluded.pid, left_at = NULL, reason = NULL

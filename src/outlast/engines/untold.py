@@ -20,6 +20,10 @@ MOST_KEPT = 1000  # that wait for a process; the oldest are given up first
 MOST_TRIES = 3  # processes that may die of telling one
 OTHERS_AFTER = 3.0  # seconds for which an end is left to the process that has seen it
 _ANY = "SELECT 1 FROM untold LIMIT 1"
+_NOTE = """
+CREATE TRIGGER IF NOT EXISTS note_untold AFTER UPDATE OF state ON task
+WHEN new.state IN (3, 4, 5, 6) AND EXISTS (SELECT 1 FROM listener WHERE state = new.state)
+BEGIN INSERT OR REPLACE INTO untold (task) VALUES (new.id); END"""
 _LISTEN = "INSERT OR IGNORE INTO listener SELECT value FROM json_each(?)"
 _TAKE = """
 UPDATE untold SET teller = ?1, tries = tries + 1 WHERE task IN (
@@ -53,7 +57,8 @@ class Untold(ABC):
         return bool(self._read(_ANY, ()))
 
     def listen(self, states: Collection[State]) -> None:
-        """From now on ends in these states are noted."""
+        """From now on ends in these states are noted, in the transaction of the end."""
+        self._opened().execute(_NOTE)
         self._opened().execute(_LISTEN, (json.dumps(sorted(states)),))
 
     def take_untold(self, teller: int, seen: Iterable[int], now: float) -> tuple[list[TaskEnd], list[TaskEnd]]:

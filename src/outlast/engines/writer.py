@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from outlast import hindrances
+from outlast.deployments import NO_HOME, Home
 from outlast.engines.contract import Add, Begin, Cancel, Change, Drop, Journal, Note, Release, Retry, Settle
 from outlast.engines.intake import RETRY_AFTER, Intake
 from outlast.engines.refused import in_place_of
@@ -32,9 +33,10 @@ class Writer(OfOneProcess):
     """Writes to the journal from one thread of its own, started at the first submission (so: after any fork).
 
     `enter(journal, known)` gives this process its id when the journal is first written (`known` is 0 then), and tells
-    it to one that has come in its place. `stored` is called in the writer's thread after each transaction that made a
-    task ready to run, again if it fails, `put_off` with the number of changes that wait when one has failed, and with 0
-    when that is over. What nobody foresaw hurts those alone whose changes met it.
+    it to one that has come in its place; by then it has set `home`, which is whose the tasks are. `stored` is called in
+    the writer's thread after each transaction that made a task ready to run, again if it fails, `put_off` with the
+    number of changes that wait when one has failed, and with 0 when that is over. What nobody foresaw hurts those alone
+    whose changes met it.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Writer(OfOneProcess):
         self._owner = 0
         self._file: Hashable = None
         self._held: dict[int, NewTask] = {}
+        self.home = NO_HOME
         self._failing = False
         self._has_news = False
 
@@ -276,7 +279,7 @@ class Writer(OfOneProcess):
         changes = [change for one in batch for change in one.changes]
         with self._journal.transaction():
             owner = self._known_owner()
-            stored = _apply(self._journal, changes, owner)
+            stored = _apply(self._journal, changes, owner, self.home)
         self._owner, self._file = owner, self._journal.file
         self._remember(changes)
         self._has_news = self._has_news or any(map(_makes_ready, changes))
@@ -288,7 +291,7 @@ class Writer(OfOneProcess):
             return self._owner
         owner = self._owner = self._enter(self._journal, self._owner)  # it stays this one's, stored or not
         if lost := self._journal.unknown(self._held):
-            self._journal.add([self._held[task] for task in lost], owner)
+            self._journal.add([self._held[task] for task in lost], owner, self.home)
         return owner
 
     def _remember(self, changes: Iterable[Change]) -> None:
@@ -301,11 +304,11 @@ class Writer(OfOneProcess):
                 self._held.pop(change.id, None)
 
 
-def _apply(journal: Journal, changes: Sequence[Change], owner: int) -> Answer:
+def _apply(journal: Journal, changes: Sequence[Change], owner: int, home: Home) -> Answer:
     """All changes of a batch, one statement per kind: adds first, since what follows is about them."""
     now = time.time()
     if adds := [one.task for one in changes if isinstance(one, Add)]:
-        journal.add(adds, owner)
+        journal.add(adds, owner, home)
     if releases := [one.id for one in changes if isinstance(one, Release)]:
         journal.release(releases, now)
     if drops := [one for one in changes if isinstance(one, Drop)]:

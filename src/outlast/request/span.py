@@ -14,6 +14,9 @@ def tell_span(error: Exception) -> None:
         return
     span = trace.get_current_span()
     if span.is_recording():
-        span.record_exception(error)
-        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_attribute("error.type", _full_name(type(error)))
         span.set_status(trace.StatusCode.ERROR, in_one_line(error))
+
+
+def _full_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -243,10 +243,13 @@ class Child:
             all(list(map(self.channel.send_packed, packed_attempts([one.example for one in groups], "know"))))
 
     def news_of(self, answers: Iterable[Sequence[Any]]) -> Iterator[Parked]:
-        """The groups of which it answers something else than what keeps them; each answer is [id, reason or ""]."""
+        """The groups of which it answers something else than what keeps them; each answer is [id, reason or ""].
+
+        Those that another deployment would run are news only if it knows them.
+        """
         for task, why in answers:
             group = self.asked.pop(int(task), None)
-            if group is not None and one_line(why, MOST_REASON) != group.reason:
+            if group is not None and (not why or (group.home is None and one_line(why, MOST_REASON) != group.reason)):
                 yield group
 
     def drain(self) -> None:

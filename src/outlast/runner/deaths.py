@@ -8,7 +8,7 @@ import re
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Deaths:
         """Those that have a box and nothing to say to a runner have an end, too."""
         there = set(boxes_in(self._place.folder, self._boxes))
         for path in there - self._met:
-            named = _NAME.match(path.name.removeprefix(self._place.prefix))
+            named = self._named(path)
             if named and start_of(int(named["pid"])) == int(named["ticks"]):  # else of another pid namespace, or dead
                 self.expect(int(named["pid"]))
         self._met = there
@@ -88,9 +88,17 @@ class Deaths:
         """Whether a web worker lives that keeps a box, though it may never have had anything to say to a runner."""
         return any(self._serves(path) for path in self._met)
 
-    def _serves(self, path: Path) -> bool:
-        named = _NAME.match(path.name)
-        known = self._known.get(int(named["pid"])) if named else None
+    def sees_others_than(self, pids: Collection[int]) -> bool:
+        """Whether one of them is none of these."""
+        return any(self._serves(path, but=pids) for path in self._met)
+
+    def _named(self, path: Path) -> re.Match[str] | None:
+        return _NAME.match(path.name.removeprefix(self._place.prefix))
+
+    def _serves(self, path: Path, but: Collection[int] = ()) -> bool:
+        """Whether the web worker of a box lives, and is none of `but`."""
+        named = self._named(path)
+        known = self._known.get(int(named["pid"])) if named and int(named["pid"]) not in but else None
         return known is not None and path.exists() and not _has_ended(known.descriptor)
 
     def close(self) -> None:

@@ -38,10 +38,21 @@ class Output(io.TextIOBase):
         self._courier.take(text.encode(errors="backslashreplace"))
         return len(text)
 
-    def move(self) -> None:
-        """Descriptor 2 has become another file: hold the last one only as long as there is something to write to it."""
+    def move(self, output: int | str) -> bool:
+        """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now.
+
+        The last one is held only as long as there is something to write to it.
+        """
+        try:
+            descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
+        except OSError:  # no descriptor is left
+            return False
+        os.dup2(descriptor, 2)
+        if isinstance(output, str):
+            os.close(descriptor)
         last, self._courier = self._courier, Courier(_stderr())
         last.leave()
+        return True
 
     def finish(self) -> None:
         """Write what waits, if that does not take long."""

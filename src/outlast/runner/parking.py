@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from outlast import waits
 from outlast.engines.contract import Journal, Parked
-from outlast.runner.pool import Pool
+from outlast.runner.pools import Pools
 
 log = logging.getLogger("outlast")
 PATIENCE = 5.0  # seconds in which more of a function may be parked before the first are told of
@@ -39,9 +39,9 @@ class Watched:
 class Parking:
     """Looks when something was parked, and when other code may have come."""
 
-    def __init__(self, journal: Journal, pool: Pool) -> None:
+    def __init__(self, journal: Journal, pools: Pools) -> None:
         self._journal = journal
-        self._pool = pool
+        self._pools = pools
         self._watched: dict[str, Watched] = {}
         self._asked: set[int] = set()
         self._is_stirred = True
@@ -53,13 +53,14 @@ class Parking:
 
     def look(self, now: float) -> None:
         """Outside of a transaction; raises StoreFailed or JournalUnusable."""
-        children = [child for child in self._pool.children if child.is_ready and child.stays]
+        pools = {child: pool for pool in self._pools.all for child in pool.children}
+        children = [child for child in pools if child.is_ready and child.stays]
         unasked = [child for child in children if child.id not in self._asked]
         if not self._is_stirred and not unasked:
             return
         groups = self._journal.parked()
         for child in unasked:
-            child.ask(groups, time.time())
+            child.ask(self._pools.concerned(pools[child], groups), time.time())
         self._asked = {child.id for child in children}
         largest = of_functions(groups)
         self._watched = {name: self._said(self._watched.get(name), one, now) for name, one in largest.items()}

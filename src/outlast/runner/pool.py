@@ -8,9 +8,10 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 from outlast import endings, events
+from outlast.deployments import Home
 from outlast.errors import JournalBusy, OutlastError
 from outlast.frames import Message
 from outlast.hello import Environment
@@ -24,17 +25,16 @@ from outlast.runner.children import Child, Generation, ended_by_itself, not_its_
 from outlast.runner.ledger import Began, ChildGone, Known, Learned, Ledger
 from outlast.runner.queue import Queue
 from outlast.runner.remarks import Remarks
+from outlast.runner.roster import counts, in_role, spares, surplus
 from outlast.runner.setbacks import Setbacks
-from outlast.runner.staff import Move, Role, Staff, next_move
+from outlast.runner.staff import Counts, Limits, Move, Role, Staff, next_move
 from outlast.runner.starter import Handlers, Starter
-from outlast.runner.strays import reap_strays
 from outlast.tasks import Claimed, Lane
 from outlast.text import MOST_REASON, MOST_TRACEBACK, clean, one_line
 from outlast.watch.autopsy import Witnessed, incident_of
 from outlast.watch.memory import OomKills, resident_bytes
 
 log = logging.getLogger("outlast")
-SURPLUS_IDLE = 60.0  # seconds after which a child that is not needed leaves
 REST = 1.0  # seconds without new work for a child that could not begin what it was given
 BUSY_PAUSE = 0.5  # seconds until one is started again that could not be entered in the journal
 STEP = 0.05  # seconds between looks at what has to stop
@@ -67,6 +67,7 @@ class Pool:
         self._generation: Generation | None = None
         self._next_enforcement = 0.0
         self._oom = OomKills()
+        self._limits = Limits(0, 0, 0)
         self.queue = Queue()
         self.is_restless = False  # whether there may be more to start or promote at once
 
@@ -85,9 +86,25 @@ class Pool:
         """Whether it is known where and how children start."""
         return self._generation is not None
 
-    def welcome(self, environment: Environment, outputs: tuple[int, int]) -> None:
+    @property
+    def counts(self) -> Counts:
+        """How many task processes there are, or are coming."""
+        return counts(self.children, self._starter.coming)
+
+    @property
+    def pids(self) -> set[int]:
+        """Of all processes that it has started."""
+        return {child.pid for child in self.children} | self._starter.pids
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether there may be a task process that it has not heard of yet."""
+        return self._starter.coming > 0
+
+    def welcome(self, environment: Environment, outputs: tuple[int, int], home: Home) -> None:
         """The newest hello: children of another environment or output finish what they have and are replaced."""
         old = self._generation
+        self._starter.home = home
         if old is not None and old.is_for(environment, outputs):
             close(outputs)
             self.check_code()
@@ -104,11 +121,6 @@ class Pool:
         self._starter.check_code()
         for child in self.children:
             child.channel.send({"type": "check"})
-
-    def reap_strays(self) -> None:
-        """Collect processes that are nobody's: their parents have died, and this is the subreaper of all below it."""
-        if not self._starter.coming:  # else one of them may be a task process that we have not heard of yet
-            reap_strays({child.pid for child in self.children} | self._starter.pids)
 
     @property
     def attentive(self) -> bool:
@@ -160,8 +172,7 @@ class Pool:
         """How many attempts of `lane` can be handed over now; in lane `alone`, how many companies."""
         if lane is not Lane.ALONE:
             return max(0, sum(child.free(lane) for child in self._ready(Role.SHARED, now)) - self.queue.lanes[lane])
-        settings = self._generation.environment.settings if self._generation else None
-        room = settings.max_alone - len(self._in_role(Role.ALONE)) if settings else 0
+        room = self._limits.max_alone - len(in_role(self.children, Role.ALONE)) if self._generation else 0
         return max(0, min(room, len(self._ready(Role.SPARE, now))))
 
     def hand_over(self, claims: Collection[Claimed], now: float) -> None:
@@ -206,17 +217,18 @@ class Pool:
             for attempt in company:
                 self._end(attempt, Cut("its process had died before it began"))
 
-    def keep(self, now: float, lanes_waiting: Collection[Lane]) -> None:
-        """Start or promote the children that are missing, let go those that are not needed, pass on what came back."""
+    def keep(self, now: float, lanes_waiting: Collection[Lane], others: Counts) -> None:
+        """Start, promote and let go children, as it can be done beside those of `others`; pass on what came back."""
         self.is_restless = False
         if self._generation is None:
             return
-        settings = self._generation.environment.settings
-        move = next_move(self._staff(now, lanes_waiting), settings.max_children, settings.max_alone, settings.spares)
+        limits = self._limits = Limits.of(self._generation.environment.settings).beside(others)
+        move = next_move(self._staff(now, lanes_waiting), *astuple(limits))
         if move is not Move.NOTHING and self.setbacks.may_try(now):
             self._make(move, self._generation, now)
         self._starter.keep(now)
-        self._dismiss_surplus(now, settings.spares)
+        for child in surplus(self.children, limits, now):
+            child.drain()
         self._pass_on(now)
 
     def _make(self, move: Move, generation: Generation, now: float) -> None:
@@ -224,7 +236,7 @@ class Pool:
             self._start(generation, now)
             return
         self.is_restless = True
-        spare = max(self._spares(), key=lambda child: child.is_ready)
+        spare = max(spares(self.children), key=lambda child: child.is_ready)
         spare.begin()
         spare.role = Role.SHARED if move is Move.PROMOTE else spare.role
 
@@ -232,23 +244,16 @@ class Pool:
         usable = self._ready(Role.SHARED, now)
         lanes = {*lanes_waiting, *self.queue.lanes} - {Lane.ALONE}
         return Staff(
-            shared=len(self._in_role(Role.SHARED)),
+            shared=len(in_role(self.children, Role.SHARED)),
             usable=len(usable),
-            is_beginning=any(not child.is_ready for child in self._in_role(Role.SHARED)),
+            is_beginning=any(not child.is_ready for child in in_role(self.children, Role.SHARED)),
             is_crowded=any(all(not child.free(lane) for child in usable) for lane in lanes),
-            alone=len(self._in_role(Role.ALONE)),
-            ready_spares=len(self._spares()),
-            begun_spares=sum(child.begins for child in self._spares()),
-            coming=sum(not child.has_imported for child in self._in_role(Role.SPARE)) + self._starter.coming,
+            alone=len(in_role(self.children, Role.ALONE)),
+            ready_spares=len(spares(self.children)),
+            begun_spares=sum(child.begins for child in spares(self.children)),
+            coming=sum(not one.has_imported for one in in_role(self.children, Role.SPARE)) + self._starter.coming,
             alone_waits=Lane.ALONE in lanes_waiting,
         )
-
-    def _in_role(self, role: Role) -> list[Child]:
-        return [child for child in self.children if child.role is role and child.stays]
-
-    def _spares(self) -> list[Child]:
-        """Those that wait, most of them before the lifespan, which they enter when they are needed."""
-        return [child for child in self._in_role(Role.SPARE) if child.has_imported]
 
     def _ready(self, role: Role, now: float) -> list[Child]:
         return [child for child in self.children if child.accepts(role, now)]
@@ -286,13 +291,6 @@ class Pool:
         oldest = self._generation.number - OLD_GENERATIONS if self._generation else 0
         self._let_go([one for one in self.children if one.generation.number < oldest], endings.CODE_REPLACED)
 
-    def _dismiss_surplus(self, now: float, spares: int) -> None:
-        """One shared process and the spares stay however long they are idle."""
-        for members, kept in ((self._ready(Role.SHARED, now), 1), (self._spares(), spares)):
-            idle = [one for one in members if not one.attempts and now - one.idle_since > SURPLUS_IDLE]
-            for child in idle[: max(0, len(members) - kept)]:
-                child.drain()
-
     def _received(self, child: Child, message: Message) -> None:
         child.heard_at = time.monotonic()
         match message.get("type"):
@@ -306,11 +304,11 @@ class Pool:
             case "spoiled":
                 child.drain()
             case "imported":
-                self._remarks.make(message["remark"])
+                self._remarks.make(message["remarks"])
                 child.imported()
                 self.setbacks.has_imported()
             case "ready":
-                self._remarks.make(message["remark"])
+                self._remarks.make(message["remarks"])
                 child.started()
                 self.setbacks.over()
                 self._woken()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from outlast.text import MOST_REASON, one_line
 
@@ -16,9 +17,10 @@ class Remarks:
     def __init__(self) -> None:
         self._made: set[str] = set()
 
-    def make(self, sentence: object) -> None:
-        """Say it, if that is new."""
-        said = one_line(sentence, MOST_REASON)
-        if said and said not in self._made and len(self._made) < MOST:
-            self._made.add(said)
-            log.warning("%s", said)
+    def make(self, sentences: Iterable[object]) -> None:
+        """Say those that are new."""
+        for sentence in sentences:
+            said = one_line(sentence, MOST_REASON)
+            if said and said not in self._made and len(self._made) < MOST:
+                self._made.add(said)
+                log.warning("%s", said)

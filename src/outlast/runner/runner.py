@@ -13,7 +13,7 @@ from outlast.engines.contract import ProcessEntry, Retention
 from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalBusy, JournalUnusable, StoreFailed, TaskRefused
 from outlast.frames import Message
-from outlast.hello import VERSION, Environment, Hello
+from outlast.hello import VERSION, Hello
 from outlast.liveness import Liveness
 from outlast.outcome import Happening, outcome
 from outlast.place import Place
@@ -26,7 +26,9 @@ from outlast.runner.ledger import Ended, Entry, Known, Ledger, WebGone
 from outlast.runner.parking import Parking
 from outlast.runner.pokes import Pokes
 from outlast.runner.pool import Pool
+from outlast.runner.pools import Pools
 from outlast.runner.refusal import PATIENCE, Refusal
+from outlast.runner.roll_call import RollCall
 from outlast.runner.signals import StopSignals
 from outlast.runner.stay import Situation, Stay, decide
 from outlast.runner.voice import Voice
@@ -49,12 +51,12 @@ LAST_WORDS = 0.5  # seconds in which a runner that leaves tries to write that it
 class Runner:
     """One per journal and machine. `stands_by` keeps it when no web worker is connected (`outlast worker`)."""
 
-    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Environment | None = None) -> None:
+    def __init__(self, place: Place, liveness: Liveness, voice: Voice, standing: Hello | None = None) -> None:
         self._place = place
         self._voice = voice
         self._liveness = liveness
         self._standing = standing
-        self._settings = standing.settings if standing else Settings()
+        self._settings = standing.environment.settings if standing and standing.environment else Settings()
         url = f"sqlite:///{place.journal}"
         self._journal = SqliteJournal(url, patience=PATIENCE, checkpoints=True, is_shared=place.is_shared)
         self._selector = selectors.DefaultSelector()
@@ -63,6 +65,7 @@ class Runner:
         self._clock = PatientClock()
         self._ledger = Ledger()
         self._deaths = Deaths(place)
+        self._roll_call = RollCall(self._journal, liveness)
         self._pokes = Pokes(place, self._send_signal)
         self._next_look = self._last_write = self._next_try = 0.0
         self._next_prune = self._next_count = 0.0
@@ -91,7 +94,7 @@ class Runner:
                 self._attend(self._patience())
                 self._turn(time.monotonic())
         finally:
-            self._pool.end_all("its runner was stopped")
+            self._pools.end_all("its runner was stopped")
             self._leave()
 
     def _attend(self, patience: float) -> None:
@@ -105,17 +108,21 @@ class Runner:
             return False
         asked = (self._woken, self._asked_to_look, self._counted)
         self._webs = Webs(self._place, self._selector, self._greeted, *asked)
-        self._pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
-        self._claims = Claims(self._journal, self._pool)
-        self._parking = Parking(self._journal, self._pool)
+        self._pools = Pools(self._new_pool)
+        self._claims = Claims(self._journal, self._pools)
+        self._parking = Parking(self._journal, self._pools)
         if not all(map(self._is_done, (self._end_children_of_the_last, self._arrive, self._take_over))):
             self._webs.close()
             return False
         log.info("%s", events.runner_started(os.getpid(), self._place.journal))
-        if self._standing:
-            self._pool.setbacks.is_final = True
-            self._pool.welcome(self._standing, (os.dup(1), os.dup(2)))
+        if self._standing and self._standing.environment:
+            self._pools.welcome(self._standing.deployment, self._standing.environment, (os.dup(1), os.dup(2)))
         return True
+
+    def _new_pool(self) -> Pool:
+        pool = Pool(self._place, self._selector, self._ledger, self._enter_child, self._ended, self._woken)
+        pool.setbacks.is_final = self._standing is not None
+        return pool
 
     def _is_done(self, step: Callable[[], None]) -> bool:
         """Take a step as soon as nobody else is writing; False if it was told to stop before."""
@@ -147,9 +154,10 @@ class Runner:
 
     def _turn(self, now: float) -> None:
         self._stay_or_go(now)
-        self._pool.enforce(now)
+        self._pools.enforce(now)
         self._pokes.look(now)
         self._webs.keep(now)
+        self._find_lost(now)
         if now >= self._next_look or self._webs.may_have_died(now):
             self._look_around(now)
         if self._stay is Stay.SERVE:
@@ -157,23 +165,29 @@ class Runner:
         if now >= self._next_try and self._has_something_to_write(now):
             self._linger()
             self._write(time.monotonic())
-        if self._webs.has_waiting and (not self._webs.is_empty or not (self._pool.running or self._ledger.has_ends)):
+        if self._webs.has_waiting and (not self._webs.is_empty or not (self._pools.running or self._ledger.has_ends)):
             self._webs.let_go()
+
+    def _find_lost(self, now: float) -> None:
+        """A deployment whose web workers have gone may have others, which had nothing to say to a runner yet."""
+        may_be_lost = not self._standing and not self._deaths.sees_others_than(self._webs.pids)
+        if may_be_lost and self._pools.find_lost(self._webs.deployments, self._settings, now):
+            self._parking.stir()
 
     def _stay_or_go(self, now: float) -> None:
         """Serve while anyone is there to serve; let finish what runs, then leave, when not."""
         before, self._stay = self._stay, decide(self._situation(now), self._settings)
         if before is Stay.SERVE and self._stay is not Stay.SERVE:
-            if self._pool.running:
+            if self._pools.running:
                 told = self._stop_signals.count > 0
-                log.info("%s", events.runner_drains(self._pool.running, self._settings.drain, told=told))
-            self._pool.forget_environment()
+                log.info("%s", events.runner_drains(self._pools.running, self._settings.drain, told=told))
+            self._pools.forget_environments()
         if self._stay is Stay.CUT:
-            self._pool.let_go(self._too_long)
+            self._pools.let_go(self._too_long)
         if self._stay is not Stay.LINGER:
             self._is_mute = False
         elif not (self._is_mute or self._voice.is_waiting or self._deaths.is_busy or self._webs.may_be_mourned(now)):
-            self._is_mute = self._write_to(os.devnull)
+            self._is_mute = self._voice.move(os.devnull)
 
     @property
     def _too_long(self) -> str:
@@ -185,27 +199,27 @@ class Runner:
         self._alone_since = None if is_wanted else self._alone_since or now
         alone = None if self._alone_since is None else now - self._alone_since
         would_be_replaced = not (self._standing or self._is_outdated or self._webs.is_empty)
-        has_children, has_unwritten = bool(self._pool.children), self._ledger.has_ends
+        has_children, has_unwritten = bool(self._pools.children), self._ledger.has_ends
         return Situation(alone, self._stop_signals.count, has_children, has_unwritten, would_be_replaced)
 
     @property
     def _has_someone_to_serve(self) -> bool:
         """Also a web worker that has had no task yet: the next one may be its, and its death is worth a word."""
-        return not self._webs.is_empty or (self._pool.has_environment and self._deaths.sees_a_server)
+        return not self._webs.is_empty or (self._pools.has_environment and self._deaths.sees_a_server)
 
     def _patience(self) -> float:
         """How long to wait for something to happen."""
         if self._ledger:
             return max(0.0, self._next_try - time.monotonic())
         now = time.monotonic()
-        if self._stay is Stay.SERVE and self._pool.is_restless:
+        if self._stay is Stay.SERVE and self._pools.is_restless:
             return 0.0
-        if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pool.attentive:
+        if self._webs.may_have_died(now) or self._stay is not Stay.SERVE or self._pools.attentive:
             return ATTENTIVE
         if now >= self._next_try and self._claims.have_room(now):
             return 0.0
         next_prune = max(self._next_prune, self._next_try)
-        return min(WATCHFUL if self._pool.running else POLL, max(0.0, next_prune - now))
+        return min(WATCHFUL if self._pools.running else POLL, max(0.0, next_prune - now))
 
     def _has_something_to_write(self, now: float) -> bool:
         if self._ledger or self._journal.file != self._file:
@@ -217,17 +231,16 @@ class Runner:
     def _look_around(self, now: float) -> None:
         """See who has died, and which task is due that nobody woke us for: its time has come, a hand put it there."""
         self._next_look = now + POLL
-        self._pool.watch_memory(now)
+        self._pools.watch_memory(now)
         self._ledger.add_incidents(self._deaths.look(now))
-        self._pool.reap_strays()
+        self._pools.reap_strays()
         try:
-            present = [process for process, _ in self._journal.present("web")]
-            for process in present:
-                if self._liveness.holder(process) is None:
-                    self._ledger.add_once(WebGone(process))
             self._claims.look(now)
+            for process in self._roll_call.hold(self._webs.processes, now):  # after what is due: it knows whose that is
+                self._ledger.add_once(WebGone(process))
+            self._pools.others_may_come = self._roll_call.expects_others(now)
             self._parking.look(now)
-            self._pool.cancel(self._journal.cancels_of(self._me), now)
+            self._pools.cancel(self._journal.cancels_of(self._me), now)
             self._count(now)
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
@@ -244,14 +257,14 @@ class Runner:
                 self._claims.make_sure_of_alone()
         except (StoreFailed, JournalUnusable) as error:
             self._refused(error)
-        self._pool.keep(now, self._claims.open_lanes(now))
+        self._pools.keep(now, self._claims.open_lanes(now))
 
     def _linger(self) -> None:
         """While work is outstanding, let more ends come in before the next fsync."""
-        while (now := time.monotonic()) < self._last_write + self._line_pause and self._pool.queue.is_moving(now):
+        while (now := time.monotonic()) < self._last_write + self._line_pause and self._pools.is_moving(now):
             self._attend(self._last_write + self._line_pause - now)
         pause = self._last_write + LINGER - time.monotonic()
-        if pause > 0 and self._pool.running:
+        if pause > 0 and self._pools.running:
             time.sleep(pause)
             self._attend(0)
 
@@ -278,9 +291,10 @@ class Runner:
         self._refusal.end()
         if taken_along:
             log.warning("%s", events.taken_along(taken_along))
-        self._pool.hand_over(taken.shared, now)
-        for company in taken.apart:
-            self._pool.set_apart(company, now)
+        for pool, claims in taken.shared:
+            pool.hand_over(claims, now)
+        for pool, company in taken.apart:
+            pool.set_apart(company, now)
 
     def _write_apart(self, page: Sequence[Entry], error: TaskRefused) -> None:
         """Something is nothing for a journal. If it is none of what is in memory, there is nothing to be set aside."""
@@ -296,8 +310,8 @@ class Runner:
         """Another journal has come to the path: it may know neither us nor what we have in hand."""
         if self._journal.file == self._file:
             return 0
-        children = [(child.id, child.pid) for child in self._pool.children]
-        return recovery.introduce(self._journal, self._me, children, [*self._ledger.ended, *self._pool.in_hand])
+        children = [(child.id, child.pid) for child in self._pools.children]
+        return recovery.introduce(self._journal, self._me, children, [*self._ledger.ended, *self._pools.in_hand])
 
     def _prune(self, now: float) -> None:
         """Forget what is past keeping, a little at a time. Who serves nobody was not told what is to be kept."""
@@ -307,7 +321,7 @@ class Runner:
             self._next_prune = now + (PRUNE_AGAIN if gone else PRUNE_EVERY)
 
     def _send_signal(self, pid: int, number: int) -> bool:
-        return self._pool.send_signal(pid, number) or self._deaths.send(pid, number)
+        return self._pools.send_signal(pid, number) or self._deaths.send(pid, number)
 
     def _refused(self, error: Exception) -> None:
         """The journal does not take it: keep everything in memory and try again."""
@@ -334,8 +348,7 @@ class Runner:
 
     def _counted(self) -> Message:
         """What has not been written, what has come back from a process, and why no process can start."""
-        put_back, hindrance = len(self._pool.queue.ready), self._pool.setbacks.why
-        return {"runner": self._ledger.counted(), "put_back": put_back, "hindrance": hindrance}
+        return {"runner": self._ledger.counted(), **self._pools.told}
 
     def _greeted(self, hello: Hello, pid: int, outputs: list[int]) -> None:
         """Somebody is there. A server's environment is that of its tasks; a script's only while there is no server.
@@ -349,27 +362,17 @@ class Runner:
             self._stop_signals.give()
             self._is_outdated = True
             close(outputs)
-        elif not self._standing and (hello.serves or not self._pool.has_environment):
+        elif not self._standing and (hello.serves or not self._pools.has_app_of(hello.deployment)):
             self._settings = hello.environment.settings
             self._voice.follow(hello.environment.lines)
-            self._write_to(outputs[-1] if outputs else os.devnull)
-            self._pool.welcome(hello.environment, as_outputs(outputs))
+            self._voice.move(outputs[-1] if outputs else os.devnull)
+            self._pools.welcome(hello.deployment, hello.environment, as_outputs(outputs))
         else:
             close(outputs)
-            self._pool.check_code()
+            self._pools.check_code()
+        self._pools.learn_names(hello.deployment)
         self._claims.expect()
-
-    def _write_to(self, output: int | str) -> bool:
-        """Let this process's own stderr be that of the newest server; hold none when there is none. False: not now."""
-        try:
-            descriptor = os.open(output, os.O_WRONLY) if isinstance(output, str) else output
-        except OSError:  # no descriptor is left
-            return False
-        os.dup2(descriptor, 2)
-        if isinstance(output, str):
-            os.close(descriptor)
-        self._voice.move()
-        return True
+        self._next_look = 0.0
 
     def _enter_child(self, pid: int) -> int:
         return self._enter("child", pid)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from outlast.settings import Settings
+
 
 class Role(Enum):
     """What a task process is for."""
@@ -39,6 +41,38 @@ class Staff:
     begun_spares: int
     coming: int
     alone_waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many task processes there may be that share, that run one attempt alone, and that wait."""
+
+    max_children: int
+    max_alone: int
+    spares: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Those of settings."""
+        return cls(settings.max_children, settings.max_alone, settings.spares)
+
+    def beside(self, others: Counts) -> Limits:
+        """What of these limits, which hold for all apps and releases, is left beside others: at least one to run in."""
+        alone = max(min(1, self.max_alone), self.max_alone - others.alone)
+        return Limits(max(1, self.max_children - others.shared), alone, max(0, self.spares - others.spares))
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many are there, or coming."""
+
+    shared: int = 0
+    alone: int = 0
+    spares: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Of both together."""
+        return Counts(self.shared + other.shared, self.alone + other.alone, self.spares + other.spares)
 
 
 def next_move(staff: Staff, max_children: int, max_alone: int, spares: int) -> Move:

@@ -14,7 +14,7 @@ from outlast import events
 from outlast.engines.opening import reached
 from outlast.engines.place import prepare_folder
 from outlast.errors import OutlastError, WorkerRefused
-from outlast.hello import Environment
+from outlast.hello import Hello
 from outlast.kernel import become_subreaper
 from outlast.liveness import Liveness
 from outlast.place import Place
@@ -41,10 +41,10 @@ def start(path: str, *, is_shared: bool) -> None:
             sys.exit(1)
 
 
-def run(place: Place, voice: Voice, standing: Environment | None = None) -> None:
+def run(place: Place, voice: Voice, standing: Hello | None = None) -> None:
     """Be the runner of the journal at `place` until there is nothing left to do.
 
-    `voice` is its log, `standing` the environment of `outlast worker`, which stays without a web worker. Raises
+    `voice` is its log, `standing` what `outlast worker` says of itself, which stays without a web worker. Raises
     WorkerRefused when the journal has a runner, JournalUnusable or StoreFailed when it cannot be opened.
     """
     become_subreaper()

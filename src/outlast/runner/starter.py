@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from outlast import events
+from outlast.deployments import NO_HOME, Home
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.place import Place
@@ -68,6 +69,7 @@ class Starter:
         self._listener = Listener(self._template_ready, self._copied, handlers.failed, self._template_ended)
         self._template: Template | None = None
         self._unfit: Generation | None = None
+        self.home = NO_HOME  # whose task processes are started from now on
 
     @property
     def coming(self) -> int:
@@ -137,7 +139,7 @@ class Starter:
         received, ended = self._handlers.received, self._handlers.ended
         lost = child.hung_up if _PIDFD else lambda: ended(child)  # one that hung up can take no more work
         child.channel = Channel(lines.channel[0], self._selector, lambda message: received(child, message), lost)
-        child.channel.send(_start_message(child, self._place))
+        child.channel.send(_start_message(child, self._place, self.home))
         try:
             if _PIDFD:
                 watch_for_death(child.pid, self._selector, lambda: ended(child))
@@ -185,10 +187,11 @@ def _fresh(generation: Generation) -> tuple[Handle, Lines]:
     return spawn(generation, "outlast.child", lines.pairs), lines
 
 
-def _start_message(child: Child, place: Place) -> Message:
+def _start_message(child: Child, place: Place, home: Home) -> Message:
     return {
         "type": "start",
         "process": child.id,
+        "home": [home.app, home.release],
         "environment": told(child.generation.environment),
         "journal": str(place.journal),
         "is_shared": place.is_shared,

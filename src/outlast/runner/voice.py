@@ -46,10 +46,13 @@ class Voice(logging.StreamHandler[Output]):
         self._until = 0.0
         self._write_held()
 
-    def move(self) -> None:
-        """Descriptor 2 has become another file: what was to be said before belongs into the last one."""
+    def move(self, output: int | str) -> bool:
+        """From now on it goes to the stderr of the newest server, or to a file. False: not now.
+
+        What was to be said before belongs where it went until now.
+        """
         self._write_held()
-        self.stream.move()
+        return self.stream.move(output)
 
     def finish(self) -> None:
         """Write what waits, if that does not take long."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from outlast import hindrances
+from outlast.deployments import Deployment
 from outlast.errors import OutlastError
 from outlast.frames import Message
 from outlast.hello import Hello
@@ -45,7 +46,7 @@ class Webs:
         self._open: set[Channel] = set()
         self._counted = counted
         self._unwritten: dict[Channel, int] = {}  # changes that a web worker has said it cannot write
-        self._connected: set[Channel] = set()
+        self._connected: dict[Channel, Hello] = {}
         self._waiting: set[Channel] = set()
         self._last_end = self._last_cut = -DYING_TIME
         self._leaving: set[Channel] = set()
@@ -57,6 +58,21 @@ class Webs:
     def is_empty(self) -> bool:
         """Whether no web worker is connected."""
         return not self._connected
+
+    @property
+    def deployments(self) -> set[Deployment]:
+        """What those run that are connected."""
+        return {hello.deployment for hello in self._connected.values()}
+
+    @property
+    def processes(self) -> set[int]:
+        """The ids (rows) of those that are connected."""
+        return {hello.process for hello in self._connected.values()}
+
+    @property
+    def pids(self) -> set[int]:
+        """Their process ids."""
+        return {channel.peer for channel in self._connected}
 
     @property
     def has_waiting(self) -> bool:
@@ -119,7 +135,7 @@ class Webs:
     def _leave(self, channel: Channel, *, waits: bool) -> None:
         self._leaving.add(channel)
         if waits and channel in self._connected:
-            self._connected.discard(channel)
+            del self._connected[channel]
             self._waiting.add(channel)
 
     def _welcome(self, channel: Channel, message: Message) -> None:
@@ -134,7 +150,7 @@ class Webs:
             meant = one_line(hello.journal.path, MOST_NAME)
             self._turn_away(channel, hindrances.meant_for_another(self._place.journal, meant))
             return
-        self._connected.add(channel)
+        self._connected[channel] = hello
         try:
             self._greeted(hello, channel.peer, descriptors)
         except OSError as error:  # no descriptor is left: it connects again
@@ -152,9 +168,9 @@ class Webs:
     def _ended(self, channel: Channel) -> None:
         self._open.discard(channel)
         self._unwritten.pop(channel, None)
-        if channel not in self._connected | self._waiting:  # it only asked
+        if channel not in self._connected and channel not in self._waiting:  # it only asked
             return
-        self._connected.discard(channel)
+        self._connected.pop(channel, None)
         self._waiting.discard(channel)
         self._last_end = time.monotonic()
         if channel not in self._leaving:

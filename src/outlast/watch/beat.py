@@ -95,6 +95,11 @@ class Beat:
         self._timer.wind(self._patience)
         self._loop.call_soon_threadsafe(self._beat)
 
+    def begin_anew(self) -> None:
+        """Count no silence before this moment. On the loop."""
+        self._heard = self._first_heard()
+        self._timer.wind(self._patience)
+
     def pause(self) -> None:
         """Stop beating, until `resume`. On the loop, also in the middle of a beat."""
         self._is_paused = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import logging
+import math
 import os
 import signal
 import socket
@@ -67,6 +68,7 @@ class Watch(OfOneProcess):
         self._leaving: Leaving | None = None
         self._writes_stacks = False
         self._state = State.STARTING
+        self._open_since = math.inf  # when its start was over: what had blocked before kept nobody waiting
         self._is_closed = threading.Event()
         self._placing = threading.Lock()
         self._placer: OwnThread | None = None
@@ -133,8 +135,12 @@ class Watch(OfOneProcess):
             self._beat.resume()
 
     def enter(self, state: State) -> None:
-        """The process has come so far."""
-        self._state = state
+        """The process has come so far. On the loop, when its start is over."""
+        is_start_over, self._state = self._state is State.STARTING is not state, state
+        if is_start_over:
+            self._open_since = time.monotonic()
+            if self._beat is not None:
+                self._beat.begin_anew()
         if self._box is not None:
             self._box.enter(state)
 
@@ -190,7 +196,8 @@ class Watch(OfOneProcess):
         if box is not None and _is_news(stall, self._noted):
             self._noted = stall
             box.note(_note(stall))
-        self._duty.tell(replace(stall, beside=_beside(stall, self._beside)))
+        if time.monotonic() - stall.seconds > self._open_since:
+            self._duty.tell(replace(stall, beside=_beside(stall, self._beside)))
         if stall.is_over:
             self._beside = ()
 

@@ -1,0 +1,188 @@
+"""Which app this process runs, and which release of its code: the same for all web workers of one start."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import blake2b
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType, ModuleType
+
+from outlast.deployments import Deployment, Home
+from outlast.discovery import app_in_modules, app_of_server, names_in_modules
+from outlast.forks import OfOneProcess
+from outlast.links import real as real_folder
+from outlast.links import remember_folders
+from outlast.process import this
+from outlast.program import NAMES, main_file
+from outlast.settings import Settings
+from outlast.sources import Sources
+from outlast.text import LONGEST_PATH, MOST_NAME, one_line
+
+DIGEST = 4  # bytes: it tells the few releases of one app from each other
+
+
+class Identity(OfOneProcess):
+    """Of one app in this process.
+
+    target: the app's `module:name` as the settings or the server have it, empty as long as nobody has said so.
+    serves: whether a server runs it. made_in: where `install` was called, as `module:function()` or `module`.
+    """
+
+    def __init__(self, app: Callable[[], object], made_in: str) -> None:
+        self.target = ""
+        self.serves = False
+        self._app = app
+        self._made_in = made_in
+        remember_folders()
+        self._lock = threading.Lock()
+        self._state: tuple[str, float] | None = None
+        this.forks.tell(self)
+
+    def begin_anew(self, target: str) -> None:
+        """Another server or test is about to run it; `target` is what its settings name."""
+        self.target, self.serves = target, False
+
+    def ask_server(self) -> None:
+        """Learn the target from the server's frames, which are below us only on its event loop."""
+        self.serves = True
+        self.target = self.target or app_of_server()
+
+    @property
+    def app_name(self) -> str:
+        """The target, else where a module has the app; empty when it is not found."""
+        return self.target or app_in_modules(self._app())
+
+    def home(self, settings: Settings) -> Home:
+        """That of the tasks of this process. Reads files, see `deployment`."""
+        if not this.is_child:
+            return self.deployment(settings).home
+        plain = self._names()
+        names = _told(plain, self._root(plain), settings)
+        return replace(this.home, app=names[0]) if names and this.home.app not in names else this.home
+
+    def deployment(self, settings: Settings) -> Deployment:
+        """That of this process. Reads the files that are imported, the first time: the event loop is no place for it.
+
+        Without the setting `release` it is what stands in them.
+        """
+        names = self._names()
+        root = self._root(names)
+        release, changed_at = self._code(names, root)
+        real = one_line(real_folder(root), LONGEST_PATH)
+        called = one_line(settings.release, MOST_NAME) or release
+        return Deployment(_told(names, root, settings), called, real, changed_at)
+
+    def before_fork(self) -> None:
+        """A copy of this process has its code, whatever stands in the files by the time that it is asked."""
+        if not this.is_child:
+            names = self._names()
+            self._code(names, self._root(names))
+
+    def _names(self) -> tuple[str, ...]:
+        """By the server and by the modules that have it; without either by the program, or by what has made it."""
+        in_modules = [_real(name) for name in names_in_modules(self._app())]
+        of_main = [name for name in in_modules if name.partition(":")[0] == _main()]
+        elsewhere = [name for name in in_modules if name not in of_main]
+        made_by = _real(self._made_in)
+        if self.target or elsewhere:
+            found = [_real(self.target), *elsewhere, *of_main]
+        elif self.serves:
+            found = of_main or [_own_program() or made_by]
+        else:  # a script that has made an app to ask for tasks of a server's
+            found = [made_by if made_by.endswith("()") or not of_main else "", *of_main]
+        return tuple(filter(None, dict.fromkeys(found)))
+
+    def _root(self, names: Iterable[str]) -> str:
+        """The folder from which its module is imported, as it stands on the import path."""
+        modules = (name.partition(":")[0] for name in names)
+        return next((root for module in modules if (root := _root_of(module))), os.getcwd())  # noqa: PTH109 - as text
+
+    def _code(self, names: Iterable[str], root: str) -> tuple[str, float]:
+        with self._lock:
+            packages = {name.partition(":")[0].partition(".")[0] for name in names}
+            self._state = self._state or _state_of(root, _own_files(packages))
+            return self._state
+
+
+def deployment_to_be(target: str, settings: Settings) -> Deployment:
+    """That of an app that is not imported here: its release is not known, if `settings` do not name it."""
+    with suppress(ImportError, ValueError):
+        spec = find_spec(target.partition(":")[0].partition(".")[0])
+        file = spec.origin or next(iter(spec.submodule_search_locations or ()), "") if spec else ""
+        depth = 1 if spec and spec.submodule_search_locations else 0
+        root = str(Path(file or "x").absolute().parents[depth])
+        names = _told([target], root, settings)
+        return Deployment(names, one_line(settings.release, MOST_NAME), os.path.realpath(root))
+    return Deployment()
+
+
+def _told(names: Iterable[str], root: str, settings: Settings) -> tuple[str, ...]:
+    is_elsewhere = settings.url.startswith("sqlite:////")
+    below = os.curdir if is_elsewhere else os.path.relpath(root)
+    where = "" if below == os.curdir or below.startswith(os.pardir) else f"{below}/"
+    return tuple(one_line(f"{where}{name}", MOST_NAME) for name in names)
+
+
+def name_of(frame: FrameType) -> str:
+    """What runs in a frame, as a target: `module:function()`, or `module` at the top level of one."""
+    module, code = str(frame.f_globals.get("__name__")), frame.f_code
+    return module if code.co_name == "<module>" else f"{module}:{code.co_qualname}()"
+
+
+def _real(name: str) -> str:
+    """The same name where a program is not called `__main__`."""
+    module, colon, rest = name.partition(":")
+    return f"{_main()}{colon}{rest}" if module == "__main__" else name
+
+
+def _main() -> str:
+    """The name by which the program of this process would be imported."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return str(spec.name) if spec is not None and spec.name not in NAMES else Path(main_file()).stem
+
+
+def _own_program() -> str:
+    """The name of the program of this process where it is of the project, and not a server's own."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    return _main() if isinstance(file, str) and Sources().is_own_file(str(Path(file).absolute())) else ""
+
+
+def _root_of(module: str) -> str:
+    """The folder from which a module is imported; empty where it is not."""
+    is_program = module == _main() and module not in sys.modules
+    file = getattr(sys.modules.get("__main__" if is_program else module), "__file__", None)
+    if not isinstance(file, str):
+        return ""
+    is_package = Path(file).name == "__init__.py"
+    return str(Path(file).absolute().parents[module.count(".") + is_package])
+
+
+def _own_files(packages: Collection[str]) -> Iterator[str]:
+    """The files of the project that are imported, also where the app's own package is installed among libraries."""
+    sources = Sources()
+    for name, module in list(sys.modules.items()):
+        is_of_app = name.partition(".")[0] in packages
+        if isinstance(module, ModuleType) and (is_of_app or sources.is_own_module(module)):
+            file = getattr(module, "__file__", None)
+            if isinstance(file, str) and file.endswith(".py"):
+                yield file
+
+
+def _state_of(root: str, files: Iterable[str]) -> tuple[str, float]:
+    """A digest of what files have in them, wherever they are, and when the newest was changed."""
+    digest, changed_at = blake2b(digest_size=DIGEST), 0.0
+    for name, file in sorted((os.path.relpath(one, root), one) for one in set(files)):
+        try:
+            content, changed = Path(file).read_bytes(), Path(file).stat().st_mtime
+        except OSError:  # gone since it was imported
+            continue
+        digest.update(name.encode(errors="replace"))
+        digest.update(blake2b(content).digest())
+        changed_at = max(changed_at, changed)
+    return (digest.hexdigest() if changed_at else ""), changed_at
