@@ -127,6 +127,8 @@ async def run_in_loop(
             await function(*args, **kwargs)
     except OtherLane:
         raise
+    except NotKnown as error:
+        outbox.unknown(given.id, error)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
         _end(given, error, seen, outbox)
@@ -138,9 +140,7 @@ async def run_in_loop(
 
 
 def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
-    if isinstance(error, NotKnown):
-        outbox.unknown(given.id, error)
-    elif seen.exit is not None:
+    if seen.exit is not None:
         outbox.ended(given.id, *seen.exit)
     elif error is None:
         _succeed(given, outbox)
