@@ -24,7 +24,7 @@ from outlast.module_state import shares_state
 from outlast.names import Held, left_undone, path_of, resolve
 from outlast.sources import Sources
 from outlast.tasks import Lane, Terms
-from tests.samples import elsewhere, held, named, state
+from tests.samples import elsewhere, held, kept, named, state
 
 NAMED: list[tuple[Callable[..., Any], str]] = [
     (named.plain, "plain"),
@@ -187,13 +187,18 @@ def test_async_functions_are_known(function: Callable[..., Any], expected: bool)
 
 assert elsewhere  # its endpoint changes what a sample reads
 
-SAMPLES = {name: function for name, function in vars(state).items() if name.startswith(("shares_", "free_"))}
+SAMPLES = {
+    name: function
+    for module in (state, kept)
+    for name, function in vars(module).items()
+    if name.startswith(("shares_", "free_"))
+}
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("shares_")])
 def test_shared_module_state_is_found(name: str) -> None:
     sentence = shares_state(SAMPLES[name])
-    assert sentence.startswith(f"tests.samples.state:{name}")
+    assert re.match(rf"tests\.samples\.(state|kept):{name}[ ,]", sentence)
     assert re.search(r"tests/samples/\w+\.py:\d+", sentence)
     assert "@outlast.task(travels=True)" in sentence
 

@@ -25,7 +25,10 @@ LAYERS = {
         *("program", "outcome", "blame", "liveness", "hello", "handover", "discovery", "identity", "watch", "logs"),
         *("values", "kinds", "marks", "syntax", "sources", "names", "callables", "refusals", "encoding"),
     ],
-    "functions": ["meanings", "globals", "module_state", "startup", "receivers", "reading", "functions", "context"],
+    "functions": [
+        *("belongings", "meanings", "tracing", "bodies", "globals", "setting_up", "module_state", "startup"),
+        *("receivers", "reading", "functions", "context"),
+    ],
     "engines": ["engines"],
     "processes": ["connection", "runner", "child"],
     "doorway": ["request"],

@@ -10,7 +10,7 @@ from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, Modu
 
 from starlette.datastructures import State
 
-from outlast.meanings import is_container
+from outlast.belongings import holds_data
 from outlast.sources import Sources
 from outlast.text import is_a
 
@@ -65,7 +65,7 @@ class Globals:
             self._sources.rest()
             holder = waiting.popleft()
             for name, value in _members(holder):
-                if is_container(value):
+                if holds_data(value):
                     names.setdefault(id(value), set()).add(name)
                 elif id(value) not in seen and self._is_looked_into(value, holder):
                     seen.add(id(value))

@@ -1,8 +1,9 @@
 """Whether a function shares module state with the web process: a help, not a proof.
 
 A task that changes `jobs[job_id]`, or reads it while an endpoint changes it, works only in the process of
-that endpoint. This is read from the source. Not seen: state behind a local name or a property, in an object
-of a library, and in functions that only a library calls.
+that endpoint. This is read from the source: local names, getters and properties are followed to what they stand for.
+Not seen: state in an object of a library that is neither a container, a cache, an array, a lock, a metric nor an
+iterator, and in functions that only a library calls.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from outlast.belongings import Made, are_one, class_of, described, holds_data, is_cached, is_own_in_each
+from outlast.bodies import Body, Change, Use
 from outlast.globals import Globals
-from outlast.meanings import Body, Change, Meaning, Use, is_container
-from outlast.sources import Sources
+from outlast.meanings import Meaning
+from outlast.setting_up import SetUp
+from outlast.sources import Source, Sources
+from outlast.syntax import FunctionNode, binds_anew
 from outlast.text import is_a
+from outlast.tracing import Tracer
 
 FOLLOWED = 100
 """How many functions of the project are looked into, at most, for one function."""
@@ -28,7 +34,8 @@ OVERRIDE = "decorate it with @outlast.task(travels=True) if it may run in anothe
 _CONSTRUCTION = frozenset({"__init__", "__new__", "__post_init__", "__set_name__"})
 _HANDED_OVER = re.compile(r"\b(?:add_task|enqueue|enqueue_sync|BackgroundTask)\(\s*([A-Za-z_][\w.]*)")
 _WRAPPERS = 5  # decorators around one function, at most
-_Call = tuple[object, object]  # a function, and the object whose method it is or None
+_Call = tuple[object, object, frozenset[str]]
+"""A function, the object whose method it is or None, and for want of what it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,43 +91,74 @@ class _Search:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._globals = Globals(sources)
+        self._tracer = Tracer(sources)
+        self._set_up = SetUp(sources)
+        self._bodies: dict[int, Body] = {}
         self._changers: dict[tuple[int, int, int, str], tuple[Body, Change] | None] = {}
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
-        waiting = deque(_calls_of(function, None))
-        looked_at: set[tuple[int, int]] = set()
+        waiting = deque(_calls_of(function, None, frozenset()))
+        looked_at: set[tuple[int, int, frozenset[str]]] = set()
         followed = 0
         while waiting and followed < FOLLOWED:
             self._sources.rest()
-            called, receiver = waiting.popleft()
-            if (id(called), id(receiver)) in looked_at:
+            called, receiver, missing = waiting.popleft()
+            if (id(called), id(receiver), missing) in looked_at:
                 continue
-            looked_at.add((id(called), id(receiver)))
-            body = self._body(called, receiver)
+            looked_at.add((id(called), id(receiver), missing))
+            body = self._body(called, receiver, missing)
             if body is not None:
                 followed += 1
                 yield body
-                waiting.extend(call for use in body.uses() for call in _calls_of(use.meaning.value, use.meaning.owner))
+                waiting.extend(call for use in body.uses() for call in _calls_by(use))
 
     def shared_in(self, body: Body) -> tuple[str, int] | None:
         """What `body` changes or reads of the state that it shares, and on which line."""
         for change in body.changes():
             what = f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
             return what, change.line
-        for use in body.uses():
-            changer = self._known_changer(use.meaning) if is_container(use.meaning.value) else None
-            if changer is not None:
-                other, change = changer
-                where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
-                return f"reads `{use.meaning.text}` ({where}) in the web process", use.line
+        for use in (*body.guards(), *body.decorated_with(), *body.uses()):
+            found = self._shared_by(body, use)
+            if found:
+                return found, use.line
         return None
 
-    def _body(self, function: object, receiver: object) -> Body | None:
+    def _shared_by(self, body: Body, use: Use) -> str:
+        meaning = use.meaning
+        if is_own_in_each(meaning.value) or not meaning.exact:
+            what = f"`{meaning.text}` ({_place(body, use)}), {described(meaning.value)}"
+            return f"uses {what}, which each process has for itself"
+        changer = self._known_changer(meaning) if self._may_be_changed(meaning) else None
+        if changer is None:
+            return ""
+        other, change = changer
+        where = f"{_place(body, use)}), which {other.name}() changes ({_place(other, change)}"
+        return f"reads `{meaning.text}` ({where}) in the web process"
+
+    def _may_be_changed(self, meaning: Meaning) -> bool:
+        """Whether it is worth asking who changes it: what holds data, a cache, or a flag that is bound anew."""
+        value = meaning.value
+        if holds_data(value) or is_cached(value):
+            return True
+        if meaning.owner is None or callable(value) or is_a(value, (ModuleType, Made)):
+            return False
+        owner = meaning.owner
+        if is_a(owner, ModuleType):
+            return self._sources.is_own_module(owner)
+        return self._sources.is_own_class(owner if is_a(owner, type) else class_of(owner))
+
+    def _body(self, function: object, receiver: object, missing: frozenset[str]) -> Body | None:
         found = self._sources.function(function)
         if found is None or not isinstance(function, FunctionType):
             return None
-        return Body(*found, function.__globals__, receiver, self._sources)
+        source, node = found
+        return Body(source.file, self._tracer.names_of(function, node, receiver), self._sources, missing)
+
+    def _body_of_node(self, source: Source, node: FunctionNode, module: ModuleType) -> Body:
+        if id(node) not in self._bodies:
+            self._bodies[id(node)] = Body(source.file, self._tracer.names(node, vars(module)), self._sources)
+        return self._bodies[id(node)]
 
     def _known_changer(self, meaning: Meaning) -> tuple[Body, Change] | None:
         key = (id(meaning.value), id(meaning.root), id(meaning.owner), meaning.text)
@@ -132,29 +170,37 @@ class _Search:
         """The first function that changes what `meaning` leads to, other than at set-up or import."""
         for body, known_as in self._others(meaning):
             change = next((change for change in body.changes() if _concerns(change, meaning)), None)
-            if change is not None and not self._called_at_import(body.name, known_as):
+            if change is not None and not self._is_set_up(body.name, known_as):
                 return body, change
         return None
 
     def _others(self, meaning: Meaning) -> Iterator[tuple[Body, object]]:
         """The functions that may change it, each with what modules hold that call it."""
-        names = {*self._globals.names_of(meaning.value), meaning.text.rpartition(".")[2]}
-        for module in self._globals.holders_of(meaning.root):
-            if (source := self._sources.module(module)) is not None:
-                for node in source.changing(names):
-                    yield Body(source, node, vars(module), None, self._sources), vars(module).get(node.name)
+        is_flag = not holds_data(meaning.value) and not is_cached(meaning.value)
+        names = {meaning.name, *(() if is_flag else self._globals.names_of(meaning.value))}
+        home = [meaning.owner] if self._sources.is_own_module(meaning.owner) else []
+        for module in dict.fromkeys((*home, *self._globals.holders_of(meaning.root))):
+            source = self._sources.module(module)
+            for node in source.changing(names) if source else ():
+                if source and (not is_flag or binds_anew(node, meaning.name)):
+                    yield self._body_of_node(source, node, module), vars(module).get(node.name)
         for name, method in _methods(meaning.owner):
-            body_of_method = self._body(method, meaning.owner)
-            if body_of_method is not None and name not in _CONSTRUCTION:
-                yield body_of_method, meaning.root
+            found = self._sources.function(method) if name not in _CONSTRUCTION else None
+            if found is not None and (not is_flag or binds_anew(found[1], meaning.name)):
+                body = self._body(method, meaning.owner, frozenset())
+                yield from [(body, meaning.root)] if body else ()
 
-    def _called_at_import(self, name: str, thing: object) -> bool:
-        """Whether a module with `thing` calls or decorates with `name` at its import, as registries do."""
+    def _is_set_up(self, name: str, thing: object) -> bool:
+        """Whether it is called while modules with `thing` are imported, as registries do, or the app is set up."""
         sources = map(self._sources.module, self._globals.holders_of(thing))
-        return any(source.calls_at_import(name) for source in sources if source)
+        return any(source.calls_at_import(name) for source in sources if source) or self._set_up.only_runs_then(name)
 
 
-def _calls_of(value: object, owner: object) -> Iterator[_Call]:
+def _calls_by(use: Use) -> Iterator[_Call]:
+    return _calls_of(use.meaning.value, use.meaning.owner, use.missing)
+
+
+def _calls_of(value: object, owner: object, missing: frozenset[str]) -> Iterator[_Call]:
     """What a call of `value` would run: a function and what it wraps, or the making of an object."""
     function: object = value
     if is_a(value, MethodType):
@@ -164,17 +210,18 @@ def _calls_of(value: object, owner: object) -> Iterator[_Call]:
     for _ in range(_WRAPPERS):
         if not callable(function):
             return
-        yield function, None if is_a(owner, ModuleType) else owner
+        yield function, None if is_a(owner, ModuleType) else owner, missing
         function = inspect.getattr_static(function, "__wrapped__", None)
 
 
 def _concerns(change: Change, meaning: Meaning) -> bool:
-    rebound = change.value is meaning.owner and meaning.text.endswith(f".{change.attribute}")
-    return change.value is meaning.value or rebound
+    if change.attribute and not holds_data(change.value):
+        return change.attribute == meaning.name and are_one(change.value, meaning.owner)
+    return change.value is not None and are_one(change.value, meaning.value)
 
 
 def _methods(owner: object) -> Iterator[tuple[str, object]]:
-    cls = owner if is_a(owner, type) else type(owner)
+    cls = owner if is_a(owner, type) else class_of(owner)
     return ((name, member) for base in cls.__mro__ for name, member in list(vars(base).items()))
 
 

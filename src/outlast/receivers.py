@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from outlast.belongings import is_container
 from outlast.kinds import kind_of
-from outlast.meanings import is_container
 from outlast.names import owner_of, runs
 from outlast.sources import Sources
 from outlast.text import MOST_NAME, in_brief, one_line

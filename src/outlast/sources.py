@@ -18,10 +18,12 @@ from types import CodeType, FunctionType, ModuleType
 from outlast.syntax import (
     FunctionNode,
     Piece,
+    User,
     called_at_import,
     changing_functions,
     cuts,
     functions_by_line,
+    users_of,
 )
 from outlast.text import is_a, module_of_class
 
@@ -65,6 +67,24 @@ class Source:
                 yield from self._changing[number]
         except NOT_PYTHON:  # it was not cut where it should be, or was edited
             yield from changing_functions(self._tree_or_nothing())
+
+    def naming(self, name: str) -> Iterator[FunctionNode]:
+        """Its functions and methods in whose text a name is."""
+        try:
+            for number in self._pieces_with([name]):
+                self.rest()
+                yield from self._piece(number).functions().values()
+        except NOT_PYTHON:
+            yield from self.by_line.values()
+
+    def users_of(self, name: str) -> Iterator[User]:
+        """Who calls or names a function in it."""
+        try:
+            for number in self._pieces_with([name]):
+                self.rest()
+                yield from self._piece(number).users_of(name)
+        except NOT_PYTHON:
+            yield from users_of(self._tree_or_nothing(), name)
 
     def calls_at_import(self, name: str) -> bool:
         """Whether it calls or decorates with `name` at its import, as one does that fills a registry."""

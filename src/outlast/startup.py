@@ -17,11 +17,13 @@ from enum import Enum
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
-from outlast.meanings import Body
+from outlast.belongings import class_of
+from outlast.meanings import Names
 from outlast.packages import acts_once
 from outlast.sources import NOT_PYTHON, Source, Sources
 from outlast.syntax import FunctionNode
 from outlast.text import is_a
+from outlast.tracing import Tracer
 
 LONGEST_CALL = 80  # characters
 FOLLOWED = 100  # functions that are looked into for one app
@@ -76,6 +78,7 @@ class Singular:
 def singular_in(functions: list[Callable[..., Any]], sources: Sources) -> list[Singular]:
     """What these functions do, and those of the project that they call."""
     waiting: deque[tuple[object, object]] = deque((one, None) for one in functions)
+    tracer = Tracer(sources)
     seen: set[int] = set()
     found: dict[Singular, None] = {}
     while waiting and len(seen) < FOLLOWED:
@@ -85,10 +88,10 @@ def singular_in(functions: list[Callable[..., Any]], sources: Sources) -> list[S
             continue
         seen.add(id(function))
         source, node = located
-        body = Body(source, node, function.__globals__, receiver, sources)
+        names = tracer.names_of(function, node, receiver)
         calls = list(_calls(node.body))
-        found.update(dict.fromkeys([*_singular(calls, body, source), *_rows_changed(node, source)]))
-        waiting.extend(_followed(calls, body))
+        found.update(dict.fromkeys([*_singular(calls, names, source), *_rows_changed(node, source)]))
+        waiting.extend(_followed(calls, names))
     return list(found)
 
 
@@ -101,8 +104,8 @@ def singular_at_import(module: ModuleType, sources: Sources) -> list[Singular]:
         statements = []
     if source is None:
         return []
-    body = Body(source, _NOBODY, vars(module), None, sources)
-    return list(dict.fromkeys(_singular(list(_calls(statements)), body, source)))
+    names = Tracer(sources).names(_NOBODY, vars(module))
+    return list(dict.fromkeys(_singular(list(_calls(statements)), names, source)))
 
 
 def startup_functions(app: object, sources: Sources) -> list[Callable[..., Any]]:
@@ -146,9 +149,9 @@ def _plain(function: Any, receiver: object) -> tuple[object, object]:
     return function, receiver
 
 
-def _followed(calls: list[ast.Call], body: Body) -> Iterator[tuple[object, object]]:
+def _followed(calls: list[ast.Call], names: Names) -> Iterator[tuple[object, object]]:
     for call in calls:
-        meaning = body.meaning(call.func)
+        meaning = names.meaning(call.func)
         if meaning is not None and meaning.exact and callable(meaning.value):
             yield meaning.value, None if is_a(meaning.owner, ModuleType) else meaning.owner
 
@@ -178,11 +181,11 @@ def _is_negated(test: ast.expr) -> bool:
     return "__name__" in ast.unparse(test)
 
 
-def _singular(calls: list[ast.Call], body: Body, source: Source) -> Iterator[Singular]:
+def _singular(calls: list[ast.Call], names: Names, source: Source) -> Iterator[Singular]:
     """One for each effect of a line."""
     seen: set[tuple[Effect, int]] = set()
     for call in calls:
-        effect = _effect(call, body)
+        effect = _effect(call, names)
         if effect is not None and (effect, call.lineno) not in seen:
             seen.add((effect, call.lineno))
             shown = ast.unparse(call if effect is not Effect.STARTS or not call.args else call.args[0])
@@ -193,11 +196,11 @@ def _rows_changed(node: FunctionNode, source: Source) -> Iterator[Singular]:
     """A loop that changes what it goes through, in a function that commits."""
     if "commit()" not in ast.unparse(node):
         return
-    for loop in ast.walk(node):
-        if isinstance(loop, (ast.For, ast.AsyncFor)) and isinstance(loop.target, ast.Name):
-            for inner in ast.walk(loop):
-                if isinstance(inner, ast.Assign) and _is_attribute_of(loop.target.id, inner.targets[0]):
-                    yield Singular(Effect.CHANGES, _short(ast.unparse(inner)), source.file, inner.lineno)
+    loops = (one for one in ast.walk(node) if isinstance(one, (ast.For, ast.AsyncFor)))
+    inside = ((loop.target.id, one) for loop in loops if isinstance(loop.target, ast.Name) for one in ast.walk(loop))
+    for name, inner in inside:
+        if isinstance(inner, ast.Assign) and _is_attribute_of(name, inner.targets[0]):
+            yield Singular(Effect.CHANGES, _short(ast.unparse(inner)), source.file, inner.lineno)
 
 
 def _is_attribute_of(name: str, target: ast.expr) -> bool:
@@ -208,7 +211,7 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST_CALL else f"{text[:LONGEST_CALL]}…"
 
 
-def _effect(call: ast.Call, body: Body) -> Effect | None:
+def _effect(call: ast.Call, names: Names) -> Effect | None:
     name = ast.unparse(call.func)
     last = name.rpartition(".")[2]
     if last == "bind" and not (call.args and isinstance(call.args[0], ast.Tuple)):  # of a logger, of a container
@@ -217,24 +220,24 @@ def _effect(call: ast.Call, body: Body) -> Effect | None:
         return _BY_METHOD[last]
     if name in _BY_NAME:
         return _BY_NAME[name]
-    if last in ("start", "start_in_background", "run_forever", "start_polling") and _is_lively(call, body):
+    if last in ("start", "start_in_background", "run_forever", "start_polling") and _is_lively(call, names):
         return Effect.STARTS
-    if last in ("update", "delete") and (_QUERIED.search(name) or _is_of_sqlalchemy(call, body)):
+    if last in ("update", "delete") and (_QUERIED.search(name) or _is_of_sqlalchemy(call, names)):
         return Effect.CHANGES
     texts = (one.value for one in ast.walk(call) if isinstance(one, ast.Constant) and isinstance(one.value, str))
     return Effect.CHANGES if any(map(_STATEMENT.match, texts)) else None
 
 
-def _is_lively(call: ast.Call, body: Body) -> bool:
+def _is_lively(call: ast.Call, names: Names) -> bool:
     """Whether what is started is a scheduler, a thread or the like."""
     if not isinstance(call.func, ast.Attribute):
         return False
-    meaning = body.meaning(call.func.value)
-    module = type(meaning.value).__module__ if meaning is not None and meaning.exact else ""
+    meaning = names.meaning(call.func.value)
+    module = class_of(meaning.value).__module__ if meaning is not None and meaning.exact else ""
     return acts_once(module.partition(".")[0]) or bool(_LIVELY.search(ast.unparse(call.func.value)))
 
 
-def _is_of_sqlalchemy(call: ast.Call, body: Body) -> bool:
-    meaning = body.meaning(call.func)
+def _is_of_sqlalchemy(call: ast.Call, names: Names) -> bool:
+    meaning = names.meaning(call.func)
     module = getattr(meaning.value, "__module__", "") if meaning is not None and meaning.exact else ""
     return str(module).partition(".")[0] in ("sqlalchemy", "sqlmodel")

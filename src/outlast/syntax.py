@@ -20,15 +20,33 @@ CHANGING = frozenset({
     "rotate", "set", "setdefault", "sort", "subtract", "symmetric_difference_update", "update",
 })
 # fmt: on
+FORGETTING = frozenset({"cache_clear", "cache_close", "cache_invalidate"})
+"""Methods of functions whose results are kept."""
+
+_BY_NAME = frozenset({"delattr", "setattr", "__delattr__", "__setattr__"})
 _SETUP = frozenset({"asynccontextmanager", "contextmanager", "on_event"})
+_APPS = frozenset({"FastAPI", "Starlette"})
+_HOOKS = frozenset({"lifespan", "on_shutdown", "on_startup"})
+_BESIDE = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe", "start_soon"})
 _AT_THE_MARGIN = re.compile(r"^[^\s#)\]}]", re.MULTILINE)
 _DEFINES = re.compile(r"(?:async\s+)?def\b|class\b")
 _WORD = re.compile(r"\w+")
-_CHANGES = CHANGING | {"global", "del"}
+_CHANGES = CHANGING | FORGETTING | _BY_NAME | {"global", "del"}
 _ASSIGNS_INSIDE = re.compile(  # behind an attribute or an item stands `=`, `+=`, or what else stands before a `=`
     r"[.\]]\s*\w*[\s)\]]*(?:(?:[-+*/%@&|^]|//|\*\*|<<|>>)?=(?!=)|[,:][^=]{0,300}=(?!=))"
 )
 _BINDS_INSIDE = re.compile(r"\b(?:for|as)\s+(?:(?!\bin\b)[\w\s,(*])*[.\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who uses a function: the outermost function around, None for what runs at import.
+
+    is_call: it is called there and then, or named as what is to run when the app starts or stops.
+    """
+
+    function: FunctionNode | None
+    is_call: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,10 @@ class Piece:
     def changing(self) -> tuple[FunctionNode, ...]:
         """Its functions and methods that may change what is not their own, but for set-up such as a lifespan."""
         return changing_functions(self._parsed()) if _may_change(self.text) else ()
+
+    def users_of(self, name: str) -> Iterator[User]:
+        """Who calls or names a function in it."""
+        return users_of(self._parsed(), name)
 
     def called_at_import(self) -> frozenset[str]:
         """The names that it calls or decorates with at its import, such as a registry's `register`."""
@@ -113,12 +135,74 @@ def functions_by_line(tree: ast.AST) -> dict[tuple[str, int], FunctionNode]:
 def changing_functions(tree: ast.AST) -> tuple[FunctionNode, ...]:
     """The functions and methods that may change what is not their own, but for set-up such as a lifespan."""
     nodes = _outermost_functions(tree)
-    return tuple(node for node in nodes if not _SETUP & set(map(_called, node.decorator_list)) and _reaches_out(node))
+    return tuple(
+        node for node in nodes if not _SETUP & set(map(called_name, node.decorator_list)) and _reaches_out(node)
+    )
 
 
 def called_at_import(tree: ast.AST) -> frozenset[str]:
     """The names that are called or decorated with when `tree` is imported."""
-    return frozenset(filter(None, map(_called, _calls_at_import(tree))))
+    return frozenset(filter(None, map(called_name, _calls_at_import(tree))))
+
+
+def sets_up(function: FunctionNode) -> bool:
+    """Whether it is a lifespan or the like, or makes the app."""
+    if _SETUP & set(map(called_name, function.decorator_list)):
+        return True
+    return any(isinstance(node, ast.Call) and called_name(node) in _APPS for node in ast.walk(function))
+
+
+def binds_anew(function: FunctionNode, name: str) -> bool:
+    """Whether it may assign a global or attribute of that name."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and node.attr == name and not isinstance(node.ctx, ast.Load):
+            return True
+        if isinstance(node, ast.Global) and name in node.names:
+            return True
+        if isinstance(node, ast.Call) and called_name(node) in _BY_NAME:
+            return True
+    return False
+
+
+def users_of(tree: ast.AST, name: str) -> Iterator[User]:
+    """Who calls or names a function below `tree`, but for the function itself."""
+    nodes = list(_with_outermost(tree, None))
+    calls = [node for _, node in nodes if isinstance(node, ast.Call)]
+    beside = {id(call.func) for call in _handed_over(calls)}
+    at_once = {id(node) for call in calls for node in _called_at_once(call)} - beside
+    for function, node in nodes:
+        if _is_named(node, name) and (function is None or function.name != name):
+            yield User(function, is_call=id(node) in at_once)
+
+
+def _with_outermost(tree: ast.AST, function: FunctionNode | None) -> Iterator[tuple[FunctionNode | None, ast.AST]]:
+    """All that is below `tree`, each with the outermost function around it."""
+    for node in ast.iter_child_nodes(tree):
+        yield function, node
+        yield from _with_outermost(node, node if function is None and isinstance(node, FunctionNode) else function)
+
+
+def _is_named(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id == name and isinstance(node.ctx, ast.Load)
+    return isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Load)
+
+
+def _called_at_once(call: ast.Call) -> Iterator[ast.expr]:
+    """What a call calls, and what it names as called when the app starts or stops; not what goes on beside it."""
+    yield call.func
+    if called_name(call) == "add_event_handler":
+        yield from call.args
+    for keyword in call.keywords:
+        if keyword.arg in _HOOKS:
+            yield from (keyword.value, *getattr(keyword.value, "elts", ()))
+
+
+def _handed_over(calls: Iterable[ast.Call]) -> Iterator[ast.Call]:
+    """Calls whose result goes to what runs it beside the caller: `create_task(poll())`."""
+    for call in calls:
+        if called_name(call) in _BESIDE:
+            yield from (one for one in call.args if isinstance(one, ast.Call))
 
 
 def bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
@@ -145,20 +229,43 @@ def _reaches_out(function: FunctionNode) -> bool:
     imported = {
         name for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)) for name in _bound_by_import(node)
     }
-    own = set(bound([*ast.walk(function.args), *nodes])) - rebound - imported
+    own = set(bound([*ast.walk(function.args), *nodes])) - rebound - imported - set(_other_names(nodes))
     return any(name not in own for node in nodes if (name := _changed_name(node, rebound)))
+
+
+def _other_names(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Local names that may stand for what is not the function's own: `job = jobs[key]`, `store = get_store()`."""
+    for node in nodes:
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            value = node.value.value if isinstance(node.value, ast.Await) else node.value
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+                yield from (one.id for one in targets if isinstance(one, ast.Name))
 
 
 def _changed_name(node: ast.AST, rebound: set[str]) -> str:
     """The name by which `node` changes something; empty if it changes nothing, or nothing that has a name."""
     if isinstance(node, ast.Call):
-        is_change = isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING
-        return first_name(node.func) if is_change else ""
+        return _changed_by_call(node)
     if not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) or isinstance(node.ctx, ast.Load):
         return ""
     if isinstance(node, ast.Name):
         return node.id if node.id in rebound else ""
-    return first_name(node)
+    return _leading_name(node)
+
+
+def _changed_by_call(call: ast.Call) -> str:
+    name = called_name(call)
+    if name in _BY_NAME:
+        return _leading_name(call.args[0]) if call.args else ""
+    return _leading_name(call.func) if isinstance(call.func, ast.Attribute) and name in CHANGING | FORGETTING else ""
+
+
+def _leading_name(node: ast.expr) -> str:
+    """The name that `a.b[c].d`, or `a().b`, begins with; empty for what begins with something else."""
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call, ast.Await)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def first_name(node: ast.expr) -> str:
@@ -192,7 +299,7 @@ def _calls_at_import(node: ast.AST) -> Iterator[ast.expr]:
         yield from _calls_at_import(child)
 
 
-def _called(node: ast.expr) -> str:
+def called_name(node: ast.expr) -> str:
     """The last name of what is called: `register` in `registry.register("x")` and in `registry.register`."""
     target = node.func if isinstance(node, ast.Call) else node
     return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")

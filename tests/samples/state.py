@@ -290,7 +290,6 @@ def free_constant(key: str) -> float:
 
 def free_logger(key: str) -> None:
     logger.info(key)
-    logger.disabled = False
 
 
 def free_lazy(key: str) -> object:

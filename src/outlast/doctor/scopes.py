@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from outlast.doctor.project import Project, ProjectFile, imported_names, statements_outside_of_functions
-from outlast.meanings import Body, Meaning, imports
+from outlast.meanings import Meaning, Names, imports
 from outlast.sources import Sources
 from outlast.syntax import FunctionNode, first_name
 
@@ -102,9 +102,9 @@ class Scope:
         return dict(imported_names(self.nodes, self.file.package)) if self.node else self.file.imports
 
     @cached_property
-    def body(self) -> Body:
+    def body(self) -> Names:
         """What its names mean in the imported program."""
-        return Body(self.file.source, self.node or _NOBODY, self.names, None, self.sources)
+        return Names(self.node or _NOBODY, self.names, {})
 
     @cached_property
     def local_functions(self) -> dict[str, FunctionNode]:
