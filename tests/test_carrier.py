@@ -96,6 +96,7 @@ def test_what_is_set_comes_back(variable: ContextVar[Any], value: object) -> Non
         (unannotated, (1, 2), "is a tuple, which would come back as a list"),
         (unannotated, object(), "is an instance of builtins.object, which cannot travel to another process"),
         (unannotated, sys.exit, "is a function, which a context variable cannot carry to another process"),
+        (unannotated, [[number] for number in range(600)], "holds more than 1000 values: keep a key in it"),
         (tenant, "x" * 20_000, "holds 20 KiB of JSON, more than the 16 KiB that travel"),
     ],
 )

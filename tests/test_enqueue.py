@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 import outlast
 from outlast.app import current
 from outlast.engines.history import History, Record
-from outlast.process import this
+from outlast.process import adopt, this
 from outlast.testing import CollectedTasks
 from tests.support.servers import eventually, serving
 
@@ -117,6 +117,15 @@ def test_outside_of_requests_the_app_is_meant_whose_lifespan_is_open_else_the_ne
     del other
     gc.collect()
     assert current() is newest
+
+
+def test_in_a_task_process_the_app_is_meant_that_it_was_started_for(app: FastAPI) -> None:
+    outlast.install(FastAPI())
+    assert current() is not app.state.outlast
+    adopt(app)
+    assert current() is app.state.outlast
+    adopt(None)
+    assert current() is app.state.outlast
 
 
 @pytest.mark.outlast("real")

@@ -15,14 +15,19 @@ import pytest
 from outlast.settings import GivenSettings, Settings
 
 PROGRAM = """
+from contextvars import ContextVar
+
 import outlast
 from fastapi import FastAPI
 
 app = FastAPI()
+tenant: ContextVar[str] = ContextVar("tenant")
 outlast.install(app, drain=60, watch=False, runner="off", max_rss="512M", app="main:app")
 outlast.install(app, drian=60)  # wrong
 outlast.install(app, drain="soon")  # wrong
 outlast.install(app, runner="of")  # wrong
+outlast.install(app, carry={tenant: False, "some_library": True})
+outlast.install(app, carry={5: True})  # wrong
 
 
 @outlast.task

@@ -46,7 +46,7 @@ class Outlast:
     def __init__(self, settings: Settings, app: object = None, carry: Carry = True, made_in: str = "") -> None:
         """`carry` as of `install`, which was called in `made_in`: `module:function()` or `module`."""
         self._asked = settings
-        self.carry: Mapping[ContextVar[Any] | str, bool] = carry if isinstance(carry, Mapping) else {}
+        self._carry = carry
         self._before = copy_context()
         self._doubts = [*unknown_variables(os.environ), *unread_variables(os.environ)]
         self.ids = TaskIds()
@@ -57,6 +57,11 @@ class Outlast:
     def _begin_anew(self) -> None:
         self._overrides = this.overrides
         self._service = Service(replace(self._asked, **self._overrides), self.ids, self._identity)
+
+    @property
+    def carry(self) -> Mapping[ContextVar[Any] | str, bool]:
+        """What `install` was told of single context variables."""
+        return self._carry if isinstance(self._carry, Mapping) else {}
 
     @property
     def service(self) -> Service:
@@ -76,11 +81,13 @@ class Outlast:
         """The journal's."""
         return self.service.place.journal
 
-    def refuse_other(self, given: GivenSettings) -> None:
-        """Raises SettingsError if one of `given` is not what the app has."""
+    def refuse_other(self, given: GivenSettings, carry: Carry) -> None:
+        """Raises SettingsError if one of `given`, or a `carry` that says something, is not what the app has."""
         again = Settings.load(**given)
-        for name in given:
-            before, now = getattr(self._asked, name), getattr(again, name)
+        both = {name: (getattr(self._asked, name), getattr(again, name)) for name in given}
+        if carry is not True:
+            both["carry"] = self._carry, carry
+        for name, (before, now) in both.items():
             if before != now:
                 raise SettingsError(
                     f"this app has outlast already, with {name} = {before!r}, and install(app, {name}={now!r}) would "
@@ -254,7 +261,7 @@ def install(app: Starlette, /, *, carry: Carry = True, **settings: Unpack[GivenS
 
     known: Outlast | None = getattr(app.state, "outlast", None)
     if known is not None:
-        known.refuse_other(settings)
+        known.refuse_other(settings, carry)
         return known
     outlast = Outlast(Settings.load(**settings), app, carry, name_of(sys._getframe(1)))
     app.state.outlast = this.newest = outlast

@@ -16,11 +16,16 @@ def app_of_server() -> str:
     Called on the server's event loop: the server's own frames are then below us on the stack.
     """
     for frame in _frames_below():
-        answer = _gunicorn_says(frame.f_locals.get("self")) or _uvicorn_says(frame.f_locals.get("config"))
-        answer = answer or _uvicorn_says(getattr(frame.f_locals.get("self"), "config", None))
-        if answer:
+        answers = (_gunicorn_says(frame.f_locals.get("self")), *map(_uvicorn_says, _configs_of(frame)))
+        if answer := next(filter(None, answers), ""):
             return answer
     return ""
+
+
+def is_lifespan_off() -> bool:
+    """Whether uvicorn was told to enter no lifespan. Called as `app_of_server`."""
+    configs = (one for frame in _frames_below() for one in _configs_of(frame))
+    return any(getattr(one, "lifespan", "") == "off" for one in configs)
 
 
 def app_in_modules(app: object) -> str:
@@ -48,6 +53,12 @@ def _frames_below() -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def _configs_of(frame: FrameType) -> list[Any]:
+    """What is a configuration of uvicorn's in a frame."""
+    found = (frame.f_locals.get("config"), getattr(frame.f_locals.get("self"), "config", None))
+    return [one for one in found if type(one).__module__ == "uvicorn.config"]
+
+
 def _gunicorn_says(candidate: Any) -> str:
     application = getattr(candidate, "app", None)
     uri = getattr(application, "app_uri", None)
@@ -58,6 +69,6 @@ def _gunicorn_says(candidate: Any) -> str:
 
 def _uvicorn_says(config: Any) -> str:
     app = getattr(config, "app", None)
-    if not isinstance(app, str) or type(config).__module__ != "uvicorn.config":
+    if not isinstance(app, str):
         return ""
     return f"{app}()" if getattr(config, "factory", False) else app

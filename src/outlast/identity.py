@@ -58,6 +58,11 @@ class Identity(OfOneProcess):
         """The target, else where a module has the app; empty when it is not found."""
         return self.target or app_in_modules(self._app())
 
+    @property
+    def is_mounted(self) -> bool:
+        """Whether the server serves another app, in which this one is mounted: that one's lifespan is entered."""
+        return bool(self.target) and self.target != app_in_modules(self._app())
+
     def home(self, settings: Settings) -> Home:
         """That of the tasks of this process. Reads files, see `deployment`."""
         if not this.is_child:

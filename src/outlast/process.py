@@ -98,3 +98,8 @@ def become_child(process: int, home: Home, wake_runner: Callable[[], None]) -> N
     this.home = home
     this.child_id = process
     this.wake_runner = wake_runner
+
+
+def adopt(app: object) -> None:
+    """From now on `enqueue` outside of a request means this app, whichever was installed last."""
+    this.newest = getattr(getattr(app, "state", None), "outlast", None) or this.newest

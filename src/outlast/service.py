@@ -11,6 +11,7 @@ from dataclasses import replace
 from outlast import events, waits
 from outlast.callbacks import wanted_states
 from outlast.connection import Connection
+from outlast.discovery import is_lifespan_off
 from outlast.engines.contract import Journal, Note, ProcessEntry
 from outlast.engines.opening import reached
 from outlast.engines.place import doubts_about, place_of
@@ -52,6 +53,7 @@ class Service(OfOneProcess):
         self._liveness: Liveness | None = None
         self._process = 0
         self._has_begun = False
+        self._has_lifespan = True  # as far as is known: task processes follow the server
         self.is_over = False
         self.writer = Writer(self._new_journal(), self._enter, self._stored, self._put_off)
         self.connection = Connection(self.place, self._hello, starts_runner=settings.runner == "auto")
@@ -81,6 +83,7 @@ class Service(OfOneProcess):
             return False
         self._has_begun = True
         self.ask_server()
+        self._has_lifespan = not is_lifespan_off() and self._identity.is_mounted
         self.watch.begin(self._say_good_bye)
         self.serve()
         return True
@@ -176,6 +179,11 @@ class Service(OfOneProcess):
         if not this.is_child:
             self.connection.tell_backlog(waiting)
 
+    def _settings_of_children(self) -> Settings:
+        """They enter the app's lifespan where the server does."""
+        follows = self.settings.child_lifespan == "true" and not self._has_lifespan
+        return replace(self.settings, child_lifespan="false") if follows else self.settings
+
     def _hello(self) -> Hello:
         name = self._identity.app_name
         if name and is_in_program(name) and (why := why_not_imported()):
@@ -183,7 +191,7 @@ class Service(OfOneProcess):
             name = ""
         elif not name:
             log.warning("%s", events.no_app_found())
-        here = Environment.here(name, self.settings)
+        here = Environment.here(name, self._settings_of_children())
         environment = replace(here, logging=told_setup(), lines=told_format(), listens=bool(wanted_states()))
         deployment = self._identity.deployment(self.settings)
         return Hello(self._process, VERSION, self._identity.serves, environment, self.place.address(), deployment)

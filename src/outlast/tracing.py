@@ -55,6 +55,9 @@ class Tracer:
         return self._kept[cls, name]
 
     def _classes_kept(self, cls: type, name: str, steps: int) -> Iterator[type]:
+        field = getattr(cls, "__dataclass_fields__", {}).get(name)
+        if field is not None and isinstance(field.default_factory, type):
+            yield field.default_factory
         for method, receiver in _methods(cls):
             found = self.sources.function(method)
             if found is None or f".{name}" not in found[0].text:

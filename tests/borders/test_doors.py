@@ -140,16 +140,11 @@ def assert_people_are_safe(journal: Path) -> None:
 
 
 class Found:
-    """A function that takes no arguments, and nothing of a context."""
-
     def __init__(self, function: object) -> None:
         self.function = function
-        self.contexts = self
 
-    def prepared(self, _path: str, _arguments: str) -> tuple[object, tuple[object, ...], dict[str, object]]:
+    def prepared(self, _path: str, _arguments: str) -> tuple[object, tuple[()], dict[str, object]]:
         return self.function, (), {}
-
-    def put_on(self, _context: str) -> None: ...
 
 
 class Sent:
@@ -159,7 +154,8 @@ class Sent:
     def ended(self, *end: Any) -> None:
         self.ends.append(end)
 
-    def saw(self, *_end: Any) -> None: ...
+    def saw(self, _task: int, error: BaseException | None) -> None:
+        assert error is not None
 
 
 @pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)

@@ -435,6 +435,8 @@ def test_installing_again_with_other_settings_is_refused(tmp_path: Path) -> None
     assert outlast.install(app, url=url, drain=60) is first
     with pytest.raises(SettingsError, match=r"drain = 60\.0, and install\(app, drain=5\.0\) would change nothing"):
         outlast.install(app, url=url, drain=5)
+    with pytest.raises(SettingsError, match=r"carry = True, and install\(app, carry=False\) would change nothing"):
+        outlast.install(app, carry=False)
 
 
 async def talk(websocket: WebSocket, tasks: BackgroundTasks) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from outlast.deployments import Home
 from outlast.engines import untold
 from outlast.engines.contract import Drop, ProcessEntry
 from outlast.engines.sqlite import SqliteJournal
 from outlast.engines.untold import MOST_TRIES, OTHERS_AFTER, keep_newest
+from outlast.process import this
 from outlast.tasks import End, Lane, NewTask, Settlement, State, TaskIds
 
 IDS = TaskIds()
@@ -28,12 +30,12 @@ def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
     one.close()
 
 
-def fail(journal: SqliteJournal, at: float = 10.0) -> int:
+def fail(journal: SqliteJournal, at: float = 10.0, app: str = "") -> int:
     """A task that has failed at that time."""
     task = NewTask(IDS.next(), "app:send", "{}", Lane.LOOP, State.WAITING, 1.0, "GET /")
     with journal.transaction():
-        journal.add([task], 1)
-        (claimed,) = journal.claim(1, Lane.LOOP, 1, at)
+        journal.add([task], 1, Home(app))
+        (claimed,) = journal.claim(1, Lane.LOOP, 1, at, home=Home(app))
         journal.settle([Settlement(task.id, claimed.attempt, End.ERROR, State.FAILED, "ValueError: no", "stack")], at)
     return task.id
 
@@ -110,3 +112,12 @@ def test_one_that_runs_again_by_hand_is_told_once_it_has_ended_again(journal: Sq
     with journal.transaction():
         journal.retry([task], 11.0)
     assert taken(journal, 1, task) == []
+
+
+def test_what_happens_to_another_app_is_left_to_that_one(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listen(journal, State.FAILED)
+    ours, _, anybodys = fail(journal, app="main:app"), fail(journal, app="other:app"), fail(journal)
+    monkeypatch.setattr(this, "home", Home("main:app"))
+    assert taken(journal, 1, now=99.0) == [ours, anybodys]

@@ -272,3 +272,33 @@ def test_what_the_lifespan_does_and_leaves_no_trace_of_is_told_before_it_is_ente
         assert f"(shutil.rmtree('uploads', ignore_errors=True)) in {place}, and does so in each task" in lines[told]
         assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in lines[told]
         assert told < next(number for number, line in enumerate(lines) if "has entered the lifespan" in line)
+
+
+def test_a_server_that_was_told_to_enter_none_has_task_processes_that_enter_none(tmp_path: Path) -> None:
+    with captured("uvicorn", tmp_path, "--lifespan", "off") as capture:
+        has_run(capture.server, "it")
+        assert capture.server.witnessed("opened") == []
+        assert "has entered the lifespan" not in capture.server.output
+
+
+def test_of_a_mounted_app_the_lifespan_of_what_the_server_serves_is_entered(tmp_path: Path) -> None:
+    middle = """
+    def lifespan_of(name):
+        @asynccontextmanager
+        async def lifespan(app):
+            witness("entered", name, os.getpid())
+            yield
+        return lifespan
+
+
+    app = FastAPI(lifespan=lifespan_of("mounted"))
+    """
+    text = written(tmp_path, middle, app="")
+    outer = '\n\nserved = FastAPI(lifespan=lifespan_of("outer"))\nserved.mount("/", app)\n'
+    (tmp_path / "main.py").write_text(text.replace("outlast.install(app)", "outlast.install(app)" + outer))
+    with captured("uvicorn main:served", tmp_path) as capture:
+        server = capture.server
+        has_run(server, "it")
+        (child,) = server.witnessed("ran", "it")[0][2:]
+        assert ["entered", "outer", child] in server.witnessed("entered")
+        assert server.witnessed("entered", "mounted") == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import itertools
 import logging
@@ -173,6 +174,16 @@ def prices() -> dict[str, float]:
 @cachetools.cached(recent)
 def quotes(key: str) -> dict[str, float]:
     return {}
+
+
+@dataclasses.dataclass
+class Book:
+    pages: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@functools.cache
+def get_book() -> Book:
+    return Book()
 
 
 def get_client() -> object:
@@ -469,6 +480,11 @@ def shares_flag_that_it_resets(key: str) -> None:
 
 def shares_default(key: str, known: list[str] = []) -> None:  # noqa: B006
     known.append(key)
+
+
+def shares_field_of_a_dataclass(key: str) -> None:
+    if book := get_book():
+        book.pages.update(a=1)
 
 
 def shares_queue_in_a_name(key: str) -> None:

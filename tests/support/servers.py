@@ -27,6 +27,8 @@ PYTHON = sys.executable
 
 KINDS: dict[str, Sequence[str]] = {
     "uvicorn": ["-m", "uvicorn", "main:app", "--port", "{port}"],
+    "uvicorn admin": ["-m", "uvicorn", "admin:app", "--port", "{port}"],
+    "uvicorn main:served": ["-m", "uvicorn", "main:served", "--port", "{port}"],
     "uvicorn --workers 2": ["-m", "uvicorn", "main:app", "--port", "{port}", "--workers", "2"],
     "uvicorn --reload": ["-m", "uvicorn", "main:app", "--port", "{port}", "--reload"],
     "uvicorn --factory": ["-m", "uvicorn", "main:build", "--factory", "--port", "{port}"],

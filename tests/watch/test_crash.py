@@ -234,3 +234,10 @@ def test_of_a_long_dump_what_broke_and_the_thread_that_was_hit_are_kept() -> Non
     assert fatal_error(kept) == "Segmentation fault"
     assert "line 7 in breaks" in kept
     assert excerpt(kept) == kept
+
+
+def test_the_stack_of_the_thread_that_was_hit_comes_first() -> None:
+    idle = 'Thread 0x01 (most recent call first):\n  File "/usr/lib/threading.py", line 1 in wait\n\n'
+    hit = 'Current thread 0x02 (most recent call first):\n  File "/app/main.py", line 7 in breaks\n'
+    head = "Fatal Python error: Segmentation fault\n\n"
+    assert excerpt(head + idle + hit) == f"{head}{hit}\n{idle.rstrip()}\n"

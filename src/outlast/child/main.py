@@ -37,6 +37,7 @@ from outlast.kernel import die_with_other_end_of
 from outlast.last_words import end_process
 from outlast.liveness import Liveness
 from outlast.place import Place
+from outlast.process import adopt
 from outlast.text import in_one_line, is_a, log_exception, said_by, traceback_of
 from outlast.watch.box import State
 from outlast.watch.site import site_of
@@ -119,6 +120,7 @@ async def _live(
     except (Exception, SystemExit) as error:  # noqa: BLE001 - what user code raises at import is reported, not handled
         _give_notice(why_not_imported(error, environment), outbox, watch)
         return
+    adopt(app)
     inbox.serve(code, outbox)
     forecast = Forecast(app, environment)
     remarks = [sentences.import_started(environment.app, await started_since(before)), forecast.repeats]

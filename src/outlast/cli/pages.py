@@ -46,6 +46,8 @@ def page(record: Record) -> Iterator[str]:
     yield f"task       {record.id}  {record.state}"
     yield f"function   {record.function}"
     yield f"arguments  {record.arguments or '(not stored: lane inline)'}"
+    if record.app:
+        yield f"app        {record.app}  release {record.release or 'not known'}"
     if record.context:
         yield f"context    {record.context}"
     yield f"asked by   {record.origin}"
@@ -107,6 +109,9 @@ def summary_lines(summary: Summary, present: Sequence[Presence], runner: int | N
         yield events.incidents_counted(found.stalls, found.times, found.deaths)
     for process in present:
         yield f"{KINDS.get(process.kind, process.kind)} {process.pid} since {clock(process.started_at)}"
+    for share in summary.unfinished if len(summary.unfinished) > 1 else ():
+        release = f" release {share.release}" if share.release else ""
+        yield f"{share.count} of the unfinished tasks are of {share.app or 'no known app'}{release}"
     for function, (count, reason) in summary.parked.items():
         yield waits.parked(function, count, reason)
     if runner is None:

@@ -42,7 +42,8 @@ def list_tasks(states: tuple[str, ...], name: str, limit: int, as_json: bool, ur
     each is.
 
     With --json: a list of objects with id, state, lane, attempt, crashes,
-    follows, created_at, started_at, ended_at (seconds since the epoch), function, arguments, origin, reason, context.
+    follows, created_at, started_at, ended_at (seconds since the epoch), function, arguments, origin, reason, context,
+    app, release (whose code it is).
     """
     with history(url) as journal:
         records = journal.tasks([State[label.upper()] for label in states], name, limit)
@@ -87,7 +88,8 @@ def status(as_json: bool, url: str | None) -> None:  # noqa: FBT001
 
     With --json: an object with `counts` by state, `oldest_waiting` (seconds, of those that wait for nobody before
     them), `processes` that live (id, kind, pid, started_at), `blockers` (functions that run alone, and for how many
-    seconds they have blocked a loop), `incidents` of the last day, `parked`, `runner` (pid, or null) and `backlog`.
+    seconds they have blocked a loop), `incidents` of the last day, `parked`, `unfinished` (how many of each app and
+    release), `runner` (pid, or null) and `backlog`.
     """
     with history(url) as journal:
         summary = journal.summary(time.time())

@@ -15,6 +15,11 @@ def too_large(size: int, most: int) -> str:
     )
 
 
+def too_many(most: int) -> str:
+    """The same of one that holds very many others."""
+    return f"holds more than {most} values: keep a key in it, by which the task finds the rest"
+
+
 def too_much(most: int) -> str:
     """Why the value of one variable does not travel beside those of others."""
     return (

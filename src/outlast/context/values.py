@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -12,9 +13,13 @@ from outlast.context import sentences
 from outlast.encoding import Codec
 from outlast.errors import NotStorable
 from outlast.marks import FIELD
+from outlast.values import walk
 
 MOST_OF_ONE = 16 * 1024
 """Bytes of JSON that one variable may have."""
+
+MOST_PARTS = 1000
+"""Values that may be in one, at any depth."""
 
 _VALUE = "value"
 _PLAIN = (str, int, bool, NoneType)
@@ -33,6 +38,8 @@ class ValueCodec:
 
     def encode(self, value: Any) -> str:
         """A JSON object with `value` in it. Raises NotStorable, with a sentence whose subject is the variable."""
+        if isinstance(value, (str, bytes)) and len(value) > MOST_OF_ONE:
+            raise NotStorable(sentences.too_large(len(value), MOST_OF_ONE))
         text = json.dumps({_VALUE: value}) if self._is_simple and type(value) in _PLAIN else self._proven(value)
         if len(text) > MOST_OF_ONE:
             raise NotStorable(sentences.too_large(len(text), MOST_OF_ONE))
@@ -53,6 +60,8 @@ class ValueCodec:
     def _proven(self, value: Any) -> str:
         if callable(value):
             raise NotStorable(sentences.is_function())
+        if next(islice(walk(value), MOST_PARTS, None), None) is not None:  # before it takes the event loop's time
+            raise NotStorable(sentences.too_many(MOST_PARTS))
         value = _with_plain_keys(value) if type(value) is dict else value
         try:
             return self._typed.encode((value,), {})

@@ -22,7 +22,7 @@ from outlast.text import LONGEST_PATH, MOST_NAME, MOST_REASON, MOST_TRACEBACK, c
 
 NAMES = (
     "id, state, lane, attempt, crashes, follows, created_at, started_at, ended_at, function, arguments, origin, "
-    "reason, context"
+    "reason, context, app, release"
 )
 RESERVED = "(state = 2 AND started_at IS NULL)"
 """What a runner has claimed behind another task, which has not ended: to people it waits as any other."""
@@ -31,14 +31,15 @@ STATE = f"state - {RESERVED}"
 COLUMNS = (
     f"id, {STATE}, CAST(lane AS BLOB), attempt - {RESERVED}, crashes, follows, created_at, started_at, "
     "iif(state = 7, NULL, ended_at), substr(CAST(function AS BLOB), 1, ?1), substr(CAST(arguments AS BLOB), 1, ?1), "
-    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(context AS BLOB), 1, ?1)"
+    "substr(CAST(origin AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), substr(CAST(context AS BLOB), 1, ?1), "
+    "CAST(app AS BLOB), CAST(release AS BLOB)"
 )
 """Text as bytes, at most ?1 of each: a row whose text is none hides no other, one of megabytes costs no more."""
 
 MOST_IN_LIST = 8_192  # bytes of a text, where there may be many
 MOST_IN_TASK = 4 << 20  # of one, more than outlast stores
 MOST_EVENTS = 500  # of one task, the newest
-WITH_INCIDENTS, WITH_CONTEXT = 2, 4  # the versions that brought them
+WITH_INCIDENTS, WITH_HOMES = 2, 4  # the versions that brought them
 
 _IN_SHORT = """id, CAST(kind AS BLOB), CAST(cause AS BLOB), CAST(process AS BLOB), pid, CAST(machine AS BLOB), first_at,
     last_at, times, seconds, CAST(culprit AS BLOB), CAST(sentence AS BLOB), x'', x''"""
@@ -53,6 +54,9 @@ FROM event WHERE task = ?2 ORDER BY seq DESC LIMIT ?3"""
 _PARKED = """
 SELECT substr(CAST(function AS BLOB), 1, ?1), substr(CAST(reason AS BLOB), 1, ?1), count(*) FROM task
 WHERE state > 2 AND state = 7 GROUP BY function, reason ORDER BY count(*) DESC LIMIT 200"""
+_SHARES = """
+SELECT CAST(app AS BLOB), CAST(release AS BLOB), count(*) FROM task WHERE state <= 2 GROUP BY app, release
+ORDER BY app, release LIMIT 50"""
 _NEWEST_FIRST = "ORDER BY last_at DESC, id DESC LIMIT ?"
 
 
@@ -71,7 +75,8 @@ class Event:
 class Record:
     """A task as the journal has it. Times are seconds since the epoch, None when not yet.
 
-    context: the values of its request's context variables, as JSON; empty for none.
+    context: the values of its request's context variables, as JSON; empty for none. app, release: whose it is, empty
+        where nobody knows.
     blocked: for how many seconds its function has blocked an event loop at most, so that it runs alone; 0 if not.
     """
 
@@ -89,6 +94,8 @@ class Record:
     origin: str
     reason: str
     context: str
+    app: str
+    release: str
     events: tuple[Event, ...] = ()
     blocked: float = 0.0
 
@@ -113,11 +120,21 @@ class IncidentCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How many unfinished tasks one release of an app has."""
+
+    app: str
+    release: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """How many tasks are in each state, how long the oldest waiting one has waited (s), and who is there.
 
     blockers: the functions that run alone since they have blocked an event loop, and for how long at most (s).
     incidents: those of the last day. parked: by function, how many the code does not know, and why, of the most.
+    unfinished: whose the unfinished tasks are.
     """
 
     counts: dict[str, int]
@@ -126,6 +143,7 @@ class Summary:
     blockers: dict[str, float]
     incidents: IncidentCounts = IncidentCounts()
     parked: dict[str, tuple[int, str]] = field(default_factory=dict)
+    unfinished: tuple[Share, ...] = ()
 
 
 class History:
@@ -144,7 +162,8 @@ class History:
             raise JournalUnusable(events.journal_newer(path, version, SCHEMA_VERSION))
         self.path = path
         self._has_incidents = version >= WITH_INCIDENTS
-        self._columns = COLUMNS if version >= WITH_CONTEXT else COLUMNS.replace("CAST(context AS BLOB)", "NULL")
+        self._has_homes = version >= WITH_HOMES
+        self._columns = COLUMNS if self._has_homes else _without(COLUMNS, "context", "app", "release")
 
     def tasks(self, states: Sequence[State] = (), name: str = "", limit: int = 50) -> list[Record]:
         """The newest tasks first, of these states (none given: all) and with `name` in their function's path."""
@@ -191,7 +210,12 @@ class History:
         )
         age = None if oldest is None else max(0.0, now - oldest)
         counted, parked = self._counted(now - DAY), self._parked()
-        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), counted, parked)
+        return Summary(counts, age, tuple(map(_presence, present)), self._blockers(), counted, parked, self._shares())
+
+    def _shares(self) -> tuple[Share, ...]:
+        rows = self._rows(_SHARES) if self._has_homes else []
+        names = ((one_line(as_text(app), MOST_NAME), one_line(as_text(release), MOST_NAME)) for app, release, _ in rows)
+        return tuple(Share(*home, row[2]) for home, row in zip(names, rows, strict=True))
 
     def incidents(self, limit: int = 20) -> list[IncidentRecord]:
         """What happened to processes, the newest first, without stacks and what was in them."""
@@ -266,8 +290,16 @@ def _record(row: Sequence[Any], events: tuple[Event, ...] = ()) -> Record:
         "origin": one_line(as_text(values["origin"]), MOST_NAME),
         "reason": clean(as_text(values["reason"]), MOST_REASON),
         "context": json_line(as_text(values["context"]), MOST_IN_TASK),
+        "app": one_line(as_text(values["app"]), MOST_NAME),
+        "release": one_line(as_text(values["release"]), MOST_NAME),
     }
     return Record(**values, events=events)
+
+
+def _without(columns: str, *names: str) -> str:
+    for name in names:
+        columns = columns.replace(f"CAST({name} AS BLOB)", "NULL")
+    return columns
 
 
 def _presence(row: Sequence[Any]) -> Presence:

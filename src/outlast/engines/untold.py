@@ -12,6 +12,7 @@ import apsw
 
 from outlast import hindrances
 from outlast.callbacks import TaskEnd
+from outlast.process import this
 from outlast.tasks import State, shown
 
 log = logging.getLogger("outlast")
@@ -30,8 +31,9 @@ UPDATE untold SET teller = ?1, tries = tries + 1 WHERE task IN (
     SELECT untold.task FROM untold JOIN task ON task.id = untold.task
     WHERE task.state IN (3, 4, 5, 6)
         AND (teller IS NULL OR (teller != ?1 AND teller NOT IN (SELECT id FROM process WHERE left_at IS NULL)))
-        AND (untold.task IN (SELECT value FROM json_each(?2)) OR task.ended_at <= ?3)
-    ORDER BY task.ended_at, untold.task LIMIT ?4)
+        AND (untold.task IN (SELECT value FROM json_each(?2))
+            OR (task.ended_at <= ?3 AND (?4 = '' OR coalesce(task.app, '') IN ('', ?4))))
+    ORDER BY task.ended_at, untold.task LIMIT ?5)
 RETURNING task, tries"""
 _ENDS = """
 SELECT id, CAST(function AS BLOB), state, attempt, CAST(calling AS BLOB), CAST(coalesce(reason, '') AS BLOB), ended_at,
@@ -64,9 +66,10 @@ class Untold(ABC):
     def take_untold(self, teller: int, seen: Iterable[int], now: float) -> tuple[list[TaskEnd], list[TaskEnd]]:
         """What the process `teller` has to tell: ends it has `seen`, and those that nobody else tells in time.
 
-        The second ones have cost so many processes their life that they are given up.
+        Those of another app than this process runs are left to processes of that one. The second ones have cost so many
+        processes their life that they are given up.
         """
-        wanted = (teller, json.dumps(list(seen)), now - OTHERS_AFTER, AT_ONCE)
+        wanted = (teller, json.dumps(list(seen)), now - OTHERS_AFTER, this.home.app, AT_ONCE)
         taken: list[Any] = self._opened().execute(_TAKE, wanted).fetchall()
         tries: dict[int, int] = dict(taken)
         rows: list[Any] = self._opened().execute(_ENDS, (json.dumps(list(tries)),)).fetchall()

@@ -59,7 +59,8 @@ def excerpt(text: str) -> str:
     head, before = text[: first.start()] if first else "", text[first.start() : current.start()] if first else ""
     others = [before, text[current.end() :]] if len(text) <= LONGEST_EXCERPT else []
     stacks = [one.strip("\n") for one in (current[0], *others) if one.strip()]
-    return "\n\n".join([head[:200].rstrip(), *stacks, ""]).lstrip("\n")[:LONGEST_EXCERPT]
+    whole = "\n\n".join([head[:200].rstrip(), *stacks]).lstrip("\n")
+    return f"{whole}\n"[:LONGEST_EXCERPT]
 
 
 def fatal_error(text: str) -> str:
