@@ -136,6 +136,18 @@ def test_with_two_apps_that_are_served_the_error_tells_the_remedy(app: FastAPI) 
         outlast.enqueue_sync(note, "which")
 
 
+@pytest.mark.outlast("real")
+def test_a_task_that_has_failed_runs_again_when_it_is_asked_for(app: FastAPI) -> None:
+    handle = outlast.enqueue_sync(fail)
+    assert finished(app, handle.id).state == "failed"
+    assert outlast.retry_sync(handle.id)
+    eventually(lambda: finished(app, handle.id).attempt == 2, "it is tried again")
+    assert asyncio.run(outlast.retry(handle.id))
+    eventually(lambda: finished(app, handle.id).attempt == 3, "and again")
+    with pytest.raises(outlast.OutlastError, match="no task"):
+        outlast.retry_sync(7)
+
+
 def finished(app: FastAPI, task_id: str) -> Record:
     journal = app.state.outlast.path
 

@@ -188,3 +188,16 @@ def test_what_failed_runs_again_by_the_command_line(tmp_path: Path) -> None:
         eventually(lambda: [one.attempt for one in server.records()] == [3, 2], f"{server.records()}")
         assert outlast(server, "retry", third).returncode == 3
         assert outlast(server, "retry").returncode == 2
+
+
+def test_a_function_that_has_become_async_or_is_so_no_more_runs_as_it_is_now(tmp_path: Path) -> None:
+    lay_out(tmp_path, {})
+    with serving("uvicorn", tmp_path, OUTLAST_RUNNER="off") as server:
+        for task in ("bill", "greet"):
+            server.get(f"/add/{task}")
+        eventually(lambda: len(server.records()) == 2, "the tasks are stored")
+        server.stop()
+    lay_out(tmp_path, {"work.py": WORK.replace("async def bill", "def bill").replace("def greet", "async def greet")})
+    with serving("uvicorn", tmp_path) as server:
+        eventually(lambda: set(states(server).values()) == {"done"}, f"{server.records()}")
+        assert sorted(server.witnessed("ran")) == [["ran", "bill"], ["ran", "greet"]]

@@ -18,10 +18,11 @@ from outlast.child import sentences
 from outlast.child.code import Call, FoundFunctions, NotKnown
 from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
 from outlast.child.outbox import Outbox
+from outlast.functions import is_async
 from outlast.logs.ends import fields, tell_end
 from outlast.names import left_undone
 from outlast.orders import Token
-from outlast.tasks import State
+from outlast.tasks import Lane, State
 from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
 
 log = logging.getLogger("outlast")
@@ -108,18 +109,26 @@ class InThread(OnLoop):
         raise_in_thread(self.thread, None)
 
 
+class OtherLane(Exception):
+    """The function has become a coroutine function since its task was stored, or is none any more; nothing has run."""
+
+
 UNDISTURBED = Disturbance()
 
 
 async def run_in_loop(
     given: Assignment, functions: FoundFunctions, outbox: Outbox, seen: Disturbance = UNDISTURBED
 ) -> None:
-    """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile."""
+    """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile. Raises OtherLane."""
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
         with LimitedMemory(given.memory, OnLoop(given, outbox)):
             await function(*args, **kwargs)
+    except OtherLane:
+        raise
+    except NotKnown as error:
+        outbox.unknown(given.id, error)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
         given.attempt.over = True
         _end(given, error, seen, outbox)
@@ -131,9 +140,7 @@ async def run_in_loop(
 
 
 def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
-    if isinstance(error, NotKnown):
-        outbox.unknown(given.id, error)
-    elif seen.exit is not None:
+    if seen.exit is not None:
         outbox.ended(given.id, *seen.exit)
     elif error is None:
         _succeed(given, outbox)
@@ -144,12 +151,14 @@ def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outb
 
 
 def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
-    """Run a `def` to its end, in a thread of the pool."""
+    """Run a `def` to its end, in a thread of the pool. Raises OtherLane."""
     running_attempt.set(given.attempt)
     try:
         function, args, kwargs = _prepared(given, functions)
         with LimitedMemory(given.memory, InThread(given, outbox)):
             _refuse_undone(function(*args, **kwargs), function)
+    except OtherLane:
+        raise
     except NotKnown as error:
         outbox.unknown(given.id, error)
     except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
@@ -190,6 +199,8 @@ def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
 
 def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
     call = functions.prepared(given.attempt.function, given.arguments)
+    if is_async(call[0]) is (given.lane == Lane.THREAD):
+        raise OtherLane
     functions.contexts.put_on(given.context)
     return call
 

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from outlast import orders
 from outlast.attempt import Attempt
 from outlast.child import sentences
-from outlast.child.attempt import Assignment, Disturbance, run_in_loop, run_in_thread
+from outlast.child.attempt import Assignment, Disturbance, OtherLane, run_in_loop, run_in_thread
 from outlast.child.code import FoundFunctions
 from outlast.child.contexts import Contexts
 from outlast.child.outbox import Outbox
@@ -144,6 +145,9 @@ class Lanes:
         try:
             if self._unstarted.pop(given.id, None) is not None:  # else: handed back or cancelled before it began
                 await run_in_loop(given, self._functions, self._outbox, self._disturbed[given.id])
+        except OtherLane:
+            self._in_threads[given.id] = given.attempt
+            self._submit(replace(given, lane=Lane.THREAD))
         finally:
             self._on_loop.pop(given.id, None)
             self._disturbed.pop(given.id, None)
@@ -156,6 +160,9 @@ class Lanes:
         try:
             with reaching(self._loop):
                 run_in_thread(given, self._functions, self._outbox)
+        except OtherLane:
+            self._unstarted[given.id] = replace(given, lane=Lane.LOOP)
+            self._loop.call_soon_threadsafe(self._start, [self._unstarted[given.id]])
         finally:
             self._in_threads.pop(given.id, None)
             self._land(flight)
@@ -165,5 +172,6 @@ class Lanes:
         return flight
 
     def _land(self, flight: InFlight) -> None:
-        self._flying.pop(flight.task, None)
+        if self._flying.get(flight.task) is flight:  # else it has gone on in the other lane
+            del self._flying[flight.task]
         self._flights.end(flight)

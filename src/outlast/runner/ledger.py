@@ -14,7 +14,7 @@ from outlast.engines.refused import bare
 from outlast.errors import TaskRefused
 from outlast.incidents import Incident
 from outlast.runner import recovery
-from outlast.tasks import Claimed, Settlement
+from outlast.tasks import Claimed, Settlement, State
 
 log = logging.getLogger("outlast")
 MOST_INCIDENTS = 1000  # that wait to be written, as many as a journal keeps; the oldest are left out first
@@ -151,6 +151,11 @@ def write(page: Sequence[Entry], journal: Journal) -> None:
         elif isinstance(one, Known):
             journal.unpark(one.group, one.before, now)
     journal.note([one.incident for one in page if isinstance(one, Happened)], now)
+
+
+def parks(page: Sequence[Entry]) -> bool:
+    """Whether a task is parked by what is on a page."""
+    return any(isinstance(one, Ended) and one.settlement.state is State.PARKED for one in page)
 
 
 def write_apart(page: Sequence[Entry], journal: Journal, ledger: Ledger) -> None:

@@ -286,6 +286,8 @@ class Runner:
             self._refused(error)
             return
         self._ledger.strike(page)
+        if ledger.parks(page):
+            self._parking.stir()
         self._last_write, self._file = now, self._journal.file
         self._line_pause = min(LONGEST_LINGER, max(LINGER, LINGER_IN_LINE * (time.monotonic() - now)))
         self._refusal.end()
@@ -334,8 +336,6 @@ class Runner:
         ends.tell(attempt, settlement, happening)
         if settlement.state is State.WAITING:
             self._claims.expect_again(attempt)
-        elif settlement.state is State.PARKED:
-            self._parking.stir()
         self._claims.expect()
         return settlement.state in FINISHED
 
