@@ -9,6 +9,8 @@ from statistics import median, quantiles
 
 import pytest
 
+from outlast.syntax import parsed
+
 SOURCE = Path(__file__).parents[1] / "src" / "outlast"
 FILES = sorted(SOURCE.rglob("*.py"))
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -41,7 +43,7 @@ ORDER = list(LAYERS)
 
 def functions() -> Iterator[tuple[Path, Function]]:
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file.read_text())):
             if isinstance(node, Function):
                 yield file, node
 
@@ -115,7 +117,7 @@ def test_imports_go_one_way() -> None:
 
 def imports_at_the_top(file: Path) -> Iterator[str]:
     """Parts of outlast that a module imports when it is imported; under TYPE_CHECKING is not then."""
-    for node in ast.parse(file.read_text()).body:
+    for node in parsed(file.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "outlast":
             names = node.module.split(".")[1:2] or [alias.name for alias in node.names]
             yield from names
@@ -130,7 +132,7 @@ def test_nothing_is_pickled_or_evaluated() -> None:
     called = {
         where_called(file, node): node.func.id
         for file in FILES
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not {"eval", "exec"} & set(called.values())
@@ -142,7 +144,7 @@ def where_called(file: Path, node: ast.Call) -> str:
 
 def imported_modules(file: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(parsed(file.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

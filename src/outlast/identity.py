@@ -115,6 +115,11 @@ class Identity(OfOneProcess):
             return self._state
 
 
+def called(target: str) -> str:
+    """`module:build()` for `module:build`."""
+    return target if not target or "(" in target else f"{target}()"
+
+
 def deployment_to_be(target: str, settings: Settings) -> Deployment:
     """That of an app that is not imported here: its release is not known, if `settings` do not name it."""
     with suppress(ImportError, ValueError):
@@ -122,7 +127,7 @@ def deployment_to_be(target: str, settings: Settings) -> Deployment:
         file = spec.origin or next(iter(spec.submodule_search_locations or ()), "") if spec else ""
         depth = 1 if spec and spec.submodule_search_locations else 0
         root = str(Path(file or "x").absolute().parents[depth])
-        names = _told([target], root, settings)
+        names = _told(dict.fromkeys((target, called(target))), root, settings)  # a factory is known when it is imported
         return Deployment(names, one_line(settings.release, MOST_NAME), os.path.realpath(root))
     return Deployment()
 

@@ -12,7 +12,7 @@ import inspect
 import os
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -36,6 +36,8 @@ _HANDED_OVER = re.compile(r"\b(?:add_task|enqueue|enqueue_sync|BackgroundTask)\(
 _WRAPPERS = 5  # decorators around one function, at most
 _Call = tuple[object, object, frozenset[str]]
 """A function, the object whose method it is or None, and for want of what it is called."""
+_Other = tuple[Body, object]
+"""A function, and what modules hold that call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class _Search:
         self._set_up = SetUp(sources)
         self._bodies: dict[int, Body] = {}
         self._changers: dict[tuple[int, int, int, str], tuple[Body, Change] | None] = {}
+        self._holding: dict[tuple[int, str], list[_Other]] = {}  # by what modules hold, and its name
 
     def bodies(self, function: Callable[..., Any]) -> Iterator[Body]:
         """The function itself, then those of the project that it calls or names, nearest first."""
@@ -174,21 +177,34 @@ class _Search:
                 return body, change
         return None
 
-    def _others(self, meaning: Meaning) -> Iterator[tuple[Body, object]]:
+    def _others(self, meaning: Meaning) -> Iterator[_Other]:
         """The functions that may change it, each with what modules hold that call it."""
         is_flag = not holds_data(meaning.value) and not is_cached(meaning.value)
-        names = {meaning.name, *(() if is_flag else self._globals.names_of(meaning.value))}
-        home = [meaning.owner] if self._sources.is_own_module(meaning.owner) else []
-        for module in dict.fromkeys((*home, *self._globals.holders_of(meaning.root))):
-            source = self._sources.module(module)
-            for node in source.changing(names) if source else ():
-                if source and (not is_flag or binds_anew(node, meaning.name)):
-                    yield self._body_of_node(source, node, module), vars(module).get(node.name)
+        yield from self._in_modules(meaning, is_flag=is_flag)
         for name, method in _methods(meaning.owner):
             found = self._sources.function(method) if name not in _CONSTRUCTION else None
             if found is not None and (not is_flag or binds_anew(found[1], meaning.name)):
                 body = self._body(method, meaning.owner, frozenset())
                 yield from [(body, meaning.root)] if body else ()
+
+    def _in_modules(self, meaning: Meaning, *, is_flag: bool) -> Iterable[_Other]:
+        """Those in modules: of what these hold they are looked for once, through whichever module it is reached."""
+        if is_flag or meaning.value is not meaning.root:
+            return self._found_in_modules(meaning, is_flag=is_flag)
+        key = id(meaning.value), meaning.name
+        if key not in self._holding:
+            self._holding[key] = list(self._found_in_modules(meaning, is_flag=False))
+        return self._holding[key]
+
+    def _found_in_modules(self, meaning: Meaning, *, is_flag: bool) -> Iterator[_Other]:
+        names = {meaning.name, *(() if is_flag else self._globals.names_of(meaning.value))}
+        home = [meaning.owner] if self._sources.is_own_module(meaning.owner) else []
+        reached_by = meaning.owner if is_flag and home else meaning.root  # a flag of a module is assigned through that
+        for module in dict.fromkeys((*home, *self._globals.holders_of(reached_by))):
+            source = self._sources.module(module)
+            for node in source.changing(names) if source else ():
+                if source and (not is_flag or binds_anew(node, meaning.name)):
+                    yield self._body_of_node(source, node, module), vars(module).get(node.name)
 
     def _is_set_up(self, name: str, thing: object) -> bool:
         """Whether it is called while modules with `thing` are imported, as registries do, or the app is set up."""

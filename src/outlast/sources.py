@@ -23,6 +23,7 @@ from outlast.syntax import (
     changing_functions,
     cuts,
     functions_by_line,
+    parsed,
     users_of,
 )
 from outlast.text import is_a, module_of_class
@@ -47,7 +48,7 @@ class Source:
     @cached_property
     def tree(self) -> ast.Module:
         """All of it. Raises one of NOT_PYTHON when it was edited since it was imported, and is none now."""
-        return ast.parse(self.text)
+        return parsed(self.text)
 
     @cached_property
     def by_line(self) -> Mapping[tuple[str, int], FunctionNode]:

@@ -77,7 +77,15 @@ class Piece:
 
     def _parsed(self) -> ast.Module:
         """With the lines of the file."""
-        return ast.parse("\n" * self.line + self.text)
+        return parsed("\n" * self.line + self.text)
+
+
+def parsed(text: str) -> ast.Module:
+    """Its syntax tree. Raises what the parser raises when it is no Python."""
+    try:
+        return ast.parse(text)
+    except SystemError:  # of CPython, when another thread has parsed something meanwhile (seen in 3.11)
+        return ast.parse(text)
 
 
 def cuts(text: str) -> Iterator[tuple[int, int]]:

@@ -102,7 +102,7 @@ def test_who_takes_the_machine_down_convicts_itself_alone(tmp_path: Path) -> Non
         begun = Counter(line[1] for line in server.witnessed("began"))
         assert begun["older"] == 3, "from the second time on nothing ran beside it"
         (guilty,) = [one for one in server.records() if name_of(one.arguments) == "guilty"]
-        assert "for the 5. time while it ran" in guilty.reason
+        assert "for the 5th time while it ran" in guilty.reason
 
 
 def kill_everything_when_begun(server: Server, times: int) -> None:

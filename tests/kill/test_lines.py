@@ -72,7 +72,7 @@ def test_after_the_death_of_the_runner_the_order_holds_and_who_had_not_begun_is_
         records = wait_until_settled(server)
         assert ran(server) == NAMES, "all that was before it had been written"
         reasons = {name: "".join(event.reason for event in events_of(server, records[name])) for name in NAMES}
-        assert {name for name, reason in reasons.items() if "(time 1 of" in reason} == {MIDDLE}
+        assert {name for name, reason in reasons.items() if "this was the 1st time" in reason} == {MIDDLE}
         assert "had not begun" in reasons[BEHIND[0]]
 
 

@@ -27,8 +27,6 @@ PYTHON = sys.executable
 
 KINDS: dict[str, Sequence[str]] = {
     "uvicorn": ["-m", "uvicorn", "main:app", "--port", "{port}"],
-    "uvicorn admin": ["-m", "uvicorn", "admin:app", "--port", "{port}"],
-    "uvicorn main:served": ["-m", "uvicorn", "main:served", "--port", "{port}"],
     "uvicorn --workers 2": ["-m", "uvicorn", "main:app", "--port", "{port}", "--workers", "2"],
     "uvicorn --reload": ["-m", "uvicorn", "main:app", "--port", "{port}", "--reload"],
     "uvicorn --factory": ["-m", "uvicorn", "main:build", "--factory", "--port", "{port}"],
@@ -50,6 +48,11 @@ KINDS: dict[str, Sequence[str]] = {
     "python main.py": ["main.py"],
     "fastapi run": ["-m", "fastapi", "run", "main.py", "--host", "127.0.0.1", "--port", "{port}"],
 }
+WITH_OTHER_FILES: dict[str, Sequence[str]] = {
+    "uvicorn admin": ["-m", "uvicorn", "admin:app", "--port", "{port}"],
+    "uvicorn main:served": ["-m", "uvicorn", "main:served", "--port", "{port}"],
+}
+"""Of what the test app has not: a test writes it."""
 OWN_NAMESPACE = ("unshare", "-pf", "--kill-child", "--mount-proc", *(() if os.geteuid() == 0 else ("-r",)))
 """Before a command that shall be process 1, as in a container."""
 PATIENCE = 4
@@ -234,7 +237,7 @@ def launch(kind: str, folder: Path, output: IO[bytes], more: Sequence[str], envi
     port = free_port()
     plain = kind.removesuffix(" as PID 1")
     before = () if plain == kind else OWN_NAMESPACE
-    command = [*before, PYTHON, *(part.format(port=port) for part in KINDS[plain]), *more]
+    command = [*before, PYTHON, *(part.format(port=port) for part in (KINDS | WITH_OTHER_FILES)[plain]), *more]
     variables = {**os.environ, **SURROUNDINGS, "XDG_RUNTIME_DIR": str(folder), "PORT": str(port), **environment}
     process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output)
     return Server(folder, port, process)

@@ -10,12 +10,13 @@ import click
 
 from outlast.cli.output import MOST_SHOWN, say
 from outlast.cli.read import as_json, told_errors
-from outlast.cli.worker import as_factory, called
+from outlast.cli.worker import as_factory
 from outlast.doctor.examine import examine
 from outlast.doctor.report import as_json as document
 from outlast.doctor.report import as_lines
 from outlast.doctor.server import Server, arguments_of, read_server
 from outlast.errors import SettingsError
+from outlast.identity import called
 from outlast.settings import Settings
 
 FINDINGS = 3

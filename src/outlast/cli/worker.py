@@ -11,7 +11,7 @@ from outlast.cli.output import say_aside
 from outlast.engines.place import place_of
 from outlast.errors import OutlastError
 from outlast.hello import VERSION, Environment, Hello
-from outlast.identity import deployment_to_be
+from outlast.identity import called, deployment_to_be
 from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
 
@@ -41,8 +41,3 @@ def worker(app: str | None, url: str | None, factory: bool) -> None:  # noqa: FB
     except OutlastError as error:
         say_aside(f"outlast: {error}")
         sys.exit(1)
-
-
-def called(target: str) -> str:
-    """`module:build()` for `module:build`."""
-    return target if not target or "(" in target else f"{target}()"
