@@ -98,3 +98,21 @@ def test_a_handler_that_cannot_be_followed_is_said_once_and_its_lines_are_seen(t
     _, complaints = run(tmp_path, program, told)
     assert complaints.count("the handler logging.handlers.QueueHandler of logger 'root' in the server cannot") == 1
     assert complaints.splitlines()[-1] == "seen"
+
+
+def test_a_logger_with_a_filter_says_nothing_that_it_does_not_say_in_the_server(tmp_path: Path) -> None:
+    """As a library does that is asked for no debug lines."""
+    library = """
+import logging
+class Quiet(logging.Filter):
+    def filter(self, record):
+        return False
+logger = logging.getLogger("library")
+logger.addFilter(Quiet())
+logger.setLevel(logging.DEBUG)
+logger.addHandler(logging.StreamHandler())
+logger.debug("not to be seen")
+"""
+    told, _ = run(tmp_path, f"{library}\n{TELL}")
+    early = "import logging; logging.getLogger('library').debug('not to be seen')"
+    assert run(tmp_path, FOLLOW.format(app=f"{early}\n{library}"), told)[1] == ""

@@ -38,6 +38,8 @@ class Follower:
     def begin(self) -> None:
         """Before the app is imported: what a server has done by then, as far as no code of the app is needed."""
         for name, given in self._loggers.items():
+            if given.get("is_filtered"):  # without its filter, which is made later, it would say too much
+                continue
             logger = logging.getLogger(name)
             self._add(logger, [one for one in given["handlers"] if is_made_early(one)])
             _bring_levels(logger, given)
@@ -94,6 +96,7 @@ def _told_logger(logger: logging.Logger) -> dict[str, Any]:
         "propagate": logger.propagate,
         "disabled": logger.disabled,
         "handlers": handlers,
+        "is_filtered": bool(logger.filters),
         "filters": [one for one in map(_told_or_none, logger.filters) if one],
     }
 
