@@ -269,6 +269,6 @@ def test_a_task_may_survive_its_memory_error_and_its_process_does_in_any_case(tm
         assert {record.attempt for record in ends.values()} == {1}
         wanted = "MemoryError: it wanted more memory than the 50 MiB that it may have"
         assert ends["fill_and_fail"].reason == ends["fill_and_fail_async"].reason == wanted
+        eventually(lambda: server.output.count("failed on attempt 1") == 2, "both are in the log, after the report")
         errors = [line for line in server.output.splitlines() if line.startswith("ERROR")]
-        assert len(errors) == 2
         assert all("failed on attempt 1" in line for line in errors)

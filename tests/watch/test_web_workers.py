@@ -163,7 +163,7 @@ class Attempt:
     waited: int = 0
 
     def died(self, server: Server) -> str:
-        found = re.search(rf"web worker {self.culprit} (was killed|exited|died) .*", server.output)
+        found = re.search(rf"(?<!its )web worker {self.culprit} (was killed|exited|died) .*", server.output)
         return found[0] if found else ""
 
     def is_as_expected(self, server: Server) -> bool:

@@ -40,32 +40,45 @@ class Inbox:
         self._give_up = give_up
         self.lanes: Lanes | None = None
         self._is_needed = asyncio.Event()
+        self._has_ended = False
 
     def serve(self, code: ImportedCode, outbox: Outbox) -> None:
         """Act on messages from now on. On the loop."""
         loop = asyncio.get_running_loop()
 
+        def act(message: Message) -> None:
+            match message.get("type"):
+                case "run" if self.lanes:
+                    self.lanes.take(attempts_in(message))
+                case "know" if self.lanes:
+                    self.lanes.look(attempts_in(message))
+                case "stop" if self.lanes:
+                    self.lanes.stop(int(message["task"]))
+                case "check" if code.has_changed():
+                    outbox.send({"type": "stale"})
+                case "begin":
+                    loop.call_soon_threadsafe(self._is_needed.set)
+                case "drain":
+                    loop.call_soon_threadsafe(self._leave, self.parting.ask)
+                case "leave":
+                    loop.call_soon_threadsafe(self._leave, self.parting.hurry)
+
         def serve() -> None:
-            for message in self._messages:
-                match message.get("type"):
-                    case "run" if self.lanes:
-                        self.lanes.take(attempts_in(message))
-                    case "know" if self.lanes:
-                        self.lanes.look(attempts_in(message))
-                    case "stop" if self.lanes:
-                        self.lanes.stop(int(message["task"]))
-                    case "check" if code.has_changed():
-                        outbox.send({"type": "stale"})
-                    case "begin":
-                        loop.call_soon_threadsafe(self._is_needed.set)
-                    case "drain":
-                        loop.call_soon_threadsafe(self._leave, self.parting.ask)
-                    case "leave":
-                        loop.call_soon_threadsafe(self._leave, self.parting.hurry)
-            self._cut_off()
-            _end()
+            try:
+                for message in self._messages:
+                    act(message)
+            except (OSError, RuntimeError):  # the channel is given up, the loop closed
+                if not self._has_ended:
+                    raise
+            if not self._has_ended:
+                self._cut_off()
+                _end()
 
         OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()
+
+    def end(self) -> None:
+        """This process leaves: what the runner says from now on, also by hanging up, concerns nobody here."""
+        self._has_ended = True
 
     async def is_needed(self) -> bool:
         """Wait until the runner wants this process to enter the lifespan; False if it is to leave instead."""

@@ -77,6 +77,7 @@ def main(
     with orders, lifeline, asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop()
         _run(loop, _live(loop, environment, code, inbox, outbox, watch), outbox)
+        inbox.end()
         outbox.close()
         if parting.is_hurried:
             exit_at_once()
