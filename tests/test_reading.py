@@ -188,7 +188,7 @@ def test_what_has_no_name_needs_no_look(gate: Gate, function: Any) -> None:
             known.describe_now(function)
 
     asyncio.run(main())
-    assert gate.looked_at == []
+    assert function not in [one for one, _ in gate.looked_at], "other tests' threads may look at theirs"
 
 
 def test_what_a_look_raises_is_raised_where_it_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:

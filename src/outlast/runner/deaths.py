@@ -80,8 +80,8 @@ class Deaths:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a verdict waits for an exit status."""
-        return bool(self._pending)
+        """Whether a verdict waits for an exit status, or to be looked for: one that said no hello hangs up nowhere."""
+        return bool(self._pending) or any(self._is_left_by_the_dead(path) for path in self._met)
 
     @property
     def sees_a_server(self) -> bool:
@@ -97,9 +97,16 @@ class Deaths:
 
     def _serves(self, path: Path, but: Collection[int] = ()) -> bool:
         """Whether the web worker of a box lives, and is none of `but`."""
-        named = self._named(path)
-        known = self._known.get(int(named["pid"])) if named and int(named["pid"]) not in but else None
+        known = self._known_of(path, but)
         return known is not None and path.exists() and not _has_ended(known.descriptor)
+
+    def _is_left_by_the_dead(self, path: Path) -> bool:
+        known = self._known_of(path)
+        return known is not None and path.exists() and _has_ended(known.descriptor)
+
+    def _known_of(self, path: Path, but: Collection[int] = ()) -> Known | None:
+        named = self._named(path)
+        return self._known.get(int(named["pid"])) if named and int(named["pid"]) not in but else None
 
     def close(self) -> None:
         """Give back what is held."""
