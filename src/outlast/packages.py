@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePath
 
 ACT_ONCE = frozenset(
@@ -17,11 +18,17 @@ ACT_ONCE = frozenset(
 """Schedulers, consumers of messages, those that listen for others, bots: by the name that is imported."""
 
 _HOMES = ("site-packages", "dist-packages")
+_WITHIN = tuple(f"{os.sep}{home}{os.sep}" for home in _HOMES)
 
 
 def acts_once(package: str) -> bool:
     """Whether one that is started in each process does its work several times."""
     return package in ACT_ONCE
+
+
+def is_installed(file: str) -> bool:
+    """Whether a source file is of an installed package."""
+    return any(part in file for part in _WITHIN)
 
 
 def package_of(file: str) -> str:

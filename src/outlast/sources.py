@@ -15,6 +15,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+from outlast.packages import is_installed
 from outlast.syntax import (
     FunctionNode,
     Piece,
@@ -33,8 +34,6 @@ NOT_PYTHON = (SyntaxError, ValueError, RecursionError)
 
 KEPT = 16
 """Of how many pieces the syntax trees are kept: methods of one class are looked at one after the other."""
-
-_LIBRARIES = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
@@ -210,6 +209,6 @@ class Sources:
 
     def _belongs(self, file: str) -> bool:
         self.rest()
-        if not file.endswith(".py") or any(f"{os.sep}{name}{os.sep}" in file for name in _LIBRARIES):
+        if not file.endswith(".py") or is_installed(file):
             return False
         return not file.startswith(self._outside)

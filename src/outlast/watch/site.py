@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import walk_tb
 
+from outlast.packages import is_installed
 from outlast.text import frames_of
 
 _LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _OURS = f"{Path(__file__).parents[1]}{os.sep}"
 
 
@@ -30,7 +30,7 @@ class Site:
 
 def is_library(file: str) -> bool:
     """Whether a source file belongs to Python or an installed package."""
-    return file.startswith((*_LIBRARIES, "<frozen")) or any(part in file for part in _PACKAGES)
+    return file.startswith((*_LIBRARIES, "<frozen")) or is_installed(file)
 
 
 def is_users(file: str) -> bool:
