@@ -15,11 +15,11 @@ import apsw
 from bench.harness.figures import Figure, table, write
 from bench.harness.place import cache
 from bench.harness.rounds import Size, say
-from outlast.engines.place import file_system_of
+from outlast.journal.location import file_system_of
 
 NAMES = (
     *("accept", "submit", "throughput", "pickup", "quiet", "rerun", "idle", "status", "doorway"),
-    *("startup", "watch", "alarms", "first_use", "prune", "followers"),
+    *("startup", "watch", "alarms", "first_use", "prune", "followers", "claim", "board", "due"),
 )
 RESULTS = Path(__file__).with_name("results.json")
 
@@ -31,7 +31,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="try it out; not for figures")
     parser.add_argument("--repeat", type=int, help="rounds of each measurement; default 5, 1 with --quick")
     parser.add_argument("--peers", action="store_true", help="`throughput` of Huey and DBOS too (installs them)")
-    parser.add_argument("--rows", type=int, default=0, help="of `prune`: finished tasks in the journal, 500 000")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=0,
+        help="of `prune` and `board`: finished tasks in the journal",
+    )
     asked = parser.parse_args()
     unknown = sorted(set(asked.names) - set(NAMES))
     if unknown:

@@ -1,4 +1,4 @@
-"""The wall time of `outlast status` in a fresh process, beside an interpreter that does nothing."""
+"""The wall time of `outlast status` and `top` in a fresh process, with few tasks and with many."""
 
 from __future__ import annotations
 
@@ -12,25 +12,34 @@ from bench.harness.figures import Aim, Figure, Series
 from bench.harness.place import Place, place
 from bench.harness.processes import run_program
 from bench.harness.rounds import Size, interleaved
+from bench.programs.board import fill
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
+TOP = ("top", "--once")
 
 
 def measure(size: Size) -> list[Figure]:
     """Ten times at least: one start of a process says little."""
-    with place() as here:
+    rows = size.rows or size.pick(1_000_000, 50_000)
+    with place() as here, place() as large:
         run_program(here, "bench.programs.submit", str(here.folder), "100", OUTLAST_RUNNER="off")
+        large.journal.parent.mkdir()
+        fill(large.journal, rows, time.time())
         measures = {
             "status": lambda: _milliseconds(here, [OUTLAST, "status"]),
+            "large": lambda: _milliseconds(large, [OUTLAST, "status"]),
+            "top": lambda: _milliseconds(large, [OUTLAST, *TOP]),
             "python": lambda: _milliseconds(here, [sys.executable, "-c", "pass"]),
         }
-        found = interleaved(max(10, size.repeat), measures)
+        found = {name: tuple(values) for name, values in interleaved(max(10, size.repeat), measures).items()}
+    kept, python = f"{rows:,} finished tasks".replace(",", " "), Series("python -c pass", "ms", found["python"])
+    few = Series("outlast status", "ms", found["status"])
     return [
+        Figure(Series("`status`: outlast status", "ms", found["status"]), python, (Aim("value", at_most=150),)),
         Figure(
-            Series("`status`: outlast status", "ms", tuple(found["status"])),
-            Series("python -c pass", "ms", tuple(found["python"])),
-            (Aim("value", at_most=150),),
-        )
+            Series(f"`status`: outlast status, {kept}", "ms", found["large"]), few, (Aim("difference", at_most=150),)
+        ),
+        Figure(Series(f"`status`: outlast top, {kept}", "ms", found["top"]), few, (Aim("difference", at_most=50),)),
     ]
 
 

@@ -6,17 +6,22 @@ import asyncio
 import gc
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 from fastapi import BackgroundTasks, FastAPI
 from starlette.testclient import TestClient
 
 import outlast
 from outlast.app import current
-from outlast.engines.history import History, Record
-from outlast.process import adopt, this
-from outlast.testing import CollectedTasks
+from outlast.journal.read import Record
+from outlast.settings import Settings
+from outlast.system.process import adopt, this
+from outlast.testing import FOLDER, JOURNAL, CollectedTasks
+from tests.support.history import history_of
 from tests.support.servers import eventually, serving
 
 RAN: list[str] = []
@@ -42,11 +47,11 @@ def fail() -> None:
 @pytest.fixture
 def app() -> Iterator[FastAPI]:
     RAN.clear()
-    before = this.newest
+    before = this.apps.newest
     app = FastAPI()
-    outlast.install(app)
+    outlast.install(app, spares=0)
     yield app
-    this.newest = before
+    this.apps.newest = before
 
 
 def test_in_a_test_an_enqueued_task_has_run_when_the_call_returns(app: FastAPI) -> None:
@@ -76,7 +81,7 @@ def test_enqueued_tasks_are_collected_in_mode_manual(app: FastAPI, outlast_tasks
 @pytest.mark.outlast("real")
 @pytest.mark.parametrize("function", [note_pid, note_pid_async])
 def test_an_enqueued_task_runs_in_another_process(app: FastAPI, tmp_path: Path, function: object) -> None:
-    handle = outlast.enqueue_sync(function, tmp_path / "pid")  # type: ignore[arg-type]
+    handle = outlast.enqueue_sync(function, tmp_path / "pid")  # type: ignore[call-overload]
     assert finished(app, handle.id).state == "done"
     assert int((tmp_path / "pid").read_text()) != os.getpid()
 
@@ -93,6 +98,24 @@ def test_in_mode_real_a_request_stores_its_task(app: FastAPI, tmp_path: Path) ->
     assert int((tmp_path / "pid").read_text()) != os.getpid()
 
 
+@pytest.mark.slow
+@pytest.mark.outlast("real")
+def test_in_mode_real_a_journal_that_is_slow_is_waited_for(app: FastAPI, tmp_path: Path) -> None:
+    @app.get("/")
+    async def add(background_tasks: BackgroundTasks) -> None:
+        background_tasks.add_task(note_pid, tmp_path / "pid")
+
+    with TestClient(app) as client, ThreadPoolExecutor() as threads:
+        assert client.get("/").status_code == 200
+        with closing(apsw.Connection(str(tmp_path / FOLDER / JOURNAL))) as somebody:
+            somebody.set_busy_timeout(9_000)
+            somebody.execute("BEGIN IMMEDIATE")
+            answer = threads.submit(client.get, "/")
+            assert not wait([answer], timeout=2 * Settings().store_deadline).done
+            somebody.execute("ROLLBACK")
+        assert answer.result().status_code == 200
+
+
 def test_a_task_may_enqueue_another(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add("ask_for_another", "first")
@@ -101,7 +124,7 @@ def test_a_task_may_enqueue_another(tmp_path: Path) -> None:
 
 
 def test_without_an_app_the_error_tells_the_remedy(app: FastAPI) -> None:
-    this.newest = None
+    this.apps.newest = None
     with pytest.raises(outlast.NotInstalled, match=r"outlast\.install\(app\)"):
         outlast.enqueue_sync(note, "nobody")
 
@@ -152,7 +175,7 @@ def finished(app: FastAPI, task_id: str) -> Record:
     journal = app.state.outlast.path
 
     def is_finished() -> bool:
-        return History(journal).task(task_id).ended_at is not None
+        return history_of(journal).task(task_id).ended_at is not None
 
     eventually(is_finished, f"task {task_id} ends")
-    return History(journal).task(task_id)
+    return history_of(journal).task(task_id)

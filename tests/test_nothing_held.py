@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import Iterator
+from operator import le
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from fastapi import BackgroundTasks, FastAPI
 from starlette.testclient import TestClient
 
 import outlast
-from outlast.process import this
+from outlast.system.process import this
 from tests.support.servers import eventually
 
 pytest_plugins = ("pytester",)
@@ -48,7 +49,7 @@ def descriptors() -> int:
 def held() -> tuple[int, int, int, int]:
     """Apps, what is open for them, who is told of forks, locks."""
     gc.collect()
-    return len(this.installed), len(this.services), len(this.forks._alive()), len(this.locks)
+    return len(this.apps.installed), len(this.apps.services), len(this.forks._alive()), len(this.files.locks)
 
 
 def test_an_app_that_was_only_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +58,8 @@ def test_an_app_that_was_only_made_leaves_nothing(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "register_at_fork", lambda **calls: hooks.append(calls))
     before, threads, open_before = held(), threading.active_count(), descriptors()
     apps = [app_with_task(tmp_path) for _ in range(MANY)]
-    assert (descriptors(), threading.active_count()) == (open_before, threads)
+    assert threading.active_count() <= threads, "one that an earlier test has left may have ended"
+    assert descriptors() <= open_before
     assert not list(tmp_path.iterdir())
     del apps
     assert held() == before
@@ -74,8 +76,7 @@ def test_a_lifespan_gives_back_all_it_has_opened(tmp_path: Path) -> None:
     before, threads, open_before = held(), threading.active_count(), descriptors()
     for _ in range(5):
         lives_once()
-    eventually(lambda: held() == before, "no more is held than before")
-    assert held() == before
+    eventually(lambda: all(map(le, held(), before)), "no more is held than before")
     eventually(lambda: threading.active_count() <= threads, "their threads end")
     eventually(lambda: descriptors() <= open_before, "their descriptors are closed")
 
@@ -95,7 +96,7 @@ import gc, os, threading, time
 import outlast, pytest
 from fastapi import BackgroundTasks, FastAPI
 from fastapi.testclient import TestClient
-from outlast.process import this
+from outlast.system.process import this
 
 kept, seen = [], []
 
@@ -119,7 +120,7 @@ def test_one(n, lifespan):
             assert client.get("/").status_code == 200
     else:
         assert client.get("/").status_code == 200
-    assert len(this.services) <= 1
+    assert len(this.apps.services) <= 1
 
 def own_threads():
     return [one.name for one in threading.enumerate() if one.name.startswith("outlast-")]
@@ -140,6 +141,7 @@ def test_end():
 """
 
 
+@pytest.mark.slow
 def test_mode_real_gives_back_all_after_each_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_real=REAL)
     result = pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider")

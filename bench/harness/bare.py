@@ -10,7 +10,7 @@ from typing import Any
 
 import apsw
 
-from outlast.engines.opening import connect
+from outlast.journal.sqlite.opening import connect
 
 BATCH = 100  # tasks in one transaction of the loop
 ARGUMENTS = '{"text":"' + "x" * 100 + '","number":1}'

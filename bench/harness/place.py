@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outlast.engines.history import History
-from outlast.engines.opening import connect
-from outlast.engines.place import PASSING_FILE_SYSTEMS, file_system_of
 from outlast.errors import JournalUnusable
-from outlast.liveness import Liveness
-from outlast.place import Place as MeetingPlace
+from outlast.journal.engines import open_history
+from outlast.journal.location import PASSING_FILE_SYSTEMS, file_system_of
+from outlast.journal.sqlite.opening import connect
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place as MeetingPlace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,7 +55,7 @@ class Place:
     def living(self, kind: str) -> list[int]:
         """Pids of the processes of a kind (`web`, `runner`, `child`) that the kernel says are alive."""
         liveness = Liveness(MeetingPlace.of(self.journal))
-        present = History(self.journal).summary(0.0).processes
+        present = open_history(f"sqlite:///{self.journal}").summary(0.0).processes
         return [one.pid for one in present if one.kind == kind and liveness.holder(one.id) is not None]
 
     def end_processes(self) -> None:

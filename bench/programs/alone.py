@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import uvicorn
+
 import outlast
 from bench.harness.lines import lines
 from bench.harness.place import Place, eventually
@@ -35,7 +37,7 @@ class Bench:
         await asyncio.sleep(2.0)  # a spare one may be coming
         memory = self.memory()
         return {
-            "up": median([self.seconds_until_up() for _ in range(count)]),
+            "up": median([await asyncio.to_thread(self.seconds_until_up) for _ in range(count)]),
             "alone": median([await self.seconds_until_alone() for _ in range(count)]),
             "burst": await self.burst(),
             **memory,
@@ -87,9 +89,14 @@ def proportional(pid: int) -> tuple[float, float]:
 
 
 async def main(folder: str, count: int) -> None:
-    """Print what was measured."""
+    """Print what was measured: in a server, since no spare process waits for a script."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
     found = await Bench(Path(folder)).run(count)
-    app.state.outlast.close()
+    server.should_exit = True
+    await serving
     print(json.dumps(found))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 import outlast
-from outlast.request import hook
+from outlast.web import hook
 
 CALLS = 200  # of one kind before the other's turn
 SCOPE: dict[str, Any] = {

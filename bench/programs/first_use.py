@@ -18,7 +18,7 @@ from types import ModuleType
 
 from pydantic import BaseModel
 
-from outlast.functions import Functions
+from outlast.functions.functions import Functions
 
 FUNCTIONS = 40
 STEP = 0.001  # seconds between looks at the clock

@@ -8,17 +8,21 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
 
 import apsw
 
-from outlast.engines.contract import ProcessEntry, Retention
-from outlast.engines.opening import connect
-from outlast.engines.schema import STEPS
-from outlast.engines.sqlite import SqliteJournal
-from outlast.tasks import End, Lane, NewTask, Settlement, State
+from outlast.journal.contract import ProcessEntry
+from outlast.journal.sqlite.journal import SqliteJournal
+from outlast.journal.sqlite.opening import connect
+from outlast.journal.sqlite.pruning import Pruner
+from outlast.journal.sqlite.schema import STEPS
+from outlast.journal.turn import Retention, Turn, Wanted
+from outlast.system.deployment import NO_HOME
+from outlast.tasks.task import End, Lane, NewTask, Settlement, State
 
 SLICES = 100
 BATCH = 200
@@ -42,7 +46,7 @@ def fill(path: Path, rows: int, now: float) -> None:
     connection.pragma("journal_mode", "wal")
     with connection:
         for step in STEPS[:2]:
-            connection.execute(files("outlast.engines").joinpath(step).read_text())
+            connection.execute(files("outlast.journal.sqlite").joinpath(step).read_text())
         connection.pragma("user_version", 2)
         connection.execute(NUMBERS + TASKS, (now - DAY, rows))
         connection.execute(NUMBERS + EVENTS, (now, rows))
@@ -54,11 +58,11 @@ def milliseconds(began: float) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def slice_of(journal: SqliteJournal, keep: Retention, now: float, beyond: int) -> tuple[float, float, int]:
+def slice_of(journal: SqliteJournal, pruner: Pruner, keep: Retention) -> tuple[float, float, int]:
     """How long pruning itself took under the lock (ms), how much of that on a processor, and how much went."""
     with journal.transaction():
         began, at_work = time.perf_counter(), time.thread_time()
-        gone = journal.prune(keep, 512, now, beyond)
+        gone = pruner.prune(keep)
         return milliseconds(began), (time.thread_time() - at_work) * 1000, gone
 
 
@@ -72,17 +76,19 @@ def settle_batch(journal: SqliteJournal, runner: int, first: int) -> float:
     """The same for one batch."""
     tasks = [NewTask(first + one, "app:send", "{}", Lane.LOOP, State.WAITING, 1.0, "GET /") for one in range(BATCH)]
     with journal.transaction():
-        journal.add(tasks, runner)
-        claimed = journal.claim(runner, Lane.LOOP, BATCH, time.time())
+        journal.tasks.add(tasks, runner)
+    wanted = Wanted([(Lane.LOOP, NO_HOME)], {Lane.LOOP: BATCH})
+    (taken,) = journal.turn(Turn(runner, wanted=[wanted])).taken
+    with journal.transaction():
         began = time.perf_counter()
-        journal.settle([Settlement(one.id, one.attempt, End.DONE, State.DONE) for one in claimed], time.time())
+        journal.attempts.settle([Settlement(one.id, one.attempt, End.DONE, State.DONE) for one in taken.attempts])
         return milliseconds(began) * 1000 / BATCH
 
 
 def settling(journal: SqliteJournal, path: Path, rows: int) -> dict[str, float]:
     """With the index and without, in turns."""
     with journal.transaction():
-        runner = journal.enter(ProcessEntry("runner", 1, "bench", time.time()))
+        runner = journal.processes.enter(ProcessEntry("runner", 1, "bench", time.time()))
     connection = connect(path, 5.0)
     made_by = str(next(iter(connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'ended'")))[0])
     found: dict[str, list[float]] = {"with_index": [], "without_index": []}
@@ -104,10 +110,11 @@ def main(path: Path, rows: int) -> None:
     journal.open()
     made = milliseconds(began) / 1000
     began = time.perf_counter()
-    beyond = journal.surplus(KEEP_ALL.count)
+    beyond = journal.tasks.surplus(KEEP_ALL.count)
     counted = milliseconds(began)
-    vain = max(slice_of(journal, KEEP_ALL, now, 0)[0] for _ in range(SLICES))
-    slices = [slice_of(journal, KEEP_HALF, now, beyond) for _ in range(SLICES)]
+    pruner = Pruner(journal.connection)
+    vain = max(slice_of(journal, pruner, KEEP_ALL)[0] for _ in range(SLICES))
+    slices = [slice_of(journal, pruner, replace(KEEP_HALF, beyond=beyond)) for _ in range(SLICES)]
     found = {"slice": max(took for took, _, _ in slices), "at_work": max(spent for _, spent, _ in slices)}
     found["tasks"] = median(gone for _, _, gone in slices)
     found |= {"vain": vain, "count": counted, "made": made} | settling(journal, path, rows)

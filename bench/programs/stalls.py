@@ -10,8 +10,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from outlast.incidents import WEB_WORKER, Cause
-from outlast.watch.memory import resident_bytes
+from outlast.events.words import WEB_WORKER
+from outlast.system.memory import resident_bytes
+from outlast.watch.incident import Cause
 from outlast.watch.reporter import Reporter
 from outlast.watch.site import Site
 from outlast.watch.stall import Stall

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from outlast.errors import SettingsError
-from outlast.terms import size_of
+from outlast.errors import OptionError, SettingsError
+from outlast.tasks.limits import QueueSettings
+from outlast.tasks.log import MOST_LOG
+from outlast.tasks.options import DEFAULTS, GivenByDefault, by_default, size_of
+from outlast.tasks.outcome import MOST_RESULT
+from outlast.tasks.policy import MOST_DELAY
+from outlast.tasks.task import TaskOptions
+from outlast.text import as_text
 
 PREFIX = "OUTLAST_"
-RUNNER_MODES = ("auto", "external", "off")
-STORE_ERROR_MODES = ("refuse", "inline")
-CHILD_STARTS = ("spawn", "fork")
 _MODES = {
-    "runner": RUNNER_MODES,
-    "on_store_error": STORE_ERROR_MODES,
-    "child_start": CHILD_STARTS,
+    "runner": ("auto", "external", "off"),
+    "on_store_error": ("refuse", "inline"),
+    "child_start": ("spawn", "fork"),
 }
 _SPELLINGS: Mapping[str, bool] = {
     **dict.fromkeys(("true", "yes", "on", "1", "t", "y"), True),
@@ -33,9 +37,15 @@ def _default_children() -> int:
     return max(2, os.cpu_count() or 2)
 
 
-_DURATIONS = (
-    *("drain", "stop_wait", "linger", "grace", "stall_after", "stall_limit", "store_deadline"),
-    *("keep_done", "keep_failed"),
+_RANGES = (
+    (1, 10**6, "from 1 to 1000000", ("max_children", "max_alone", "loop_slots", "thread_slots", "max_crashes")),
+    (0, 10**6, "from 0 to 1000000", ("spares",)),
+    (0, 10**12, "from 0 to 1000000000000", ("keep_done_count",)),
+    (0, MOST_RESULT, "from 0 to 1 MiB", ("max_result",)),
+    (0, MOST_LOG, "from 0 to 1 MiB", ("max_log",)),
+    (0.01, MOST_DELAY, "at least 0.01 seconds, at most 100 years", ("stall_after", "stall_limit", "store_deadline")),
+    (0, MOST_DELAY, "0 or more seconds, at most 100 years", ("drain", "stop_wait", "linger", "grace")),
+    (0, float("inf"), "0 or more seconds", ("keep_done", "keep_failed")),
 )
 
 
@@ -45,6 +55,8 @@ class Settings:
 
     url: where the journal is; `sqlite:///relative/path` or `sqlite:////absolute/path`.
     shared_folder: `true` uses a journal in a folder that others may write to, who may do there what the app may do.
+    state_folder: where the runner's socket and the black boxes are, in a folder for each journal; empty means: beside
+        the journal. All processes of a journal need the same one, and have to find the journal at the same path.
     app: the app that children import, `module:name`; empty means: ask the server, then look for it.
     release: how this release of the app's code is called; empty means: by what stands in the files of the project that
         are imported when the server has started.
@@ -58,27 +70,40 @@ class Settings:
     max_crashes: a task that has ended its process that many times is not run again.
     max_alone: how many processes there may be, beside those, for tasks that run alone.
     spares: how many processes wait, ready, for tasks that run alone and for those of a process that dies.
-    stall_after: an event loop that is silent for that long counts as blocked.
-    stall_limit: a task that blocks it for that long, and has no timeout, is interrupted and runs alone next.
+    stall_after: an event loop that is silent for that long counts as blocked; 0.01 at least.
+    stall_limit: a task that blocks it for that long, and has no timeout, is interrupted and runs alone next. A task
+        process whose import or lifespan takes that long (10 s at least) is ended, and the next one has twice the time.
     grace: how long others may go on in the process of a task that does not stop when it is told, and how long a
         cancelled coroutine may clean up, before that process is ended.
     max_rss: bytes of memory, also as text such as `512M`, beyond which a task process takes no more work and is
         replaced; 0 is no limit.
     store_deadline: how long a response waits for its tasks to be stored before it is answered 503.
     on_store_error: `refuse` answers 503, `inline` runs the tasks in the web worker as FastAPI alone would.
-    watch: `true` watches the event loop of web workers and keeps a black box of each, `false` does not. Task processes
-        are always watched.
+    watch: `true` watches the event loop of web workers and keeps a black box of each, as always of task processes.
+    gc_freeze: `true` leaves what a web worker has when it has started out of Python's garbage collections, which are
+        shorter by that; what of it becomes garbage later, in a circle, stays. `false` changes nothing.
     child_start: `spawn` starts each task process as a fresh interpreter; `fork` copies it from one that has imported
         the app, which takes milliseconds and shares what is made at import (on Linux, for an app that starts no
         thread at import; else it is `spawn`).
     child_lifespan: `true` enters the app's lifespan in each child, `false` does not, `module:context` enters that
         async context manager instead.
+    redact: more names, of parameters, keys, fields and context variables, whose values people are not shown; as text
+        with commas between them, too. The usual ones (password, token, api_key …) are known.
     keep_done, keep_done_count, keep_failed: for how long, and how many of the newest, done tasks are kept in the
         journal, and for how long failed, cancelled and dropped ones, incidents, and processes that have ended.
+    max_result: bytes of JSON, also as text such as `64K`, that the journal keeps of what a task returns; 0 keeps none.
+        At most 1 MiB.
+    max_log: the same of what an attempt prints and logs: the end of it.
+    max_stash: bytes, also as text such as `200M`, that a file may have which is stashed for tasks; 0 is no limit.
+    queues: by name, the limits of all tasks of a queue: `{"mail": {"concurrency": 4, "rate": "10/s", "max_waiting":
+        1000}}`; as a variable in JSON. How many run at once, in all processes, how often one begins, and how many may
+        wait before more are refused.
+    options: those of all functions that do not say otherwise, `{"retries": 3, "timeout": 60}`; as a variable in JSON.
     """
 
     url: str = "sqlite:///.outlast/journal.db"
     shared_folder: bool = False
+    state_folder: str = ""
     app: str = ""
     release: str = ""
     runner: str = "auto"
@@ -98,21 +123,49 @@ class Settings:
     store_deadline: float = 2.0
     on_store_error: str = "refuse"
     watch: bool = True
+    gc_freeze: bool = True
     child_start: str = "spawn"
     child_lifespan: str = "true"
+    redact: tuple[str, ...] = ()
     keep_done: float = 86_400.0
     keep_done_count: int = 100_000
     keep_failed: float = 14 * 86_400.0
+    max_result: int = 64 << 10
+    max_log: int = 64 << 10
+    max_stash: int = 1 << 30
+    queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "redact", tuple(self.redact))  # a list where it comes from another process
         for name, modes in _MODES.items():
             _require(getattr(self, name) in modes, name, getattr(self, name), f"one of {', '.join(modes)}")
-        for name in ("max_children", "loop_slots", "thread_slots", "max_crashes"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
-        for name in ("spares", "max_alone", "max_rss"):
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in _DURATIONS:
-            _require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more seconds")
+        for least, most, wanted, names in _RANGES:
+            for name in names:
+                _require(least <= getattr(self, name) <= most, name, getattr(self, name), wanted)
+        for name in self.queues:
+            self.queue(name)
+        self.default_options()
+
+    def default_options(self) -> TaskOptions:
+        """Those of functions that do not say otherwise. Raises SettingsError."""
+        try:
+            return by_default(self.options)
+        except OptionError as error:
+            raise SettingsError(f"setting 'options': {error}") from None
+
+    @property
+    def max_waiting(self) -> dict[str, int]:
+        """How many tasks may wait in a queue, of those that say so."""
+        said = {name: self.queue(name).max_waiting for name in self.queues}
+        return {name: most for name, most in said.items() if most is not None}
+
+    def queue(self, name: str) -> QueueSettings:
+        """What is set for a queue. Raises SettingsError."""
+        try:
+            return QueueSettings.read(name, self.queues.get(name, {}))
+        except OptionError as error:
+            raise SettingsError(f"setting 'queues': {error}") from None
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Settings:
@@ -122,16 +175,18 @@ class Settings:
         Raises SettingsError for a name or value that is not known, with the nearest known name, and for a
         pyproject.toml that cannot be read.
         """
-        given = {name: value for name, value in arguments.items() if value is not None}
-        layers = (
-            _from_pyproject(Path("pyproject.toml")),
-            _from_environment(os.environ if environ is None else environ),
-            given,
-        )
         merged: dict[str, Any] = {}
-        for layer in layers:
+        for layer in _layers(environ, arguments).values():
             merged.update({_known(name): _converted(name, value) for name, value in layer.items()})
         return cls(**merged)
+
+
+class QueueGiven(TypedDict, total=False):
+    """What may be said of a queue, see `Settings.queues`."""
+
+    concurrency: int
+    rate: str
+    max_waiting: int
 
 
 class GivenSettings(TypedDict, total=False):
@@ -139,6 +194,7 @@ class GivenSettings(TypedDict, total=False):
 
     url: str
     shared_folder: bool
+    state_folder: str
     app: str
     release: str
     runner: Literal["auto", "external", "off"]
@@ -158,11 +214,23 @@ class GivenSettings(TypedDict, total=False):
     store_deadline: float
     on_store_error: Literal["refuse", "inline"]
     watch: bool
+    gc_freeze: bool
     child_start: Literal["spawn", "fork"]
     child_lifespan: bool | str
+    redact: Sequence[str]
     keep_done: float
     keep_done_count: int
     keep_failed: float
+    max_result: int | str
+    max_log: int | str
+    max_stash: int | str
+    queues: Mapping[str, QueueGiven]
+    options: GivenByDefault
+
+
+def origins(**arguments: Any) -> dict[str, str]:
+    """Where each setting that `Settings.load` gives has its value from: what is not among them has its default."""
+    return {name: origin.format(name.upper()) for origin, layer in _layers(None, arguments).items() for name in layer}
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
@@ -189,13 +257,24 @@ def unread_variables(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def names_given_to_one_app(asked: Settings) -> list[str]:
+    """A sentence if the command line, which imports no app, does not know all the names of `redact` that one has."""
+    alone = [name for name in asked.redact if name not in Settings.load().redact]
+    if not alone:
+        return []
+    return [
+        f"redact={alone} is given to install(app) alone, so `outlast list` and `show`, which import no app, show what "
+        "has these names: write it into pyproject.toml, or set OUTLAST_REDACT"
+    ]
+
+
 _VARIABLE = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", re.MULTILINE)
 _NAMES = tuple(field.name for field in fields(Settings))
 
 
 def _truth(value: Any) -> bool:
     """What a yes or no in any of the common spellings means. Raises ValueError for anything else."""
-    meant = _SPELLINGS.get(str(value).strip().lower())
+    meant = _SPELLINGS.get(as_text(value).strip().lower())
     if meant is None:
         raise ValueError(value)
     return meant
@@ -203,27 +282,69 @@ def _truth(value: Any) -> bool:
 
 def _truth_or_text(value: Any) -> str:
     """The same as `true` or `false`, for a setting that may also be something else."""
-    meant = _SPELLINGS.get(str(value).strip().lower())
-    return str(value) if meant is None else str(meant).lower()
+    meant = _SPELLINGS.get(as_text(value).strip().lower())
+    return as_text(value) if meant is None else str(meant).lower()
 
 
-_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {"str": str, "int": int, "float": float, "bool": _truth}
+def _whole(value: Any) -> int:
+    """Raises ValueError or TypeError for what is no whole number."""
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(value)
+    return int(value)
+
+
+def _names_in(value: Any) -> tuple[str, ...]:
+    """The names in a list of them, or in a text with commas between them. Raises ValueError for anything else."""
+    given = value.split(",") if isinstance(value, str) else list(value)
+    if not all(isinstance(one, str) for one in given):
+        raise ValueError(value)
+    return tuple(filter(None, map(str.strip, given)))
+
+
+def _table_in(value: Any) -> dict[str, Any]:
+    """A table, or a text that has it as JSON. Raises ValueError or TypeError for anything else."""
+    given = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise ValueError(value)
+    return {as_text(name): one for name, one in given.items()}
+
+
+def _tables_in(value: Any) -> dict[str, dict[str, Any]]:
+    """Tables by name, as a table."""
+    return {name: dict(one) for name, one in _table_in(value).items()}
+
+
+_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
+    "str": as_text,
+    "int": _whole,
+    "float": float,
+    "bool": _truth,
+    "tuple[str, ...]": _names_in,
+    "Mapping[str, Mapping[str, Any]]": _tables_in,
+    "Mapping[str, Any]": _table_in,
+}
 _CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Settings)} | {
     "max_rss": size_of,
+    "max_result": size_of,
+    "max_log": size_of,
+    "max_stash": size_of,
     "child_lifespan": _truth_or_text,
 }
 _WANTED = {
-    str: "text",
-    int: "a whole number",
+    as_text: "text",
+    _whole: "a whole number",
     float: "a number",
-    size_of: "a size, in bytes or such as 512M",
+    size_of: "a size, in bytes or such as 512M, of a pebibyte at most",
     _truth: "true or false",
+    _names_in: "names, as a list or with commas between them",
+    _table_in: 'a table of options, or JSON such as {"retries": 3}',
+    _tables_in: 'a table of queues, or JSON such as {"mail": {"concurrency": 4}}',
 }
 
 
 def _require(holds: bool, name: str, value: object, wanted: str) -> None:  # noqa: FBT001
     if not holds:
-        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be {wanted}")
+        raise SettingsError(f"setting {name!r} is {value!r:.100}, but it has to be {wanted}")
 
 
 def _known(name: str) -> str:
@@ -234,15 +355,25 @@ def _known(name: str) -> str:
 
 def _hint(name: str) -> str:
     near = get_close_matches(name, _NAMES, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    of_tasks = f"; of tasks it is an option: options={{{name!r}: ...}}" if name in DEFAULTS else ""
+    return of_tasks or (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _converted(name: str, value: Any) -> Any:
     try:
         return _CONVERTERS[_known(name)](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         wanted = _WANTED[_CONVERTERS[name]]
-        raise SettingsError(f"setting {name!r} is {value!r}, but it has to be {wanted}") from None
+        raise SettingsError(f"setting {name!r} is {value!r:.100}, but it has to be {wanted}") from None
+
+
+def _layers(environ: Mapping[str, str] | None, arguments: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What is set, by where that is done; the nearer ones come later."""
+    return {
+        "pyproject.toml": _from_pyproject(Path("pyproject.toml")),
+        f"{PREFIX}{{}}": _from_environment(os.environ if environ is None else environ),
+        "argument": {name: value for name, value in arguments.items() if value is not None},
+    }
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,6 @@ Exceptions and their classes are user code, too: whatever that does when it is l
 from __future__ import annotations
 
 import json
-import logging
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -51,6 +50,11 @@ def json_line(text: object, most: int) -> str:
     return _fitted(_plain(text), most, _visible_in_json)
 
 
+def as_text(given: object) -> str:
+    """A text as it is, also of an enum that is one, which would print its name; of what is none, how it prints."""
+    return str.__str__(given) if isinstance(given, str) else str(given)
+
+
 def indented(text: str) -> str:
     """Several lines as a log may have them: none but the first looks as if it were a line of the log's own."""
     return text.replace("\n", "\n    ")
@@ -72,6 +76,17 @@ def module_of_class(kind: type) -> str:
     """The name of the module that a class says it is of, whatever its metaclass makes of `__module__`."""
     found = type.__getattribute__(kind, "__module__")
     return found if type(found) is str else ""
+
+
+def full_name_of_class(kind: type) -> str:
+    """The same as `module:name` with the classes and functions that it stands in, in one line."""
+    name = str(type.__dict__["__qualname__"].__get__(kind)) or NO_NAME
+    return one_line(f"{module_of_class(kind)}:{name}", MOST_NAME)
+
+
+def kib_above(size: int, most: int) -> int:
+    """KiB in so many bytes, as they are told beside those in `most`, which are fewer: never the same number."""
+    return max(round(size / 1024), (most >> 10) + 1)
 
 
 def is_a(thing: object, kind: type[T] | tuple[type[T], ...]) -> TypeGuard[T]:
@@ -114,19 +129,10 @@ def traceback_of(error: BaseException, most: int = MOST_TRACEBACK, *, skip: int 
     return in_one_line(error, most)
 
 
-def log_exception(log: logging.Logger, sentence: str, error: BaseException, **fields: object) -> None:
-    """As `log.exception`, for handlers that want the exception itself; what is printed of it is clean.
-
-    `fields` are attributes of the record. A text of several lines could look like lines of the log: where there is
-    one, the traceback is indented.
-    """
-    if log.isEnabledFor(logging.ERROR):
-        file, line, function, _ = log.findCaller(stacklevel=2)
-        info = (type(error), error, frames_of(error))
-        record = log.makeRecord(log.name, logging.ERROR, file, line, sentence, (), info, function, fields)
-        text = traceback_of(error).rstrip()
-        record.exc_text = text if _says_one_line(error) else f"    {indented(text)}"
-        log.handle(record)
+def printed(error: BaseException) -> str:
+    """The traceback of an exception as a log may have it: indented if it could look like lines of the log."""
+    text = traceback_of(error).rstrip()
+    return text if _says_one_line(error) else f"    {indented(text)}"
 
 
 def _says_one_line(error: BaseException) -> bool:

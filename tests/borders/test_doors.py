@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import socket
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +23,25 @@ from starlette.routing import Route
 
 import outlast
 from outlast.app import Outlast
-from outlast.child.attempt import Assignment, run_in_loop, run_in_thread
-from outlast.child.main import why_not_imported
+from outlast.child.attempt import Pipeline
+from outlast.child.code import FoundFunctions
+from outlast.child.contexts import Contexts
+from outlast.child.life import why_not_imported
+from outlast.child.outbox import Outbox
+from outlast.child.run import Assignment, Run
 from outlast.cli.main import cli
-from outlast.engines.history import History
-from outlast.frames import Unpacker, packed
-from outlast.hello import Environment
-from outlast.process import this
-from outlast.request.boxed import BoxedTask
-from outlast.request.plan import plan_or_inline
 from outlast.settings import Settings
+from outlast.system.process import this
+from outlast.watch.flights import Flights
+from outlast.web.background import StandIn
+from outlast.web.plan import plan_or_inline
+from outlast.wire.frames import receive_all
+from outlast.wire.hello import Environment
 from tests.borders.odd import ERRORS, TEXTS, raising
+from tests.support.history import history_of
 
 KINDS = sorted(ERRORS.keys() - {"hidden"})  # which asyncio does not carry from a thread
-BOUNDED = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+BOUNDED = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 
 @outlast.task(travels=True)
@@ -62,14 +70,14 @@ def raiser(kind: str) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Iterator[tuple[FastAPI, Outlast]]:
-    before, this.mode = list(this.installed), "real"
+    before, this.mode = list(this.apps.installed), "real"
     app = FastAPI(routes=[Route("/{path:path}", endpoint)])
     one = outlast.install(app, url=f"sqlite:///{tmp_path}/journal.db", runner="off", watch=False, store_deadline=20)
     yield app, one
     one.close()
     this.mode = "inline"
-    this.installed.clear()
-    this.installed.update(before)
+    this.apps.installed.clear()
+    this.apps.installed.update(before)
 
 
 async def called(app: FastAPI, scope: dict[str, Any]) -> int:
@@ -120,14 +128,14 @@ def test_a_request_leaves_nothing_that_hurts(
     status = asyncio.run(called(app, scope))
     one.enqueue_sync(fine)
     assert status in (200, 404, 405, 500)
-    for record in History(one.path).tasks(limit=3):
+    for record in history_of(one.path).tasks(limit=3):
         assert record.origin.isprintable() and len(record.origin) <= 300
     assert_people_are_safe(one.path)
 
 
 def assert_people_are_safe(journal: Path) -> None:
     url = f"sqlite:///{journal}"
-    newest = History(journal).tasks(limit=2)
+    newest = history_of(journal).tasks(limit=2)
     shows = [["show", record.id] for record in newest]
     for command in (["list", "--limit", "5"], ["status"], ["explain"], *shows):
         for extra in ([], ["--json"]):
@@ -139,45 +147,39 @@ def assert_people_are_safe(journal: Path) -> None:
                 json.loads(said.stdout)
 
 
-class Found:
-    def __init__(self, function: object) -> None:
-        self.function = function
-
-    def prepared(self, _path: str, _arguments: str) -> tuple[object, tuple[()], dict[str, object]]:
-        return self.function, (), {}
+def plain_raiser(kind: str) -> None:
+    raise ERRORS[kind]()
 
 
-class Sent:
-    def __init__(self) -> None:
-        self.ends: list[tuple[Any, ...]] = []
-
-    def ended(self, *end: Any) -> None:
-        self.ends.append(end)
-
-    def saw(self, _task: int, error: BaseException | None) -> None:
-        assert error is not None
+async def async_raiser(kind: str) -> None:
+    raise ERRORS[kind]()
 
 
-@pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
-def test_an_attempt_that_raises_anything_is_reported(make: Callable[[], Exception]) -> None:
-    def plain() -> None:
-        raise make()
+def run_of(number: int, function: Callable[[str], Any], kind: str, memory: int | None = None) -> Run:
+    lane = "loop" if inspect.iscoroutinefunction(function) else "thread"
+    arguments = json.dumps({"kind": kind})
+    return Run(Assignment.read([number, 1, f"{__name__}:{function.__name__}", lane, memory, None, 0, arguments, ""]))
 
-    async def on_loop() -> None:
-        raise make()
 
-    async def main() -> None:
-        await run_in_loop(Assignment.read([2, 1, "m:g", "loop", None, "{}", ""]), Found(on_loop), sent)  # type: ignore[arg-type]
-
-    sent = Sent()
-    run_in_thread(Assignment.read([1, 1, "m:f", "thread", 5, "{}", ""]), Found(plain), sent)  # type: ignore[arg-type]
-    asyncio.run(main())
-    assert [end[0] for end in sent.ends] == [1, 2]
-    (message,) = Unpacker().feed(packed({"type": "ended", "tasks": sent.ends}))
-    assert message["tasks"] == [list(end) for end in sent.ends]
-    for _, reason, traceback in sent.ends:
+@pytest.mark.parametrize("kind", ERRORS)
+def test_an_attempt_that_raises_anything_is_reported(kind: str) -> None:
+    theirs, ours = socket.socketpair()
+    outbox = Outbox(ours, pytest.fail)
+    pipeline = Pipeline(FoundFunctions(), Contexts(copy_context()), Flights(), outbox)
+    copy_context().run(pipeline.run_in_thread, run_of(1, plain_raiser, kind))
+    asyncio.run(pipeline.run_on_loop(run_of(2, async_raiser, kind, memory=1 << 30)))
+    ends: list[list[Any]] = []
+    with theirs:
+        for message in receive_all(theirs):
+            ends += message["tasks"] if message["type"] == "ended" else []
+            if len(ends) == 2:
+                break
+        outbox.close()
+    assert [task for task, *_ in ends] == [1, 2]
+    for _, reason, traceback, kinds in ends:
         assert reason and reason.isprintable() and len(reason) <= 2_000
         assert traceback and len(traceback) <= 16_384
+        assert kinds[-2:] == ["builtins:Exception", "builtins:BaseException"] or kind == "exits"
 
 
 @pytest.mark.parametrize("make", ERRORS.values(), ids=ERRORS)
@@ -217,7 +219,7 @@ class Shy:
 def test_what_raises_when_it_is_looked_at_runs_inline_and_says_so(
     installed: tuple[FastAPI, Outlast], which: str
 ) -> None:
-    task = BoxedTask(Shy()) if which == "function" else BoxedTask(never, Unseen())
+    task = StandIn(Shy()) if which == "function" else StandIn(never, Unseen())
     planned = plan_or_inline(task, installed[1].functions.describe)
     assert planned.is_inline
     assert planned.function.isprintable() and planned.reason.isprintable() and planned.reason
@@ -253,4 +255,4 @@ def test_an_id_that_is_taken_costs_another_draw(
     draws = iter([taken])
     assert asyncio.run(called(app, scope)) == 200
     one.enqueue_sync(fine)
-    assert len(History(one.path).tasks()) == 5
+    assert len(history_of(one.path).tasks()) == 5

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlast.child.outbox import Outbox
+from outlast.child.run import Assignment
 from outlast.errors import MessageTooBig
-from outlast.frames import LARGEST, PIECE, Message, Unpacker, packed, receive_all
-from outlast.handover import attempts_in, packed_attempts
-from outlast.runner.channel import Channel
-from outlast.tasks import Claimed, Lane
+from outlast.tasks.outcome import Raised
+from outlast.tasks.task import Claimed, Lane
+from outlast.wire.channel import Channel
+from outlast.wire.frames import LARGEST, PIECE, Message, Unpacker, packed, receive_all
+from outlast.wire.handover import attempts_in, packed_attempts
 from tests.borders.odd import TEXTS
 
 
@@ -63,7 +65,17 @@ def test_large_attempts_are_handed_over_in_several_messages_and_as_they_are() ->
     assert len(messages) > 2
     assert max(map(len, messages)) < 2 * PIECE
     given = [task for data in messages for message in read(data) for task in attempts_in(message)]
-    assert given == [[number, 1, "app:f", "thread", None, texts[number], contexts[number]] for number in range(20)]
+    assert given == [
+        [number, 1, "app:f", "thread", None, None, 0, texts[number], contexts[number]] for number in range(20)
+    ]
+
+
+def test_what_few_attempts_have_is_handed_over_where_there_is_some() -> None:
+    plain = Claimed(1, 1, 0, 0, "app:f", "{}", Lane.THREAD)
+    claims = [plain, plain._replace(checkpoint="5"), plain._replace(queue="mail"), plain._replace(checkpoint=None)]
+    (message,) = packed_attempts(claims)
+    given = [Assignment.read(task) for one in read(message) for task in attempts_in(one)]
+    assert [(one.checkpoint, one.queue) for one in given] == [("", ""), ("5", ""), ("", "mail"), ("", "")]
 
 
 @pytest.fixture
@@ -74,24 +86,24 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_what_is_no_message_ends_a_channel_which_says_why(line: tuple[socket.socket, socket.socket]) -> None:
-    ends: list[bool] = []
     with selectors.DefaultSelector() as selector:
-        channel = Channel(line[0], selector, lambda _: None, lambda: ends.append(True))
+        channel = Channel(line[0], selector)
         line[1].sendall(bytes([2, 0, 0, 0]) + b"no")
         for key, _ in selector.select(5):
-            key.data()
-    assert ends == [True]
+            key.data.attend()
+    assert channel.is_over
+    assert list(channel.heard(dict)) == []
     assert channel.fault.startswith("JSONDecodeError: ")
 
 
 def test_ends_that_are_large_leave_in_several_messages(line: tuple[socket.socket, socket.socket]) -> None:
     outbox = Outbox(line[0], pytest.fail)
     for number in range(400):
-        outbox.ended(number, "\ud800" * 2_000, "\0" * 16_384)
+        outbox.report(number, Raised("\ud800" * 2_000, "\0" * 16_384))
     outbox.send({"type": "wake"})
     seen: list[int] = []
     for message in receive_all(line[1]):
-        seen += [task for task, _, _ in message.get("tasks", ())]
+        seen += [task for task, *_ in message.get("tasks", ())]
         if len(seen) == 400:
             break
     assert seen == list(range(400))

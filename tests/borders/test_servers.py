@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History, Record
-from outlast.frames import packed
-from outlast.incidents import Kind
+from outlast.journal.read import Record
+from outlast.watch.incident import IncidentKind
+from outlast.wire.frames import packed
+from tests.support.history import history_of
+from tests.support.marks import slow
 from tests.support.servers import Server, eventually, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
@@ -37,7 +39,7 @@ def states(server: Server) -> dict[str, list[str]]:
 
 def of(server: Server, name: str) -> Record:
     record = next(one for one in server.records() if one.function == f"main:{name}")
-    return History(server.journal).task(record.id)
+    return history_of(server.journal).task(record.id)
 
 
 def is_fit_for_a_terminal(text: str) -> bool:
@@ -57,26 +59,29 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
         with socket.socket(socket.AF_UNIX) as web:
             web.connect(str(server.journal.parent / "runner.sock"))
             web.sendall(packed({"type": "backlog", "waiting": 7}))
-            said = f"web worker {os.getpid()} has 7 changes waiting, since the journal takes none"
+            said = f"web worker {os.getpid()} has 7 changes waiting that the journal has not taken yet"
             eventually(lambda: said in status(folder), "it is told")
         eventually(lambda: said not in status(folder), "who has gone has nothing")
 
 
-@pytest.mark.parametrize("way", ["hangs_up", "closes_all"])
+@pytest.mark.parametrize("way", ["hangs_up", *slow("closes_all")])
 def test_a_process_that_hangs_up_on_the_runner_is_not_said_to_be_killed_from_outside(folder: Path, way: str) -> None:
     with serving("uvicorn", folder) as server:
         assert server.get(f"/run/{way}")[0] == 200
         eventually(lambda: of(server, way).state == "failed", server.output, within=40)
-        deaths = [one.sentence for one in History(server.journal).incidents() if one.kind == Kind.DEATH]
+        deaths = [one.sentence for one in history_of(server.journal).incidents() if one.kind == IncidentKind.DEATH]
         assert len(deaths) == 2
         assert not any("from outside" in one for one in deaths), deaths
-        assert way != "hangs_up" or all("ended itself, since its connection" in one for one in deaths), deaths
+        since = {"hangs_up": "its connection to the runner", "closes_all": "its event loop had broken"}[way]
+        assert all(f"ended itself, since {since}" in one for one in deaths), deaths
+        assert f"ended itself, since {since}" in of(server, way).reason
 
 
 def status(folder: Path, *more: str) -> str:
     return subprocess.run([OUTLAST, "status", *more], cwd=folder, capture_output=True, check=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_odd_requests_and_odd_tasks_cost_themselves_only(folder: Path) -> None:
     with serving("uvicorn", folder) as server:
         worker = server.get("/ping")[1]
@@ -96,7 +101,7 @@ def test_odd_requests_and_odd_tasks_cost_themselves_only(folder: Path) -> None:
         assert of(server, "mute").reason == of(server, "mute_on_loop").reason == "Mute: (it gives no text)"
         assert "in mute\n    raise Mute\n" in of(server, "mute").events[-1].traceback
         assert "characters left out" in of(server, "long").reason
-        assert [one for one in History(server.journal).incidents() if one.kind == Kind.DEATH] == []
+        assert [one for one in history_of(server.journal).incidents() if one.kind == IncidentKind.DEATH] == []
         assert "damaged" not in server.output
         ours = [line for line in server.output.splitlines() if "outlast" in line or "inline" in line]
         assert all(line.isprintable() for line in ours)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.text import MOST_TRACEBACK, NO_TEXT, clean, in_one_line, json_line, log_exception, one_line, traceback_of
+from outlast.events.processes import LifespanFailed
+from outlast.text import MOST_TRACEBACK, NO_TEXT, clean, in_one_line, json_line, one_line, traceback_of
 from tests.borders.odd import ERRORS, NOISE, TEXTS, Mute, Sly, raising
 
 MOST = st.integers(100, 3_000)
@@ -68,9 +68,9 @@ def test_an_exception_without_text_says_so() -> None:
 
 def test_an_exception_in_the_log_forges_no_line(caplog: pytest.LogCaptureFixture) -> None:
     error = raising(ValueError(NOISE))
-    log_exception(logging.getLogger("outlast"), "it failed", error)
+    LifespanFailed().tell(error)
     (record,) = caplog.records
     assert record.exc_info is not None and record.exc_info[1] is error, "for who wants the exception itself"
     first, *others = caplog.text.splitlines()
-    assert "it failed" in first
+    assert str(LifespanFailed()) in first
     assert others and all(line.startswith("    ") and line.isprintable() for line in others)

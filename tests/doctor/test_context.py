@@ -32,6 +32,18 @@ class Current:
 lock: "ContextVar[asyncio.Lock]" = ContextVar("lock")
 user: ContextVar[User | None] = ContextVar("user", default=None)
 tenant = ContextVar("tenant")
+
+
+def made():
+    variable = ContextVar("trace", default="")
+
+    def get():
+        return variable.get()
+
+    return get, variable.set
+
+
+get_trace, set_trace = made()
 app = FastAPI()
 outlast.install(app)
 
@@ -52,6 +64,10 @@ def guarded() -> None:
     lock.get()
 
 
+def trace() -> None:
+    print(get_trace())
+
+
 @outlast.task(travels=True)
 def decided() -> None:
     lock.get()
@@ -62,6 +78,7 @@ def add(tasks: BackgroundTasks) -> None:
     tasks.add_task(greet)
     tasks.add_task(save)
     tasks.add_task(guarded)
+    tasks.add_task(trace)
     tasks.add_task(decided)
 """
 
@@ -73,8 +90,11 @@ def test_it_names_what_a_task_cannot_take_along(tmp_path: Path) -> None:
     assert [sentence.partition(" (main.py:")[0] for sentence in found] == [
         "main:save reads the context variable main:Current.session",
         "main:guarded reads the context variable main:lock",
+        "main:trace reads the context variable trace",
     ]
     assert "which holds a Session, which cannot travel to another process" in found[0]
     assert "which holds a lock or event of this process" in found[1]
+    assert "which no module holds under a name" in found[2]
     lanes = {one["function"]: one["lane"] for one in answer.document["tasks"]}
-    assert lanes == {"main:greet": "thread", "main:save": "inline", "main:guarded": "inline", "main:decided": "thread"}
+    inline = dict.fromkeys(("main:save", "main:guarded", "main:trace"), "inline")
+    assert lanes == {"main:greet": "thread", "main:decided": "thread", **inline}

@@ -171,3 +171,22 @@ def build() -> FastAPI:
 def test_it_takes_a_factory_as_uvicorn_does(how: list[str], tmp_path: Path) -> None:
     answer = doctor(write({"main.py": MADE}, tmp_path), *how)
     assert (answer.code, "has no outlast" in answer.stdout) == (0, False), answer.stdout
+
+
+GUARDED = "outlast.install(app, dashboard='/outlast', dashboard_guard=lambda request: True)"
+
+
+@pytest.mark.parametrize(
+    ("made", "install", "is_told"),
+    [
+        ("FastAPI()", "outlast.install(app, dashboard='/outlast')", True),
+        ("FastAPI(debug=True)", "outlast.install(app, dashboard='/outlast')", False),
+        ("FastAPI()", GUARDED, False),
+        ("FastAPI()", "outlast.install(app); app.mount('/board', outlast.dashboard(app))", True),
+    ],
+)
+def test_a_dashboard_that_nobody_can_see_is_told(made: str, install: str, is_told: bool, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(f"from fastapi import FastAPI\nimport outlast\napp = {made}\n{install}\n")
+    found = [one for one in doctor(tmp_path, "main:app", "--json").document["findings"] if "dashboard" in one["code"]]
+    assert bool(found) is is_told
+    assert not found or "dashboard_guard=" in found[0]["remedy"]

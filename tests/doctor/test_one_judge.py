@@ -79,9 +79,9 @@ ASK = """
 import json
 import main
 from fastapi import BackgroundTasks
-from outlast.functions import Functions
-from outlast.request.boxed import BoxedTask
-from outlast.request.plan import plan_or_inline
+from outlast.functions.functions import Functions
+from outlast.web.background import StandIn
+from outlast.web.plan import plan_or_inline
 import asyncio
 
 added = []
@@ -91,7 +91,7 @@ class Tasks(BackgroundTasks):
 
 asyncio.run(main.all_of_them(Tasks()))
 functions = Functions()
-plans = [plan_or_inline(BoxedTask(func, *args), functions.describe) for func, args in added]
+plans = [plan_or_inline(StandIn(func, *args), functions.describe) for func, args in added]
 print(json.dumps([[one.function, one.is_inline] for one in plans]))
 """
 

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
+import apsw
 import pytest
 
-from outlast.doctor.findings import GROUPS, Code, Finding, Severity
+from outlast.doctor.findings import Code, Finding, Severity
 from outlast.doctor.journal import journal_facts
 from outlast.doctor.server import Server, read_server
 from outlast.doctor.surroundings import JournalFacts, journal_findings, server_findings, stall_findings
-from outlast.engines.contract import ProcessEntry
-from outlast.engines.sqlite import SqliteJournal
-from outlast.incidents import Cause, Incident, Kind
-from outlast.liveness import Liveness
-from outlast.place import Place
-from outlast.tasks import Lane, NewTask, State, TaskIds
+from outlast.journal.contract import ProcessEntry
+from outlast.journal.engines import open_journal
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place
+from outlast.tasks.ids import TaskIds
+from outlast.tasks.task import Lane, NewTask, State
+from outlast.watch.incident import Cause, Incident, IncidentKind
 from tests.doctor.projects import CLEAN, FACTORY, write
 from tests.doctor.run import doctor
 
@@ -88,6 +92,23 @@ def test_inline_tasks_and_what_ends_them(tmp_path: Path) -> None:
     assert about_server(GUNICORN + " --max-requests 9", tmp_path, [], {}, 0) == []
 
 
+def test_an_app_that_is_imported_before_the_fork(tmp_path: Path) -> None:
+    preload = [("preload", "note")]
+    assert about_server("gunicorn --preload main:app", tmp_path, [], {}, 0) == preload
+    assert about_server("gunicorn main:app", tmp_path, [], {}, 0) == []
+    (tmp_path / "gunicorn.conf.py").write_text("preload_app = True\n")
+    assert about_server("gunicorn main:app", tmp_path, [], {}, 0) == preload
+
+
+@pytest.mark.parametrize("hook", ["post_fork", "post_worker_init"])
+def test_what_gunicorn_sets_up_in_web_workers_is_not_in_task_processes(hook: str, tmp_path: Path) -> None:
+    config = tmp_path / "gunicorn.conf.py"
+    config.write_text(f"def {hook}(*them):\n    import sentry_sdk\n    sentry_sdk.init()\n")
+    assert about_server("gunicorn main:app", tmp_path, [], {}, 0) == [("hook-not-called", "note")]
+    config.write_text(f"def {hook}(server, worker):\n    server.log.info('spawned')\n")
+    assert about_server("gunicorn main:app", tmp_path, [], {}, 0) == []
+
+
 @pytest.mark.parametrize(
     ("seconds", "inline", "found"),
     [
@@ -113,10 +134,12 @@ def test_a_timeout_that_is_shorter_than_what_has_blocked_a_web_worker(
 
 
 def test_what_has_blocked_a_web_worker_is_read_from_the_journal(tmp_path: Path) -> None:
-    journal = SqliteJournal(f"sqlite:///{tmp_path}/journal.db")
-    stall = Incident(Kind.STALL, Cause.BLOCKED, "web worker", 1, time.time(), 8.0, "send (report.py:88)", "it did")
+    journal = open_journal(f"sqlite:///{tmp_path}/journal.db")
+    stall = Incident(
+        IncidentKind.STALL, Cause.BLOCKED, "web worker", 1, time.time(), 8.0, "send (report.py:88)", "it did"
+    )
     with journal.transaction():
-        journal.note([stall, replace(stall, seconds=9.0), replace(stall, process="task process")], time.time())
+        journal.processes.note([stall, replace(stall, seconds=9.0), replace(stall, process="task process")])
     journal.close()
     assert journal_facts(Place.of(tmp_path / "journal.db"), time.time()).stalls == {"send (report.py:88)": 9.0}
 
@@ -145,8 +168,9 @@ def test_the_journal(facts: JournalFacts, runner: str, found: list[object]) -> N
     assert said(list(journal_findings(facts, runner, []))) == found
 
 
-def test_every_code_has_its_heading() -> None:
-    assert [code for codes in GROUPS.values() for code in codes] == list(Code)
+def test_the_codes_under_one_heading_stand_together() -> None:
+    headings = [heading for heading, _ in groupby(Code, lambda code: code.heading)]
+    assert len(headings) == len(set(headings))
 
 
 def test_a_journal_in_memory_is_told(tmp_path: Path) -> None:
@@ -196,21 +220,51 @@ def test_a_journal_that_only_the_app_names_is_told(tmp_path: Path) -> None:
 def test_it_reads_the_journal_and_does_not_change_it(tmp_path: Path) -> None:
     write(CLEAN, tmp_path)
     path = tmp_path / ".outlast" / "journal.db"
-    journal = SqliteJournal(f"sqlite:///{path}")
+    journal = open_journal(f"sqlite:///{path}")
     with journal.transaction():
-        web = journal.enter(ProcessEntry("web", os.getpid(), "here", 1.0))
-        journal.add([NewTask(TaskIds().next(), "shop.mail:send", "{}", Lane.THREAD, State.WAITING, 1.0, "GET /")], web)
+        web = journal.processes.enter(ProcessEntry("web", os.getpid(), "here", 1.0))
+        journal.tasks.add(
+            [NewTask(TaskIds().next(), "shop.mail:send", "{}", Lane.THREAD, State.WAITING, 1.0, "GET /")], web
+        )
     before = path.read_bytes()
     answer = doctor(tmp_path, "shop.main:app", "--json", environ={"OUTLAST_RUNNER": "external"})
     assert answer.found == {("no-worker", ".outlast/journal.db", 0)}
     assert path.read_bytes() == before
     with journal.transaction():
-        journal.enter(ProcessEntry("runner", os.getpid(), "here", 1.0))
+        journal.processes.enter(ProcessEntry("runner", os.getpid(), "here", 1.0))
     liveness = Liveness(Place.of(path))
     assert liveness.become_runner()
     answer = doctor(tmp_path, "shop.main:app", "--json", environ={"OUTLAST_RUNNER": "external"})
     assert answer.document["findings"] == []
     journal.close()
+
+
+def test_a_journal_and_an_apps_own_database_in_one_file_are_found(tmp_path: Path) -> None:
+    write(CLEAN, tmp_path)
+    own = tmp_path / "shop.db"
+    with closing(apsw.Connection(str(own))) as connection:
+        connection.execute("CREATE TABLE orders (what TEXT)")
+    here = {"OUTLAST_URL": f"sqlite:///{own}", "OUTLAST_RUNNER": "external"}
+    (found,) = doctor(tmp_path, "shop.main:app", "--json", environ=here).document["findings"]
+    assert "shop.db is not a journal of outlast's, and is left as it is" in found["sentence"]
+    assert found["remedy"].startswith("set OUTLAST_URL")
+    own.unlink()
+    with closing(open_journal(here["OUTLAST_URL"])) as journal:
+        journal.open()
+    with closing(apsw.Connection(str(own))) as connection:
+        connection.execute("CREATE TABLE orders (what TEXT)")
+    (found, *_) = doctor(tmp_path, "shop.main:app", "--json", environ=here).document["findings"]
+    assert "in the journal are tables of somebody else's (orders)" in found["sentence"]
+
+
+def test_names_to_redact_that_only_the_app_knows_are_found(tmp_path: Path) -> None:
+    write(CLEAN, tmp_path)
+    main = tmp_path / "shop" / "main.py"
+    main.write_text(main.read_text().replace("install(app)", "install(app, redact=['pin'])"))
+    (found,) = doctor(tmp_path, "shop.main:app", "--json").document["findings"]
+    assert (found["code"], found["file"]) == ("redacted-in-part", "redact")
+    assert found["remedy"] == "write it into pyproject.toml, or set OUTLAST_REDACT"
+    assert doctor(tmp_path, "shop.main:app", "--json", environ={"OUTLAST_REDACT": "pin"}).found == set()
 
 
 def test_a_command_line_names_the_app_and_what_hurts_it(tmp_path: Path) -> None:

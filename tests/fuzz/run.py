@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from outlast.engines.history import History
-from outlast.engines.opening import connect
-from outlast.incidents import Kind
-from outlast.tasks import State
+from outlast.journal.sqlite.opening import connect
+from outlast.tasks.task import State
+from outlast.watch.incident import IncidentKind
 from tests.fuzz.check import Recorded, Seen, violations
 from tests.fuzz.clients import Clients, latency, status_of
 from tests.fuzz.odd import requests
 from tests.soak.run import unfinished
-from tests.support.servers import PYTHON, Server, eventually, serving
+from tests.support.history import history_of
+from tests.support.servers import PYTHON, WITH_SPARE, Server, eventually, serving
 
 SETTLING_TIME = 120.0  # seconds from the last answer until nothing is left to do
 SETTINGS = {"OUTLAST_KEEP_DONE_COUNT": "100000000", "OUTLAST_MAX_CHILDREN": "2"}
@@ -46,7 +46,7 @@ def fuzz(folder: Path, seed: int, until: Callable[[int], bool]) -> Report:
     """Send request after request until `until(number)`, then check what came of them."""
     shutil.copy(Path(__file__).with_name("app.py"), folder / "main.py")
     with serving(
-        "gunicorn uvicorn_worker", folder, "-w", "2", "-t", "60", "--log-level", "error", **SETTINGS
+        "gunicorn uvicorn_worker", folder, "-w", "2", "-t", "60", "--log-level", "error", **SETTINGS, **WITH_SPARE
     ) as server:
         _warm_up(server)
         before, slowness = _processes(server), latency(server.port)
@@ -95,12 +95,12 @@ def recorded(journal: Path) -> dict[int, list[Recorded]]:
 
 def deaths(journal: Path) -> list[str]:
     """What the journal says of processes that died."""
-    return [one.sentence for one in History(journal).incidents(limit=1000) if one.kind == Kind.DEATH]
+    return [one.sentence for one in history_of(journal).incidents(limit=1000) if one.kind == IncidentKind.DEATH]
 
 
 def shown(server: Server) -> str:
     """What the command line prints of it all."""
-    failed = [one.id for one in History(server.journal).tasks([State.FAILED, State.DROPPED], limit=10)]
+    failed = [one.id for one in history_of(server.journal).tasks([State.FAILED, State.DROPPED], limit=10)]
     commands = [*COMMANDS, *(["show", one] for one in failed), *(["show", one, "--json"] for one in failed)]
     return "\n".join(_printed(server, command) for command in commands)
 

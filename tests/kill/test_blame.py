@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.kill.test_kills import name_of
-from tests.support.servers import Server, eventually, serving
+from tests.support.servers import WITH_SPARE, Server, eventually, serving
 
-INNOCENTS = [f"innocent-{number}" for number in range(6)]
-
-
-def add_innocents(server: Server) -> None:
-    for name in INNOCENTS:
-        server.add("sleep_async", name, 3.0)
-    for name in INNOCENTS:
-        server.wait_for("began", name)
+INNOCENTS = {f"innocent-{number}": "sleep_async" for number in range(6)}
 
 
 def ends(server: Server) -> dict[str, tuple[str, int]]:
@@ -24,30 +18,32 @@ def ends(server: Server) -> dict[str, tuple[str, int]]:
     return {name_of(record.arguments): (record.state, record.crashes) for record in server.records()}
 
 
+@pytest.mark.slow
 def test_suspects_are_split_until_the_guilty_one_is_alone(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        add_innocents(server)
+    with serving("uvicorn", tmp_path, **WITH_SPARE) as server:
+        server.begin_all(INNOCENTS, 3.0)
         server.add("crash_async", "guilty", 0.5)
         found = ends(server)
         assert found.pop("guilty") == ("failed", 2)
         assert found == dict.fromkeys(INNOCENTS, ("done", 0))
-        ran = Counter(line[1] for line in server.witnessed("ran"))
+        ran = server.times("ran")
         assert ran == dict.fromkeys(INNOCENTS, 1), "what had finished did not run again"
 
 
 def test_the_stack_of_a_segfault_names_the_guilty_one_at_once(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        add_innocents(server)
+        server.begin_all(INNOCENTS, 3.0)
         server.add("segfault", "guilty")
         found = ends(server)
         assert found.pop("guilty") == ("failed", 2)
         assert found == dict.fromkeys(INNOCENTS, ("done", 0))
-        begun = Counter(line[1] for line in server.witnessed("began"))
+        begun = server.times("began")
         assert all(begun[name] == 2 for name in INNOCENTS), "no halving was needed"
         (record,) = [one for one in server.records() if name_of(one.arguments) == "guilty"]
         assert "SIGSEGV" in record.reason
 
 
+@pytest.mark.slow
 def test_an_isolated_task_has_a_process_of_its_own(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add("until_told_async", "shared")
@@ -78,6 +74,7 @@ def test_a_function_that_has_blocked_runs_alone_from_its_next_call_on(tmp_path: 
         assert lanes == {"first": "loop", "second": "alone", "beside": "loop"}
 
 
+@pytest.mark.slow
 def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add("until_told_async", "unlucky")
@@ -90,6 +87,7 @@ def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp
         assert server.records()[0].lane == "alone"
 
 
+@pytest.mark.slow
 def test_who_takes_the_machine_down_convicts_itself_alone(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add("sleep_async", "older", 4.0)
@@ -99,7 +97,7 @@ def test_who_takes_the_machine_down_convicts_itself_alone(tmp_path: Path) -> Non
         server.add("ok", "newer")
         found = ends(server)
         assert found == {"older": ("done", 0), "guilty": ("failed", 0), "newer": ("done", 0)}
-        begun = Counter(line[1] for line in server.witnessed("began"))
+        begun = server.times("began")
         assert begun["older"] == 3, "from the second time on nothing ran beside it"
         (guilty,) = [one for one in server.records() if name_of(one.arguments) == "guilty"]
         assert "for the 5th time while it ran" in guilty.reason

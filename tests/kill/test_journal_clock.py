@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 import tests.support
-from outlast.engines.history import Record
-from outlast.runner.clock import PatientClock
+from outlast.journal.read import Record
 from tests.support.processes import kill, runners_in
 from tests.support.servers import Server, eventually, is_alive, serving
 
@@ -67,6 +66,7 @@ def test_tasks_run_at_once_and_in_order_whatever_the_clock_says(server: Server) 
     assert names_by_id(server) == ["now", "forth", "back", "again", "end"], "ids rise in the order of adding"
 
 
+@pytest.mark.slow
 def test_no_duration_is_negative(server: Server) -> None:
     set_clock(server.folder, HOUR)
     for name in ("ends", "stays"):
@@ -87,6 +87,7 @@ def test_no_duration_is_negative(server: Server) -> None:
     eventually(server.all_settled, "both have ended")
 
 
+@pytest.mark.slow
 def test_processes_that_start_after_the_clock_was_set_back_go_on_and_forget_the_oldest(server: Server) -> None:
     set_clock(server.folder, HOUR)
     for number in range(6):
@@ -111,11 +112,3 @@ def let_it_forget(server: Server) -> None:
     (runner,) = server.living("runner")
     kill(runner)
     eventually(lambda: len(server.records()) == 5, f"what is past keeping is forgotten; {names_by_id(server)}")
-
-
-def test_a_runner_forgets_nothing_because_the_clock_is_set_forth(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, real = PatientClock(), time.time
-    monkeypatch.setattr(time, "time", lambda: real() + 48 * HOUR)
-    assert clock.now() < real() + 1
-    monkeypatch.setattr(time, "time", lambda: real() - HOUR)
-    assert clock.now() < real() - HOUR + 1

@@ -36,6 +36,7 @@ def locked(journal: Path) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_a_runner_at_once(server: Server) -> None:
     with working(server.folder) as worker:
         server.wait_for("began", "it")
@@ -62,6 +63,7 @@ def test_a_runner_that_cannot_write_drains_and_says_why_once(server: Server) -> 
         assert len(server.witnessed("ran", "it")) == 1
 
 
+@pytest.mark.slow
 def test_a_task_process_that_dies_meanwhile_is_collected_and_its_task_runs_again_later(server: Server) -> None:
     with working(server.folder):
         server.wait_for("began", "it")
@@ -72,6 +74,7 @@ def test_a_task_process_that_dies_meanwhile_is_collected_and_its_task_runs_again
         eventually(lambda: len(server.witnessed("began", "it")) == 2, f"it begins again; {said(server.folder)}")
 
 
+@pytest.mark.slow
 def test_a_runner_that_starts_waits_and_then_takes_its_place(server: Server) -> None:
     with locked(server.journal), working(server.folder):
         eventually(lambda: LOCKED in said(server.folder), f"it says what it waits for; {said(server.folder)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from tests.support.journals import (
 )
 from tests.support.marks import slow
 from tests.support.processes import kill, runners_in
-from tests.support.servers import Server, eventually, is_alive, serving
+from tests.support.servers import Server, eventually, is_alive, lay_out, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
 ONE_AT_ONCE = {"OUTLAST_THREAD_SLOTS": "1", "OUTLAST_MAX_CHILDREN": "1"}
@@ -61,7 +62,7 @@ def ran_once(server: Server, *names: str) -> bool:
     return all(len(server.witnessed("ran", name)) == 1 for name in names)
 
 
-@pytest.mark.parametrize("sides", [("",), SIDES, *slow(("-wal",), ("-shm",), FILE_AND_LOG)], ids=" and ".join)
+@pytest.mark.parametrize("sides", [SIDES, *slow(("",), ("-wal",), ("-shm",), FILE_AND_LOG)], ids=" and ".join)
 @pytest.mark.parametrize("how", [Path.unlink, lambda file: file.rename(f"{file}.away")], ids=["deleted", "moved"])
 def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
     server: Server, sides: Sequence[str], how: Callable[[Path], object]
@@ -80,7 +81,8 @@ def test_a_journal_that_goes_away_is_put_back_and_loses_nothing(
     assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("sides", [SIDES, *slow(("",))], ids=" and ".join)
+@pytest.mark.slow
+@pytest.mark.parametrize("sides", [SIDES, ("",)], ids=" and ".join)
 def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_nothing(
     tmp_path: Path, sides: Sequence[str]
 ) -> None:
@@ -99,7 +101,7 @@ def test_a_journal_that_is_deleted_again_and_again_under_load_loses_and_doubles_
 
 
 @pytest.mark.parametrize("sides", [FILE_AND_LOG, *slow(("",))], ids=" and ".join)
-@pytest.mark.parametrize("damage", [overwrite, truncate])
+@pytest.mark.parametrize("damage", [overwrite, *slow(truncate)])
 def test_a_damaged_journal_is_refused_until_it_is_moved_away(
     server: Server, sides: Sequence[str], damage: Callable[[Path], None]
 ) -> None:
@@ -125,7 +127,8 @@ def test_a_damaged_journal_is_refused_until_it_is_moved_away(
     assert is_sound(server.journal)
 
 
-@pytest.mark.parametrize("victims", [["worker", "runner"], *slow(["worker"], ["runner"])], ids=" and ".join)
+@pytest.mark.slow
+@pytest.mark.parametrize("victims", [["worker", "runner"], ["worker"], ["runner"]], ids=" and ".join)
 @pytest.mark.parametrize("damage", [overwrite, truncate])
 def test_processes_that_start_on_a_damaged_journal_refuse_and_do_not_die(
     server: Server, damage: Callable[[Path], None], victims: Sequence[str]
@@ -150,3 +153,15 @@ def test_processes_that_start_on_a_damaged_journal_refuse_and_do_not_die(
     assert server.get("/ping")[1] == web, "no web worker has died of it"
     assert not server.witnessed("ran", "refused")
     assert is_sound(server.journal)
+
+
+def test_a_working_folder_that_is_removed_and_made_anew(tmp_path: Path) -> None:
+    """As by a deploy that begins with it: no process is in the new one, though it has the name."""
+    folder = lay_out(tmp_path / "app")
+    with serving("uvicorn", folder, WITNESS=str(folder / "witness.log")) as server:
+        server.add("ok", "before")
+        server.wait_for("ran", "before")
+        shutil.rmtree(folder)
+        (lay_out(folder) / "output.log").touch()
+        assert server.get("/add/ok/after")[0] == 200
+        server.wait_for("ran", "after")

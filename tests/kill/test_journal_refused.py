@@ -1,4 +1,5 @@
-"""A journal that is there and may not be used: another runner has it, a newer outlast wrote it, it is read-only."""
+"""A journal that is there and may not be used: another runner has it, a newer outlast wrote it, it is read-only,
+or it is none."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ from pathlib import Path
 import apsw
 import pytest
 
-from outlast.engines.schema import SCHEMA_VERSION
-from outlast.engines.sqlite import SqliteJournal
+from outlast.journal.engines import open_journal
+from outlast.journal.sqlite.schema import SCHEMA_VERSION
 from tests.support.journals import answer_to_a_task, files_of, takes_tasks
 from tests.support.processes import kill, runners_in
-from tests.support.servers import PYTHON, eventually, is_alive, lay_out, serving
+from tests.support.servers import PATIENCE, PYTHON, eventually, is_alive, lay_out, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
 NEWER = SCHEMA_VERSION + 1
@@ -25,7 +26,7 @@ IS_ROOT = os.geteuid() == 0
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """A command in the server's folder, to its end."""
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
 
 
 def test_a_second_runner_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
@@ -46,12 +47,13 @@ def test_a_second_runner_is_refused_and_disturbs_nothing(tmp_path: Path) -> None
 def newer(tmp_path: Path) -> Path:
     """A folder with the app and a journal of the next version; returns the journal's path."""
     lay_out(tmp_path)
-    journal = SqliteJournal(f"sqlite:///{tmp_path}/.outlast/journal.db")
+    path = tmp_path / ".outlast" / "journal.db"
+    journal = open_journal(f"sqlite:///{path}")
     journal.open()
     journal.close()
-    with closing(apsw.Connection(str(journal.path))) as connection:
+    with closing(apsw.Connection(str(path))) as connection:
         connection.pragma("user_version", NEWER)
-    return journal.path
+    return path
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,19 @@ def test_a_server_on_a_newer_journal_says_so_answers_503_and_stays(newer: Path) 
             assert connection.execute("SELECT count(*) FROM task").fetchone() == (0,)
 
 
+def test_a_server_on_its_apps_own_database_leaves_it_as_it_is_answers_503_and_says_so(tmp_path: Path) -> None:
+    own = tmp_path / "shop.db"
+    with closing(apsw.Connection(str(own))) as connection:
+        connection.execute("CREATE TABLE orders (what TEXT); PRAGMA user_version = 5")
+    own.chmod(0o600)
+    before = own.read_bytes()
+    with serving("uvicorn", tmp_path, OUTLAST_URL="sqlite:///shop.db") as server:
+        eventually(lambda: f"{own} is not a journal of outlast's" in server.output, "it says so at its start already")
+        assert answer_to_a_task(server, "refused")[0] == 503
+        assert not runners_in(server.folder)
+    assert own.read_bytes() == before
+
+
 @contextmanager
 def made_read_only(folder: Path) -> Iterator[Callable[[], None]]:
     """Nothing in `folder` can be opened for writing any more, until the returned function is called.
@@ -123,6 +138,7 @@ def locked_up(folder: Path) -> Iterator[ExitStack]:
         yield undo
 
 
+@pytest.mark.slow
 def test_a_folder_made_read_only_holds_who_has_it_open_and_refuses_who_comes_later(tmp_path: Path) -> None:
     with serving("gunicorn uvicorn_worker", tmp_path) as server:
         server.add("ok", "before")

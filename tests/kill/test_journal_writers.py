@@ -11,8 +11,8 @@ from pathlib import Path
 import apsw
 import pytest
 
-from outlast.engines.opening import LARGEST_LOG
-from outlast.engines.sqlite import PAGES_IN_LOG
+from outlast.journal.sqlite.file import PAGES_IN_LOG
+from outlast.journal.sqlite.opening import LARGEST_LOG
 from tests.support.journals import Clients, is_sound
 from tests.support.marks import slow
 from tests.support.processes import kill
@@ -21,6 +21,7 @@ from tests.support.servers import Server, eventually, is_alive, serving
 PAGE = 4096  # bytes
 
 
+@pytest.mark.slow
 def test_four_web_workers_write_at_once(tmp_path: Path) -> None:
     with serving("gunicorn uvicorn_worker", tmp_path, "-w", "4") as server, ThreadPoolExecutor(8) as clients:
         names: list[str] = []
@@ -50,6 +51,7 @@ def held_snapshot(journal: Path) -> Iterator[apsw.Connection]:
         reader.execute("ROLLBACK")
 
 
+@pytest.mark.slow
 def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> None:
     with serving("gunicorn uvicorn_worker", tmp_path) as server:
         log = Path(f"{server.journal}-wal")
@@ -75,6 +77,7 @@ def test_a_long_reader_makes_the_log_grow_and_nothing_fail(tmp_path: Path) -> No
         assert is_sound(server.journal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["runner", *slow("web")])
 def test_sigkill_in_the_middle_of_writing_leaves_a_sound_journal(tmp_path: Path, kind: str) -> None:
     with serving("gunicorn uvicorn_worker", tmp_path, "-w", "2") as server:
@@ -93,7 +96,12 @@ def test_sigkill_in_the_middle_of_writing_leaves_a_sound_journal(tmp_path: Path,
 
 
 def kill_one(server: Server, kind: str) -> None:
-    eventually(partial(server.living, kind), f"there is a {kind} to kill")
-    victim = server.living(kind)[0]
-    kill(victim)
-    eventually(lambda: not is_alive(victim), "it is dead")
+    victims: list[int] = []
+
+    def is_there() -> bool:
+        victims[:] = server.living(kind)
+        return bool(victims)
+
+    eventually(is_there, f"there is a {kind} to kill")
+    kill(victims[0])
+    eventually(lambda: not is_alive(victims[0]), "it is dead")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import Event, History, Record
-from tests.kill.test_kills import kill, name_of
+from outlast.journal.read import Event, Record
+from tests.kill.test_kills import name_of
+from tests.support.history import history_of
+from tests.support.marks import slow
+from tests.support.processes import kill
 from tests.support.servers import Server, eventually, is_alive, serving
 
 COUNT = 60
@@ -61,6 +64,7 @@ def test_of_a_killed_task_process_only_the_one_that_ran_pays_and_runs_again(tmp_
         assert not [name for name in BEHIND if len(server.witnessed("ran", name)) > 1]
 
 
+@pytest.mark.slow
 def test_after_the_death_of_the_runner_the_order_holds_and_who_had_not_begun_is_no_suspect(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         begin_line(server, "until_told_async")
@@ -77,7 +81,7 @@ def test_after_the_death_of_the_runner_the_order_holds_and_who_had_not_begun_is_
 
 
 def events_of(server: Server, record: Record) -> Sequence[Event]:
-    return History(server.journal).task(record.id).events
+    return history_of(server.journal).task(record.id).events
 
 
 def test_a_cancelled_one_is_left_out_and_nobody_overtakes(tmp_path: Path) -> None:
@@ -110,6 +114,7 @@ def test_behind_one_that_blocks_its_loop_the_order_holds(tmp_path: Path) -> None
         assert ran(server) == NAMES
 
 
+@pytest.mark.slow
 def test_one_that_has_to_be_stopped_by_force_runs_again_before_those_behind_it(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="1", OUTLAST_GRACE="0.2") as server:
         begin_line(server, "block_and_swallow")
@@ -121,7 +126,8 @@ def test_one_that_has_to_be_stopped_by_force_runs_again_before_those_behind_it(t
         assert ran(server) == [name for name in NAMES if name != MIDDLE]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGKILL)])
 def test_what_had_not_begun_when_the_server_ended_runs_at_the_next_start_in_its_order(
     tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -140,6 +146,7 @@ def test_what_had_not_begun_when_the_server_ended_runs_at_the_next_start_in_its_
         assert {record.crashes for record in records.values()} == {0}
 
 
+@pytest.mark.slow
 def test_the_order_of_many_lines_holds_while_processes_are_killed(tmp_path: Path) -> None:
     lines, length, kinds = 8, 25, ["child", "runner", "child", "runner", "child"]
     with serving("uvicorn", tmp_path, OUTLAST_MAX_CRASHES="20") as server:

@@ -28,14 +28,15 @@ def seen(name: str, server: str, folder: Path) -> Cell:
     return replace(cell, evidence=measured(cell, folder, SHORT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "server"),
     [
         ("sigabrt", "uvicorn"),
         ("sigterm", GUNICORN),
         ("max-requests", ASGI),
-        pytest.param("sigsegv", ASGI, marks=pytest.mark.slow),
-        pytest.param("sigterm", ASGI, marks=pytest.mark.slow),
+        ("sigsegv", ASGI),
+        ("sigterm", ASGI),
     ],
 )
 def test_nothing_is_lost_when_the_web_worker_is_cut(name: str, server: str, tmp_path: Path) -> None:
@@ -45,14 +46,10 @@ def test_nothing_is_lost_when_the_web_worker_is_cut(name: str, server: str, tmp_
     assert {one for _, one in cell.fates} == {Fate.FINISHED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "server"),
-    [
-        ("abort", "uvicorn"),
-        ("hog", GUNICORN),
-        pytest.param("exit", ASGI, marks=pytest.mark.slow),
-        pytest.param("failure", "uvicorn", marks=pytest.mark.slow),
-    ],
+    [("abort", "uvicorn"), ("hog", GUNICORN), ("exit", ASGI), ("failure", "uvicorn")],
 )
 def test_no_innocent_task_is_lost_and_no_web_worker_cut_by_what_a_task_does(
     name: str, server: str, tmp_path: Path
@@ -63,11 +60,34 @@ def test_no_innocent_task_is_lost_and_no_web_worker_cut_by_what_a_task_does(
     assert {one for _, one in cell.fates} <= KEPT
 
 
+@pytest.mark.slow
 def test_no_innocent_task_is_lost_when_memory_runs_out(tmp_path: Path) -> None:
     """The kernel may end the web worker as well, before the memory of the culprit is free again (seen)."""
     fates = {one for _, one in seen("oom", GUNICORN, tmp_path / "oom").fates}
     assert Fate.AGAIN in fates, "nothing was cut: this proves nothing"
     assert fates <= KEPT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["uvicorn", GUNICORN, ASGI])
+@pytest.mark.parametrize("name", ["chain", "queue", "retry", "checkpoint"])
+def test_what_waits_for_its_turn_is_not_lost_when_everything_is_killed(name: str, server: str, tmp_path: Path) -> None:
+    cell = seen(name, server, tmp_path / name)
+    assert cell.evidence is not None
+    assert cell.evidence.starts > 1, "nothing was cut: this proves nothing"
+    fates = dict(cell.fates)
+    assert set(fates.values()) <= KEPT
+    assert Fate.AGAIN in fates.values()
+    assert [fate for link, fate in fates.items() if link in ("second", "third")] == [Fate.FINISHED] * (len(fates) - 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["uvicorn", GUNICORN, ASGI])
+def test_a_tick_is_not_lost_when_everything_is_killed_across_it(server: str, tmp_path: Path) -> None:
+    cell = seen("tick", server, tmp_path / "tick")
+    assert cell.evidence is not None
+    assert cell.evidence.starts > 1, "nothing was cut: this proves nothing"
+    assert cell.fates == [("ticked", Fate.FINISHED)]
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,28 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
 import pytest
 
-from outlast.engines.history import History, Record
-from outlast.engines.opening import connect
+from outlast.journal.read import Record
+from outlast.journal.sqlite.opening import connect
 from tests.kill.test_kills import name_of
-from tests.support.marks import slow
+from tests.support.history import history_of
+from tests.support.marks import each_started_once, slow_rows
 from tests.support.servers import Server, eventually, serving
 
-INNOCENTS = ("beside-one", "beside-two")
+INNOCENTS = {"beside-one": "until_told_async", "beside-two": "until_told_async"}
+LONGER = 4.0  # seconds that they go on after they were told to end: whatever happens to others happens beside them
+
+
+@pytest.fixture(scope="module", params=each_started_once(["uvicorn"]))
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """For tests that neither end it nor make it different."""
+    with serving(request.param, tmp_path_factory.mktemp("running")) as server:
+        yield server
 
 
 def cancel(server: Server, name: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +39,7 @@ def cancel(server: Server, name: str) -> subprocess.CompletedProcess[str]:
 
 def record_of(server: Server, name: str) -> Record:
     (found,) = [one for one in server.records() if name_of(one.arguments) == name]
-    return History(server.journal).task(found.id)
+    return history_of(server.journal).task(found.id)
 
 
 def ended(server: Server, name: str) -> Record:
@@ -41,19 +51,6 @@ def ended(server: Server, name: str) -> Record:
 
     eventually(has_ended, f"{name} ends\n{server.output}", within=30)
     return record_of(server, name)
-
-
-def add_innocents(server: Server) -> None:
-    """They run until they are told to end, and some time longer: whatever happens to others happens beside them."""
-    for name in INNOCENTS:
-        server.add("until_told_async", name, 4.0)
-    for name in INNOCENTS:
-        server.wait_for("began", name)
-
-
-def add_and_begin(server: Server, task: str, seconds: float | None = None) -> None:
-    server.add(task, "guilty", seconds)
-    server.wait_for("began", "guilty")
 
 
 def assert_innocents_finish(server: Server, begun: int) -> None:
@@ -68,23 +65,25 @@ def assert_innocents_finish(server: Server, begun: int) -> None:
 @pytest.mark.parametrize(
     ("task", "seconds", "innocent_begins"),
     [
-        ("sleep_async", 60, 1),
         ("block", 60, 1),
-        ("swallow", None, 1),
-        ("sleep", 60, 1),
-        ("hog", None, 2),
-        pytest.param("listen", None, 1, marks=pytest.mark.slow),
-        pytest.param("block_in_a_subtask", 60, 1, marks=pytest.mark.slow),
-        pytest.param("backtrack", None, 1, marks=pytest.mark.slow),
-        pytest.param("block_and_swallow", None, 2, marks=pytest.mark.slow),
+        *slow_rows(
+            ("hog", None, 2),
+            ("swallow", None, 1),
+            ("sleep", 60, 1),
+            ("sleep_async", 60, 1),
+            ("listen", None, 1),
+            ("block_in_a_subtask", 60, 1),
+            ("backtrack", None, 1),
+            ("block_and_swallow", None, 2),
+        ),
     ],
 )
 def test_a_cancelled_task_stops_and_those_beside_it_finish(
     tmp_path: Path, task: str, seconds: float | None, innocent_begins: int
 ) -> None:
     with serving("uvicorn", tmp_path) as server:
-        add_innocents(server)
-        add_and_begin(server, task, seconds)
+        server.begin_all(INNOCENTS, LONGER)
+        server.begin(task, "guilty", seconds)
         answer = cancel(server, "guilty")
         assert (answer.returncode, "is told to stop" in answer.stdout) == (0, True), answer
         assert_innocents_finish(server, innocent_begins)
@@ -94,12 +93,13 @@ def test_a_cancelled_task_stops_and_those_beside_it_finish(
         assert not server.witnessed("ran", "guilty")
 
 
-@pytest.mark.parametrize("task", ["block_at_most_3s", "sleep_at_most_3s", *slow("sleep_async_at_most_3s")])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["block_at_most_3s", "sleep_at_most_3s", "sleep_async_at_most_3s"])
 def test_a_task_that_takes_longer_than_its_timeout_fails_and_says_so(tmp_path: Path, task: str) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.add(task, "quick", 0.1)
-        add_innocents(server)
-        add_and_begin(server, task, 60)
+        server.begin_all(INNOCENTS, LONGER)
+        server.begin(task, "guilty", 60)
         assert_innocents_finish(server, begun=1)
         record = ended(server, "guilty")
         assert (record.state, record.attempt, record.events[-1].kind) == ("failed", 1, "timeout"), record
@@ -107,16 +107,15 @@ def test_a_task_that_takes_longer_than_its_timeout_fails_and_says_so(tmp_path: P
         assert ended(server, "quick").state == "done"
 
 
-def test_a_coroutine_that_is_stopped_can_clean_up(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        add_and_begin(server, "sleep_async_at_most_3s", 60)
-        server.wait_for("cleaned", "guilty")
-        assert "CancelledError" in ended(server, "guilty").events[-1].traceback
+def test_a_coroutine_that_is_stopped_can_clean_up(running: Server) -> None:
+    running.add("sleep_async_at_most_3s", "untidy", 60)
+    running.wait_for("cleaned", "untidy")
+    assert "CancelledError" in ended(running, "untidy").events[-1].traceback
 
 
 def test_a_def_that_asks_is_stopped_in_place(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        add_and_begin(server, "listen")
+        server.begin("listen", "guilty")
         (child,) = {int(line[2]) for line in server.witnessed("began", "guilty")}
         cancel(server, "guilty")
         server.wait_for("cleaned", "guilty")
@@ -137,40 +136,37 @@ def test_a_task_that_waits_is_cancelled_before_it_runs_and_only_once(tmp_path: P
         assert (again.returncode, len(record_of(server, "never").events)) == (0, 2)
 
 
-def test_what_has_ended_cannot_be_cancelled_and_what_is_unknown_is_not_found(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        server.add("ok", "it")
-        assert ended(server, "it").state == "done"
-        answer = cancel(server, "it")
-        assert (answer.returncode, "has ended already: done" in answer.stdout) == (1, True), answer
-        program = Path(sys.executable).with_name("outlast")
-        unknown = subprocess.run([program, "cancel", "zzzz"], cwd=tmp_path, capture_output=True, check=False)
-        assert unknown.returncode in (2, 3)
+def test_what_has_ended_cannot_be_cancelled_and_what_is_unknown_is_not_found(running: Server) -> None:
+    running.add("ok", "it")
+    assert ended(running, "it").state == "done"
+    answer = cancel(running, "it")
+    assert (answer.returncode, "has ended already: done" in answer.stdout) == (1, True), answer
+    program = Path(sys.executable).with_name("outlast")
+    unknown = subprocess.run([program, "cancel", "zzzz"], cwd=running.folder, capture_output=True, check=False)
+    assert unknown.returncode in (2, 3)
 
 
-def test_the_app_cancels_by_id_and_by_handle(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        task = server.get("/handle/until_told/guilty")[1].strip('"')
-        server.wait_for("began", "guilty")
-        assert server.get(f"/cancel/{task}") == (200, "true")
-        assert ended(server, "guilty").state == "cancelled"
-        assert server.get(f"/cancel/{task}") == (200, "true"), "asking twice is the same as once"
-        assert server.get("/regret/same-request") == (200, "true")
-        record = ended(server, "same-request")
-        assert (record.state, record.reason) == ("dropped", "cancelled before it ran")
-        assert server.get("/enqueue-and-regret/at-once") == (200, "[true,true]")
-        assert ended(server, "at-once").state == "cancelled"
-        server.add("ok", "done")
-        assert server.get(f"/cancel/{ended(server, 'done').id}") == (200, "false")
-        assert server.get("/cancel/0000000000000")[0] == 500, "no such task"
+def test_the_app_cancels_by_id_and_by_handle(running: Server) -> None:
+    task = running.get("/handle/until_told/by-id")[1].strip('"')
+    running.wait_for("began", "by-id")
+    assert running.get(f"/cancel/{task}") == (200, "true")
+    assert ended(running, "by-id").state == "cancelled"
+    assert running.get(f"/cancel/{task}") == (200, "true"), "asking twice is the same as once"
+    assert running.get("/regret/same-request") == (200, "true")
+    record = ended(running, "same-request")
+    assert (record.state, record.reason) == ("dropped", "cancelled before it ran")
+    assert running.get("/enqueue-and-regret/at-once") == (200, "[true,true]")
+    assert ended(running, "at-once").state == "cancelled"
+    running.add("ok", "done")
+    assert running.get(f"/cancel/{ended(running, 'done').id}") == (200, "false")
+    assert running.get("/cancel/0000000000000")[0] == 500, "no such task"
 
 
-def test_a_timeout_of_one_call(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        server.get("/handle/sleep_async/guilty?timeout=0.5")
-        record = ended(server, "guilty")
-        assert (record.state, record.events[-1].kind) == ("failed", "timeout")
-        assert "its timeout of 0.5 s" in record.reason
+def test_a_timeout_of_one_call(running: Server) -> None:
+    running.get("/handle/sleep_async/late?timeout=0.5")
+    record = ended(running, "late")
+    assert (record.state, record.events[-1].kind) == ("failed", "timeout")
+    assert "its timeout of 0.5 s" in record.reason
 
 
 def stop_between_transactions(server: Server) -> None:
@@ -192,9 +188,10 @@ def is_stopped_without_the_lock(server: Server, runner: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        add_and_begin(server, "until_told")
+        server.begin("until_told", "guilty")
         stop_between_transactions(server)  # it cannot act on the cancel
         assert cancel(server, "guilty").returncode == 0
         server.kill_everything()
@@ -203,12 +200,15 @@ def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: P
         assert record.state == "cancelled"
         assert "cancelled, and cut before it had stopped" in record.reason
         assert len(server.witnessed("began", "guilty")) == 1
+        said = f"task {record.id} {record.function} cancelled: {record.reason}"
+        eventually(lambda: server.output.count(said) == 1, f"its end is in the log, once: {server.output}")
 
 
+@pytest.mark.slow
 def test_a_loop_blocked_beyond_the_limit_is_freed_and_the_blocker_runs_alone_to_its_end(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="2") as server:
-        add_innocents(server)
-        add_and_begin(server, "block", 5.0)
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6") as server:  # who is starved is silent for less
+        server.begin_all(INNOCENTS, LONGER)
+        server.begin("block", "guilty", 10.0)
         record = ended(server, "guilty")
         assert (record.state, record.attempt, record.crashes, record.lane) == ("done", 2, 0, "alone"), record
         assert any("it had blocked the event loop for" in event.reason for event in record.events)
@@ -217,10 +217,11 @@ def test_a_loop_blocked_beyond_the_limit_is_freed_and_the_blocker_runs_alone_to_
         assert "learned    main:block has blocked an event loop" in outlast_says(server, f"show {record.id}")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_silent_beyond_the_limit_is_ended_and_the_suspects_run_apart(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="2") as server:
-        add_innocents(server)
-        add_and_begin(server, "hog")
+        server.begin_all(INNOCENTS, LONGER)
+        server.begin("hog", "guilty")
         assert_innocents_finish(server, begun=2)
         eventually(lambda: record_of(server, "guilty").lane == "alone", "it is set apart", within=30)
         assert cancel(server, "guilty").returncode == 0
@@ -233,16 +234,16 @@ def outlast_says(server: Server, command: str) -> str:
     return run.stdout
 
 
-def test_a_task_gets_no_more_memory_than_it_may_have(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path) as server:
-        server.add("grow", "small", 10)
-        server.add("grow", "large", 300)
-        assert ended(server, "small").state == "done"
-        record = ended(server, "large")
-        assert (record.state, record.lane) == ("failed", "alone")
-        assert record.reason == "MemoryError: it wanted more memory than the 100 MiB that it may have"
+def test_a_task_gets_no_more_memory_than_it_may_have(running: Server) -> None:
+    running.add("grow", "small", 10)
+    running.add("grow", "large", 300)
+    assert ended(running, "small").state == "done"
+    record = ended(running, "large")
+    assert (record.state, record.lane) == ("failed", "alone")
+    assert record.reason == "MemoryError: it wanted more memory than the 100 MiB that it may have"
 
 
+@pytest.mark.slow
 def test_a_process_that_has_grown_is_replaced_when_it_has_finished(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_MAX_RSS="1M") as server:
         server.add("sleep", "first", 2.0)
@@ -254,6 +255,7 @@ def test_a_process_that_has_grown_is_replaced_when_it_has_finished(tmp_path: Pat
         assert ended(server, "first").attempt == 1
 
 
+@pytest.mark.slow
 def test_a_task_may_survive_its_memory_error_and_its_process_does_in_any_case(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_MAX_ALONE="2") as server:
         for task in ("fill_and_go_on", "fill_and_go_on_async", "fill_and_fail", "fill_and_fail_async"):

@@ -1,6 +1,7 @@
 """An app whose tasks say which context variables they see; `PLAIN=1` is FastAPI alone. Copied as main.py."""
 
 import asyncio
+import decimal
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,7 +63,7 @@ def witness(*words: str) -> None:
 
 def look(name: str) -> None:
     words = [f"{key}={variable.get()}".replace(" ", "") for key, variable in SEEN.items()]
-    witness(name, *words)
+    witness(name, *words, f"precision={decimal.getcontext().prec}")
 
 
 def look_in_thread(name: str) -> None:
@@ -93,6 +94,7 @@ class Plain:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         token = middleware.set("asgi")
+        decimal.getcontext().prec = 50
 
         async def mark(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -107,6 +109,7 @@ class Plain:
 
 async def by_function(request: Request, call_next: RequestResponseEndpoint) -> Response:
     middleware.set("http")
+    decimal.getcontext().prec = 50
     user.set(User("ann", ("ops", "dev")))
     response = await call_next(request)
     answered.set("after")

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from outlast.engines.sqlite import SqliteJournal
+from outlast.journal.engines import open_journal
+from tests.support.marks import slow
 from tests.support.servers import Server, eventually, lay_out, serving
 
 CALLBACKS = """
@@ -73,14 +74,14 @@ def told(server: Server, by: str = "failure") -> list[dict[str, Any]]:
 
 
 def nothing_is_left(server: Server) -> bool:
-    journal = SqliteJournal(f"sqlite:///{server.journal}")
+    journal = open_journal(f"sqlite:///{server.journal}")
     try:
-        return not journal.has_untold
+        return not journal.ends.has_untold
     finally:
         journal.close()
 
 
-@pytest.mark.parametrize("kind", ["uvicorn", "gunicorn uvicorn_worker"])
+@pytest.mark.parametrize("kind", ["uvicorn", *slow("gunicorn uvicorn_worker")])
 def test_a_failure_is_told_with_what_was_raised(tmp_path: Path, kind: str) -> None:
     with serving(kind, laid_out(tmp_path)) as server:
         server.add("ok", "it")
@@ -114,6 +115,7 @@ def test_a_crash_is_told_by_the_next_process(tmp_path: Path) -> None:
         assert "it ended its process" in end["reason"]
 
 
+@pytest.mark.slow
 def test_an_end_is_told_after_everything_was_killed(tmp_path: Path) -> None:
     laid_out(tmp_path, "\n\n@outlast.on_failure\ndef never(end):\n    note('never', end)\n    time.sleep(600)\n")
     with serving("uvicorn", tmp_path) as server:
@@ -139,6 +141,7 @@ def test_what_a_callback_raises_is_logged_and_changes_nothing(tmp_path: Path) ->
         assert "SystemExit: no alert today" in server.output
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_of_telling_is_followed_by_another_that_tells_it_again(tmp_path: Path) -> None:
     with serving("uvicorn", laid_out(tmp_path, FIRST_DIES)) as server:
         server.add("fail", "it")
@@ -148,6 +151,7 @@ def test_a_process_that_dies_of_telling_is_followed_by_another_that_tells_it_aga
         assert [record.state for record in server.records()] == ["failed"]
 
 
+@pytest.mark.slow
 def test_telling_ends_at_last_where_each_process_dies_of_it(tmp_path: Path) -> None:
     with serving("uvicorn", laid_out(tmp_path, DEADLY)) as server:
         server.add("fail", "it")
@@ -172,6 +176,7 @@ def test_without_callbacks_nothing_is_kept(tmp_path: Path) -> None:
         assert nothing_is_left(server)
 
 
+@pytest.mark.slow
 def test_callbacks_that_only_the_web_worker_has_are_not_passed_over(tmp_path: Path) -> None:
     lay_out(tmp_path)
     source = (tmp_path / "main.py").read_text()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History
+from tests.support.history import blamed_in
+from tests.support.marks import slow_rows
 from tests.support.servers import Server, eventually, is_alive, serving
 
 GUNICORN = "gunicorn uvicorn_worker"
@@ -31,11 +32,13 @@ def stop_beside(server: Server, task: str, **seconds: float) -> int:
     [
         ("uvicorn", "clean_up_async"),
         (GUNICORN, "until_told"),
-        pytest.param(GUNICORN, "clean_up_async", marks=pytest.mark.slow),
-        pytest.param("uvicorn", "listen", marks=pytest.mark.slow),
-        pytest.param("uvicorn", "swallow", marks=pytest.mark.slow),
-        pytest.param("uvicorn", "block_until_told", marks=pytest.mark.slow),
-        pytest.param("uvicorn", "wait_in_a_thread", marks=pytest.mark.slow),
+        *slow_rows(
+            (GUNICORN, "clean_up_async"),
+            ("uvicorn", "listen"),
+            ("uvicorn", "swallow"),
+            ("uvicorn", "block_until_told"),
+            ("uvicorn", "wait_in_a_thread"),
+        ),
     ],
 )
 def test_what_still_runs_is_told_and_its_process_leaves_in_order(tmp_path: Path, kind: str, task: str) -> None:
@@ -53,17 +56,18 @@ def test_what_still_runs_is_told_and_its_process_leaves_in_order(tmp_path: Path,
         (told,) = (one for one in server.output.splitlines() if f"task {record.id} main:{task} is cut and runs" in one)
         assert "INFO" in told
         assert "0.5 s after the last web worker had gone" in record.reason
-        assert not History(server.journal).incidents(10), "a stop that was meant is no incident"
+        assert not blamed_in(server.journal), "a stop that was meant is no incident"
         assert "ERROR" not in server.output
 
 
+@pytest.mark.slow
 def test_what_does_not_let_go_is_ended_when_its_grace_is_over(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_DRAIN="0.3", OUTLAST_GRACE="0.5", OUTLAST_LINGER="0.3") as server:
         runner = stop_beside(server, "hog")
         eventually(lambda: not is_alive(runner), f"the runner leaves; {server.output}")
         (record,) = [one for one in server.records() if one.function == "main:hog"]
         assert (record.state, record.crashes) == ("waiting", 0)
-        assert not History(server.journal).incidents(10)
+        assert not blamed_in(server.journal)
 
 
 def test_what_was_cut_at_the_end_of_a_drain_runs_again_at_the_next_start(tmp_path: Path) -> None:
@@ -80,6 +84,7 @@ def outlast_stop(server: Server, *more: str) -> subprocess.CompletedProcess[str]
     return subprocess.run([program, "stop", *more], cwd=server.folder, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_outlast_stop_waits_until_nothing_of_the_runner_is_there(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_LINGER="600") as server:
         server.add("ok", "it")

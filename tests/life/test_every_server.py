@@ -12,11 +12,12 @@ import pytest
 from tests.life.captured import Capture, captured
 from tests.support.marks import each_started_once
 from tests.support.processes import CHILD, can_be_bound, living_in, runners_in, sockets_of
-from tests.support.servers import KINDS, eventually
+from tests.support.servers import KINDS, WITH_SPARE, eventually
 
 SESAME = "sesame"
-ALIKE = ["uvicorn --factory", "gunicorn build()", "python main.py"]
+ALIKE = ["uvicorn --factory", "gunicorn build()", "python main.py", "uvicorn mounted", "gunicorn mounted"]
 
+MORE = ["uvicorn --workers 2", "gunicorn --preload", "fastapi run"]
 MOUNTED = ["uvicorn mounted", "gunicorn mounted"]
 """The server opens what it serves; nobody opens what is mounted there, in a task process neither."""
 
@@ -41,10 +42,10 @@ class Life:
     output: str
 
 
-@pytest.fixture(scope="module", params=each_started_once(KINDS, slow=ALIKE))
+@pytest.fixture(scope="module", params=each_started_once(KINDS, slow=[*ALIKE, *MORE]))
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("life")
-    with captured(request.param, folder, TOKEN=SESAME, OUTLAST_LINGER="0.3") as capture:
+    with captured(request.param, folder, TOKEN=SESAME, OUTLAST_LINGER="0.3", **WITH_SPARE) as capture:
         yield lived(request.param, capture)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History
 from tests.life.captured import Capture, captured
 from tests.life.test_new_code import HUP, edit, renewed
-from tests.support.marks import slow
+from tests.support.history import history_of
+from tests.support.marks import slow, slow_rows
 from tests.support.processes import kill, living_in, runners_in, templates_in
-from tests.support.servers import Server, eventually, is_alive, lay_out
+from tests.support.servers import WITH_SPARE, Server, eventually, is_alive, lay_out
 
 TEMPLATE = "outlast.child.template"  # in the command line of its copies, too
 FRESH = "task processes start as fresh interpreters"
@@ -32,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def forking(kind: str, folder: Path, **environment: str) -> AbstractContextManager[Capture]:
-    return captured(kind, folder, OUTLAST_CHILD_START="fork", OUTLAST_LINGER="0.5", **environment)
+    return captured(kind, folder, OUTLAST_CHILD_START="fork", OUTLAST_LINGER="0.5", **WITH_SPARE, **environment)
 
 
 def template_of(server: Server) -> int:
@@ -40,12 +40,6 @@ def template_of(server: Server) -> int:
     said = templates_in(server.output)
     assert said, server.output
     return said[-1]
-
-
-def begin(server: Server, name: str = "it") -> int:
-    """Start a task that runs until it is told; returns the pid of its process."""
-    server.add("until_told", name)
-    return int(server.wait_for("began", name)[2])
 
 
 def finishes_once(server: Server, times: int, crashes: int) -> None:
@@ -57,6 +51,7 @@ def finishes_once(server: Server, times: int, crashes: int) -> None:
     assert len(server.witnessed("ran", "it")) == 1
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_servers_surroundings_and_a_lifespan_of_its_own(tmp_path: Path) -> None:
     with forking("uvicorn", tmp_path, TOKEN="sesame") as capture:
         server = capture.server
@@ -74,8 +69,9 @@ def test_a_copy_has_the_servers_surroundings_and_a_lifespan_of_its_own(tmp_path:
         eventually(lambda: {"said aloud first", "complained aloud first"} <= set(server.output.splitlines()), "it said")
 
 
+@pytest.mark.slow
 def test_a_killed_copy_is_replaced_and_its_task_runs_again(server: Server) -> None:
-    process = begin(server)
+    process = server.begin("until_told", "it")
     template = template_of(server)
     kill(process)
     finishes_once(server, times=2, crashes=1)
@@ -83,20 +79,22 @@ def test_a_killed_copy_is_replaced_and_its_task_runs_again(server: Server) -> No
     assert template_of(server) == template
 
 
-@pytest.mark.parametrize(("task", "status"), [("segfault", "SIGSEGV"), ("leave", "exited with status 7")])
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "status"), [("segfault", "SIGSEGV"), *slow_rows(("leave", "exited with status 7"))])
 def test_who_ends_its_copy_is_charged_with_how_it_ended(server: Server, task: str, status: str) -> None:
     server.add(task, "guilty")
     eventually(server.all_settled, f"{server.records()} {server.output}")
     (record,) = server.records()
     assert (record.state, record.crashes) == ("failed", 2)
     assert status in record.reason
-    stacks = [event.traceback for event in History(server.journal).task(record.id).events if event.traceback]
+    stacks = [event.traceback for event in history_of(server.journal).task(record.id).events if event.traceback]
     assert len(stacks) == (2 if task == "segfault" else 0)
     assert all("in segfault" in stack for stack in stacks)
 
 
+@pytest.mark.slow
 def test_after_the_template_was_killed_another_one_comes_when_it_is_needed(server: Server) -> None:
-    process = begin(server)
+    process = server.begin("until_told", "it")
     template = template_of(server)
     kill(template)
     eventually(lambda: not Path(f"/proc/{template}").exists(), "the runner has collected it")
@@ -109,8 +107,9 @@ def test_after_the_template_was_killed_another_one_comes_when_it_is_needed(serve
     assert template_of(server) != template
 
 
+@pytest.mark.slow
 def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Server) -> None:
-    begin(server)
+    server.begin("until_told", "it")
     eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
     (runner,) = runners_in(server.folder)
     template, before = template_of(server), descriptors(runner)
@@ -121,13 +120,13 @@ def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Ser
     eventually(lambda: descriptors(runner) == before - 1, "ends of lines of one to come, and no pidfd yet")
     kill(template)
     died = f"process {template}, which task processes are copied from, was killed by SIGKILL"
-    eventually(lambda: f"cannot start: {died}; tasks stay waiting, uncharged; next try in 1 s" in server.output, "said")
+    eventually(lambda: f"{died}: that start is tried again in 1 s" in server.output, "said")
     server.tell("it")
     server.wait_for("ran", "it")
 
 
 def test_copies_and_template_end_with_their_runner(server: Server) -> None:
-    begin(server)
+    server.begin("until_told", "it")
     pids = [template_of(server), *server.living("child")]
     (runner,) = runners_in(server.folder)
     os.kill(template_of(server), signal.SIGSTOP)  # it cannot act by itself
@@ -136,18 +135,20 @@ def test_copies_and_template_end_with_their_runner(server: Server) -> None:
     finishes_once(server, times=2, crashes=0)
 
 
+@pytest.mark.slow
 def test_nobody_is_left_when_the_server_has_gone(server: Server) -> None:
-    begin(server)
+    server.begin("until_told", "it")
     server.tell("it")
     server.stop()
     eventually(lambda: not living_in(server.folder), f"{server.output}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [HUP, *slow("uvicorn --reload")])
 def test_new_code_is_imported_anew(kind: str, tmp_path: Path) -> None:
     with forking(kind, tmp_path) as capture:
         server = capture.server
-        old = begin(server)
+        old = server.begin("until_told", "it")
         template = template_of(server)
         with renewed(server, kind):
             edit(tmp_path, "second-version")
@@ -161,21 +162,23 @@ def test_new_code_is_imported_anew(kind: str, tmp_path: Path) -> None:
         eventually(lambda: not is_alive(old), "the old process leaves when it has ended its task")
 
 
+@pytest.mark.slow
 def test_an_app_that_starts_a_thread_at_import_is_started_afresh_each_time(tmp_path: Path) -> None:
     lay_out(tmp_path)
     main = tmp_path / "main.py"
     main.write_text(main.read_text() + THREAD_AT_IMPORT)
     with forking("uvicorn", tmp_path) as capture:
         server = capture.server
-        kill(begin(server))
+        kill(server.begin("until_told", "it"))
         finishes_once(server, times=2, crashes=1)
         assert server.output.count(FRESH) == 1, server.output
         assert "importing main:app has started 1 thread: ticker" in server.output
         assert not living_in(tmp_path, TEMPLATE)
 
 
+@pytest.mark.slow
 def test_a_template_that_does_not_answer_is_given_up(server: Server) -> None:
-    begin(server)
+    server.begin("until_told", "it")
     template = template_of(server)
     os.kill(template, signal.SIGSTOP)
     for child in server.living("child"):
@@ -185,7 +188,8 @@ def test_a_template_that_does_not_answer_is_given_up(server: Server) -> None:
     assert server.output.count(FRESH) == 1, server.output
 
 
-@pytest.mark.parametrize("rounds", [5, *slow(25)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [5, 25])
 def test_many_copies_leave_no_zombie_and_no_descriptor(server: Server, rounds: int) -> None:
     server.add("ok", "first")
     server.wait_for("ran", "first")
@@ -211,6 +215,7 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+@pytest.mark.slow
 def test_a_blocked_copy_gets_no_new_work(server: Server) -> None:
     server.add("block_until_told", "blocker")
     blocker = server.wait_for("began", "blocker")[2]
@@ -220,7 +225,8 @@ def test_a_blocked_copy_gets_no_new_work(server: Server) -> None:
     server.wait_for("ran", "blocker")
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["fork", *slow("spawn")])
 def test_an_orphan_of_a_task_is_collected_by_the_runner(tmp_path: Path, start: str) -> None:
     with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start) as capture:
         server = capture.server

@@ -13,6 +13,7 @@ from tests.support.processes import kill_all_in
 from tests.support.servers import eventually, launch, lay_out
 
 
+@pytest.mark.slow
 def test_tasks_run_while_nobody_reads_what_the_runner_wants_to_say(tmp_path: Path) -> None:
     lay_out(tmp_path)
     reader, writer = os.pipe()

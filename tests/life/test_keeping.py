@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from outlast.engines.history import History
-from outlast.engines.sqlite import SqliteJournal
-from outlast.liveness import Liveness
-from outlast.place import Place
-from outlast.tasks import End, Lane, NewTask, Settlement, State
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place
+from outlast.tasks.task import Lane, NewTask, State
+from tests.support.history import history_of
 from tests.support.servers import eventually
+from tests.support.turns import claim, done, opened, settle
 
 LONG_AGO = 3 * 86_400.0  # seconds; `keep_done` is one day unless it is said otherwise
 
@@ -32,13 +32,12 @@ def test_a_runner_that_nobody_has_told_the_settings_forgets_nothing(tmp_path: Pa
     assert runner
     os.kill(runner, signal.SIGTERM)
     eventually(lambda: liveness.runner() is None, "it has left in order")
-    assert [record.state for record in History(path).tasks()] == ["done"]
+    assert [record.state for record in history_of(path).tasks()] == ["done"]
 
 
 def store_an_old_task(path: Path) -> None:
-    journal, then = SqliteJournal(f"sqlite:///{path}"), time.time() - LONG_AGO
+    journal, then = opened(f"sqlite:///{path}"), time.time() - LONG_AGO
     with journal.transaction():
-        journal.add([NewTask(1, "main:ok", "{}", Lane.LOOP, State.WAITING, then, "GET /")], owner=0)
-        (attempt,) = journal.claim(0, Lane.LOOP, 1, then)
-        journal.settle([Settlement(attempt.id, attempt.attempt, End.DONE, State.DONE)], then)
+        journal.tasks.add([NewTask(1, "main:ok", "{}", Lane.LOOP, State.WAITING, then, "GET /")], owner=0)
+    settle(journal, *map(done, claim(journal, 0, now=then)), now=then)
     journal.close()

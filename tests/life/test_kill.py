@@ -11,15 +11,15 @@ import pytest
 
 from tests.life.captured import captured
 from tests.support.marks import slow
-from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import Server, eventually, is_alive
+from tests.support.processes import CHILD, given_a_task_that_it_cannot_read, kill, living_in, runners_in
+from tests.support.servers import WITH_SPARE, Server, eventually, is_alive
 
 TASKS = ["fork_until_told", *slow("until_told")]
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    with captured("gunicorn uvicorn_worker", tmp_path, OUTLAST_LINGER="0.5") as capture:
+    with captured("gunicorn uvicorn_worker", tmp_path, OUTLAST_LINGER="0.5", **WITH_SPARE) as capture:
         yield capture.server
 
 
@@ -46,6 +46,7 @@ def has_one_runner(server: Server) -> bool:
     return len(runners_in(server.folder)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_killed_web_worker_takes_nothing_with_it(server: Server, task: str) -> None:
     pids = begun(server, task)
@@ -58,11 +59,12 @@ def test_a_killed_web_worker_takes_nothing_with_it(server: Server, task: str) ->
     finishes_once_in(server, times=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_when_the_master_is_killed_its_worker_follows_the_task_ends_and_nobody_is_left(
     tmp_path: Path, task: str
 ) -> None:
-    with captured("gunicorn asgi", tmp_path, OUTLAST_LINGER="0.5") as capture:
+    with captured("gunicorn asgi", tmp_path, OUTLAST_LINGER="0.5", **WITH_SPARE) as capture:
         server = capture.server
         pids = begun(server, task)
         kill(server.process.pid)
@@ -97,6 +99,20 @@ def test_all_processes_of_a_killed_runner_end_with_it_and_another_one_comes(serv
     assert server.records()[0].crashes == 0
 
 
+def test_a_task_that_a_dying_process_never_read_is_not_charged_with_its_death(tmp_path: Path) -> None:
+    """The kernel takes its time to end a process that has memory to give back: it looks alive until then."""
+    with captured("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="60", OUTLAST_MAX_CHILDREN="1") as capture:
+        server = capture.server
+        dying = given_a_task_that_it_cannot_read(server, "it")
+        kill(dying)
+        server.wait_for("ran", "it")
+        eventually(server.all_settled, "its end is known, too")
+        assert [one.crashes for one in server.records()] == [0, 0]
+        events = server.record(next(one.id for one in server.records() if one.attempt == 2)).events
+        assert any("before it had read it; it waits again; this does not count" in one.reason for one in events), events
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: Server, task: str) -> None:
     pids = begun(server, task)
@@ -108,11 +124,12 @@ def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: S
     eventually(lambda: not living_in(server.folder), "and so is the spare one, which had nothing to do")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the_task(
     tmp_path: Path, task: str
 ) -> None:
-    with captured("gunicorn uvicorn_worker", tmp_path) as capture:
+    with captured("gunicorn uvicorn_worker", tmp_path, **WITH_SPARE) as capture:
         pids = begun(capture.server, task)
         for pid in [capture.server.process.pid, *runners_in(tmp_path), *living_in(tmp_path, CHILD)]:
             if pid not in pids[1:]:
@@ -123,6 +140,7 @@ def test_after_everything_was_killed_the_next_start_finds_no_orphan_and_ends_the
         assert capture.server.records()[0].crashes == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_never_met_the_runner_is_somebody_to_serve_and_its_death_is_told(tmp_path: Path) -> None:
     with captured("uvicorn --workers 2", tmp_path, OUTLAST_LINGER="0") as capture:
         server = capture.server

@@ -9,9 +9,11 @@ from textwrap import dedent
 
 import pytest
 
-from outlast.engines.history import History
 from tests.life.captured import captured
-from tests.support.servers import Server, eventually, free_port
+from tests.support.history import history_of
+from tests.support.lines import line_of
+from tests.support.marks import slow
+from tests.support.servers import WITH_SPARE, Server, eventually, free_port
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
 TOP = """
@@ -62,11 +64,6 @@ def written(folder: Path, middle: str, app: str = APP) -> str:
     return text
 
 
-def line_of(text: str, part: str) -> int:
-    """In which line something stands."""
-    return text[: text.index(part)].count("\n") + 1
-
-
 def said_by_outlast(server: Server, *words: str) -> str:
     return subprocess.run([OUTLAST, *words], cwd=server.folder, capture_output=True, text=True, check=True).stdout
 
@@ -76,9 +73,10 @@ def has_run(server: Server, name: str) -> None:
     server.wait_for("ran", name)
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["spawn", *slow("fork")])
 def test_a_spare_process_enters_it_only_when_it_is_needed(tmp_path: Path, start: str) -> None:
-    with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start) as capture:
+    with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "first")
         eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
@@ -147,14 +145,26 @@ STARTS = {
         "tock (main.py:{tock}) as a thread",
     ),
     "a socket": ("listens = socket.create_server(('127.0.0.1', 0))", "a socket that listens at 127.0.0.1:"),
+    "a pool's thread": ("ThreadPoolExecutor(1).submit(tock)", "tock (main.py:{tock}) as a thread"),
+    "a wait in a pool's thread": (
+        "asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)",
+        "threading.Event.wait as a thread",
+    ),
+    "datagrams": (
+        "port = await asyncio.get_running_loop().create_datagram_endpoint(\n"
+        "        asyncio.DatagramProtocol, ('127.0.0.1', 0), reuse_port=True\n    )",
+        "a socket that listens at 127.0.0.1:",
+    ),
     "a process": ("process = subprocess.Popen(['sleep', '999'])", "the process `sleep 999`"),
     "a process of Python": (
         "multiprocessing.get_context('fork').Process(target=tock, daemon=True).start()",
         "the process ForkProcess-1 of multiprocessing",
     ),
 }
+RARER = [what for what in STARTS if what not in ("a task", "a thread")]
 FUNCTIONS = """
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 
 
 async def tick():
@@ -170,13 +180,13 @@ def tock():
 """
 
 
-@pytest.mark.parametrize("what", STARTS)
+@pytest.mark.parametrize("what", ["a task", *slow("a thread", *RARER)])
 def test_what_the_lifespan_starts_is_told_once_with_its_place_and_the_remedy(what: str, tmp_path: Path) -> None:
     statement, told = STARTS[what]
     lifespan = f"@asynccontextmanager\nasync def lifespan(app):\n    {statement}\n    yield\n\n"
     text = written(tmp_path, FUNCTIONS + lifespan)
     lines = {name: line_of(text, f"def {name}") for name in ("tick", "tock")}
-    with captured("uvicorn", tmp_path) as capture:
+    with captured("uvicorn", tmp_path, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "it")
         eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
@@ -188,7 +198,7 @@ def test_what_the_lifespan_starts_is_told_once_with_its_place_and_the_remedy(wha
 def test_what_the_import_starts_is_told_once(tmp_path: Path) -> None:
     statement = "threading.Thread(target=tock, daemon=True).start()\n\n"
     text = written(tmp_path, FUNCTIONS + statement, app="app = FastAPI()\n")
-    with captured("uvicorn", tmp_path) as capture:
+    with captured("uvicorn", tmp_path, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "it")
         eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
@@ -224,6 +234,7 @@ def test_what_is_guarded_or_works_for_this_process_alone_is_not_told(tmp_path: P
         assert "has started" not in server.output
 
 
+@pytest.mark.slow
 def test_where_there_is_a_journal_the_first_process_enters_it_when_the_server_starts(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path) as capture:
         has_run(capture.server, "it")
@@ -244,13 +255,18 @@ def test_a_lifespan_that_blocks_keeps_nobody_waiting_and_is_not_told_as_a_blocke
     written(tmp_path, middle)
     with captured("uvicorn", tmp_path, OUTLAST_STALL_AFTER="0.5") as capture:
         has_run(capture.server, "it")
-        assert "blocked" not in capture.server.output
-        assert History(capture.server.journal).incidents() == []
+        told = history_of(capture.server.journal).incidents()
+        assert not [one for one in told if "time.sleep" in one.sentence or "lifespan" in one.sentence], told
+        assert "blocked" not in capture.server.output.replace("not blocked", "")
 
 
-def test_what_the_lifespan_does_and_leaves_no_trace_of_is_told_before_it_is_entered(tmp_path: Path) -> None:
+def test_what_import_and_lifespan_do_and_leave_no_trace_of_is_told(tmp_path: Path) -> None:
+    """Of the lifespan before it is entered."""
     middle = """
     import shutil
+
+    for file in Path("cache").glob("*"):
+        file.unlink()
 
 
     def empty_uploads():
@@ -267,7 +283,9 @@ def test_what_the_lifespan_does_and_leaves_no_trace_of_is_told_before_it_is_ente
     with captured("uvicorn", tmp_path) as capture:
         has_run(capture.server, "it")
         lines = capture.server.output.splitlines()
-        (told,) = [number for number, line in enumerate(lines) if "removes files" in line]
+        at_import, told = (number for number, line in enumerate(lines) if "removes files" in line)
+        where = f"(file.unlink()) in main.py:{line_of(text, 'file.unlink')}"
+        assert f"importing main:app removes files {where}, and does so in each task process, spare" in lines[at_import]
         place = f"main.py:{line_of(text, 'shutil.rmtree')}"
         assert f"(shutil.rmtree('uploads', ignore_errors=True)) in {place}, and does so in each task" in lines[told]
         assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in lines[told]

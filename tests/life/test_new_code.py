@@ -11,20 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from outlast.connection import socket_address
-from outlast.frames import packed
-from outlast.hello import Environment, Hello
-from outlast.place import Place
 from outlast.settings import Settings
+from outlast.system.place import Place, socket_address
+from outlast.wire.frames import packed
+from outlast.wire.hello import Environment, Hello
 from tests.life.captured import captured
 from tests.support.marks import slow
 from tests.support.processes import runners_in
 from tests.support.servers import Server, eventually, is_alive, lay_out
 
 HUP = "gunicorn uvicorn_worker"
+PATIENT = {"OUTLAST_LINGER": "600", "OUTLAST_DRAIN": "600"}
+"""While the only web worker is replaced, which on a busy machine takes long, the runner waits for the next one."""
 SLOW_IMPORT = """
-from outlast.process import this
-while this.is_child and os.path.exists("slow"):
+from outlast.system.process import this
+while this.role.is_child and os.path.exists("slow"):
     open("importing", "w").close()
     time.sleep(0.01)
 """
@@ -54,7 +55,7 @@ def is_ready(server: Server) -> bool:
 
 @pytest.mark.parametrize("kind", [HUP, *slow("uvicorn --reload")])
 def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind: str, tmp_path: Path) -> None:
-    with captured(kind, tmp_path) as capture:
+    with captured(kind, tmp_path, **PATIENT) as capture:
         server = capture.server
         server.add("until_told", "old")
         old = server.wait_for("began", "old")[2]
@@ -73,8 +74,9 @@ def test_new_tasks_run_the_new_code_while_the_old_process_ends_what_it_has(kind:
         assert runners_in(tmp_path) == runners
 
 
+@pytest.mark.slow
 def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
-    with captured(HUP, tmp_path) as capture:
+    with captured(HUP, tmp_path, **PATIENT) as capture:
         server = capture.server
         server.add("until_told", "long")
         server.wait_for("began", "long")
@@ -89,6 +91,7 @@ def test_hup_without_a_change_takes_nothing_away(tmp_path: Path) -> None:
         assert runners_in(tmp_path) == runners
 
 
+@pytest.mark.slow
 def test_a_process_that_was_importing_while_its_code_changed_runs_no_later_task(tmp_path: Path) -> None:
     lay_out(tmp_path)
     main = tmp_path / "main.py"
@@ -119,6 +122,7 @@ def greeting_from_another_version(server: Server) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_after_an_upgrade_of_outlast_the_old_runner_ends_what_runs_and_a_new_one_takes_over(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path) as capture:
         server = capture.server
@@ -133,3 +137,44 @@ def test_after_an_upgrade_of_outlast_the_old_runner_ends_what_runs_and_a_new_one
         assert {len(server.witnessed(verb, "old")) for verb in ("began", "ran")} == {1}
         assert len(runners_in(tmp_path)) == 1
         assert runners_in(tmp_path) != runners
+
+
+HEARS_ITSELF_READ = """
+import os
+import sys
+
+import outlast
+
+
+def hear(event, given):
+    if event == "open" and given[0] == __file__:
+        with open("witness.log", "a") as file:
+            file.write(f"read {os.getpid()}\\n")
+
+
+if outlast.in_task_process():
+    sys.addaudithook(hear)
+"""
+
+
+def who_runs(server: Server, name: str) -> str:
+    server.add("say", name)
+    return server.wait_for("ran", name)[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["spawn", "fork"])
+def test_the_sources_of_a_project_are_read_by_one_task_process_until_they_change(start: str, tmp_path: Path) -> None:
+    (lay_out(tmp_path, "\nimport heard\n") / "heard.py").write_text(HEARS_ITSELF_READ)
+    with captured(HUP, tmp_path, OUTLAST_CHILD_START=start, **PATIENT) as capture:
+        server = capture.server
+        first = who_runs(server, "one")
+        os.kill(int(first), signal.SIGKILL)
+        second = who_runs(server, "two")
+        assert second != first
+        assert server.witnessed("read") == [["read", first]]
+        with renewed(server, HUP):
+            edit(tmp_path, "second-version")
+        eventually(lambda: not is_alive(int(second)), "it has the old code")
+        third = who_runs(server, "three")
+        assert server.witnessed("read") == [["read", first], ["read", third]]

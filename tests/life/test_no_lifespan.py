@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History
+from tests.support.history import blamed_in
+from tests.support.marks import slow
 from tests.support.processes import runners_in
 from tests.support.servers import eventually, serving
 
 LIFELESS = pytest.mark.parametrize(
-    "server", [("uvicorn", "--lifespan", "off"), ("uvicorn mounted",), ("gunicorn mounted",)], ids=" ".join
+    "server", [("uvicorn", "--lifespan", "off"), *slow(("uvicorn mounted",), ("gunicorn mounted",))], ids=" ".join
 )
 
 
+@pytest.mark.slow
 @LIFELESS
 def test_what_was_cut_runs_again_from_the_first_request_on(server: tuple[str, ...], tmp_path: Path) -> None:
     kind, *more = server
@@ -34,6 +36,6 @@ def test_its_stop_is_no_incident(server: tuple[str, ...], tmp_path: Path) -> Non
         running.wait_for("ran", "done")
         running.stop()
         eventually(lambda: not runners_in(tmp_path), "the runner leaves")
-        assert not History(running.journal).incidents()
+        assert not blamed_in(running.journal)
         assert "was killed" not in running.output
         assert not list((tmp_path / ".outlast").glob("*.box"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.marks import first_at_once
 from tests.support.processes import kill, runners_in
 from tests.support.servers import APP, Server, eventually, serving
 
@@ -102,7 +103,7 @@ STIRRED = {
 """What lets a thread of a web worker run again, besides another task."""
 
 
-@pytest.mark.parametrize("thread", STIRRED)
+@pytest.mark.parametrize("thread", first_at_once(STIRRED))
 def test_a_thread_that_is_killed_in_a_web_worker_goes_on(thread: str, tmp_path: Path) -> None:
     with vulnerable(tmp_path) as server:
         worker = server.add("ok", "before")
@@ -122,7 +123,7 @@ def test_a_thread_that_is_killed_in_a_web_worker_goes_on(thread: str, tmp_path: 
         server.wait_for("ran", "last")
 
 
-@pytest.mark.parametrize("thread", ["outlast-inbox", "outlast-outbox"])
+@pytest.mark.parametrize("thread", first_at_once(["outlast-inbox", "outlast-outbox"]))
 def test_a_task_process_that_has_lost_a_thread_ends_itself_and_its_tasks_run_again(thread: str, tmp_path: Path) -> None:
     with vulnerable(tmp_path) as server:
         server.add("until_told", "innocent")

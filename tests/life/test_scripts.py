@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History, Record
+from outlast.journal.read import Record
+from tests.support.history import history_of
 from tests.support.marks import slow
 from tests.support.processes import kill_all_in, runners_in
 from tests.support.servers import PATIENCE, Server, eventually, free_port, serving
@@ -52,6 +55,15 @@ SCRIPTS = {
 }
 
 
+PRINTS = (
+    IMPORTS
+    + OWN.replace("greet(name)", "print('printed', flush=True); greet(name)")
+    + GUARD
+    + ASKS.replace("greet", "own")
+    + "    print('result')\n"
+)
+
+
 @dataclass(frozen=True)
 class Ended:
     """A script that has ended: its status, and what it and its runner have said by then."""
@@ -73,7 +85,7 @@ def run(folder: Path, script: str, *flags: str, **environment: str) -> Ended:
 
 
 def records(folder: Path) -> list[Record]:
-    return History(folder / ".outlast" / "journal.db").tasks()
+    return history_of(folder / ".outlast" / "journal.db").tasks()
 
 
 def lines(folder: Path, name: str) -> list[str]:
@@ -118,6 +130,7 @@ def status(folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_beside_a_server_a_script_waits_for_nothing(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(SERVER)
     with serving("uvicorn", tmp_path) as server:
@@ -127,6 +140,40 @@ def test_beside_a_server_a_script_waits_for_nothing(tmp_path: Path) -> None:
             done = run(tmp_path, SCRIPTS["guarded"])
             assert "nothing runs" not in done.stderr
         eventually(lambda: len(server.witnessed("ran")) == 3, f"{server.records()}")
+
+
+@pytest.mark.slow
+def test_a_shell_that_waits_for_the_result_of_a_script_has_it_at_once_and_nothing_else(tmp_path: Path) -> None:
+    """As in `x=$(python nightly.py)`, beside a server that has had no task yet, for which the runner stays."""
+    (tmp_path / "main.py").write_text(SERVER)
+    with serving("uvicorn", tmp_path) as server:
+        (tmp_path / "nightly.py").write_text(PRINTS)
+        with (tmp_path / "script.log").open("w") as log:
+            command = [sys.executable, "nightly.py"]
+            done = subprocess.run(
+                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, check=True, text=True, timeout=60
+            )
+        assert done.stdout == "result\n"
+        eventually(lambda: len(server.witnessed("ran")) == 1, f"{server.records()}")
+        assert "printed" in (tmp_path / "script.log").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_server", [True, *slow(False)])
+def test_who_captures_all_that_a_script_prints_waits_for_its_tasks_and_no_longer(
+    has_server: bool, tmp_path: Path
+) -> None:
+    """As cron does, and `x=$(python nightly.py 2>&1)`: also beside a server that has had no task yet."""
+    (tmp_path / "main.py").write_text(SERVER)
+    (tmp_path / "nightly.py").write_text(PRINTS)
+    command = [sys.executable, "nightly.py"]
+    with serving("uvicorn", tmp_path) if has_server else nullcontext():
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=60 * PATIENCE
+        )
+        assert sorted(done.stdout.split()) == [b"printed", b"result"]
+    eventually(lambda: [one.state for one in records(tmp_path)] == ["done"], "it has run")
+    kill_all_in(tmp_path)
 
 
 SERVER = (
@@ -161,6 +208,37 @@ def test_a_program_that_serves_without_a_guard_is_not_run_again(tmp_path: Path) 
         assert lines(tmp_path, "begun.log") == ["begun, "]
 
 
+RETRIES = """
+
+class Busy(Exception): ...
+
+
+@outlast.task(retries=1, backoff=0, retry_on=Busy)
+def busy(name: str):
+    with open("witness.log", "a") as file:
+        file.write(f"tried {name}\\n")
+    raise Busy
+
+
+@app.get("/busy")
+async def ask(tasks: BackgroundTasks):
+    tasks.add_task(busy, "it")
+
+
+"""
+
+
+@pytest.mark.parametrize("flags", [[], *slow(["-P"])])
+def test_an_exception_of_the_program_itself_is_one_to_be_tried_again_after(flags: list[str], tmp_path: Path) -> None:
+    """Also where others cannot import it, as its folder is not where modules are looked for."""
+    (tmp_path / "main.py").write_text(SERVER + RETRIES + GUARD + SERVE)
+    with program(tmp_path, flags) as server:
+        assert server.get("/busy")[0] == 200
+        eventually(lambda: [one.state for one in server.records()] == ["failed"], f"{server.records()}")
+        assert len(server.witnessed("tried", "it")) == 2
+        assert server.records()[0].reason.startswith("Busy; no retry is left (of 1)")
+
+
 def test_a_task_of_python_main_py_runs_under_uvicorn(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(SERVER + GUARD + SERVE)
     with serving("python main.py", tmp_path, OUTLAST_RUNNER="off") as server:
@@ -175,19 +253,25 @@ def test_a_task_of_python_main_py_runs_under_uvicorn(tmp_path: Path) -> None:
 def test_a_program_that_others_cannot_import_is_run_by_its_path(tmp_path: Path) -> None:
     """Its folder is not where modules are looked for."""
     (tmp_path / "main.py").write_text(SERVER + GUARD + SERVE)
-    port = free_port()
-    variables = {**os.environ, "PORT": str(port), "OUTLAST_LINGER": "0"}
-    with (tmp_path / "output.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "main.py"], cwd=tmp_path, env=variables, stdout=log, stderr=log
-        )
-    try:
-        server = Server(tmp_path, port, process)
-        eventually(server.answers, f"it answers; {server.output}")
+    with program(tmp_path, ["-P"]) as server:
         assert server.get("/add")[0] == 200
         server.wait_for("ran", "it")
         assert server.records()[0].function == "__main__:greet"
+
+
+@contextmanager
+def program(folder: Path, flags: list[str]) -> Iterator[Server]:
+    port = free_port()
+    variables = {**os.environ, "PORT": str(port), "OUTLAST_LINGER": "0"}
+    with (folder / "output.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *flags, "main.py"], cwd=folder, env=variables, stdout=log, stderr=log
+        )
+    try:
+        server = Server(folder, port, process)
+        eventually(server.answers, f"it answers; {server.output}")
+        yield server
     finally:
         process.kill()
         process.wait()
-        eventually(lambda: not kill_all_in(tmp_path), "nothing is left")
+        eventually(lambda: not kill_all_in(folder), "nothing is left")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import Record
+from outlast.journal.read import Record
 from tests.kill.test_kills import name_of
+from tests.support.marks import first_at_once
 from tests.support.servers import Server, eventually, serving
 
 BESIDE = {"on-the-loop": "until_told_async", "in-a-subtask": "gather_until_told", "in-a-thread": "until_told"}
@@ -46,7 +47,7 @@ def with_others_beside(folder: Path, guilty: str, judge: Callable[[Server, Recor
         return {name: one.attempt for name, one in innocents.items()}
 
 
-@pytest.mark.parametrize("guilty", EXITS)
+@pytest.mark.parametrize("guilty", first_at_once(EXITS))
 def test_an_exit_in_a_subtask_ends_its_own_task_only(guilty: str, tmp_path: Path) -> None:
     def judge(server: Server, record: Record) -> None:
         assert (record.state, record.attempt, record.crashes) == ("failed", 1, 0)
@@ -56,6 +57,7 @@ def test_an_exit_in_a_subtask_ends_its_own_task_only(guilty: str, tmp_path: Path
     assert with_others_beside(tmp_path, guilty, judge) == dict.fromkeys(BESIDE, 1)
 
 
+@pytest.mark.slow
 def test_a_task_that_stops_the_loop_is_told_at_that_line(tmp_path: Path) -> None:
     def judge(_server: Server, record: Record) -> None:
         assert record.reason.startswith("RuntimeError: a task cannot call stop() of its event loop"), record.reason
@@ -73,6 +75,7 @@ def test_who_is_cancelled_by_another_task_runs_again_uncharged(tmp_path: Path) -
     assert attempts["on-the-loop"] == attempts["in-a-thread"] == 1, "these were not to be reached"
 
 
+@pytest.mark.slow
 def test_a_task_may_cancel_itself(tmp_path: Path) -> None:
     def judge(_server: Server, record: Record) -> None:
         assert (record.state, record.reason) == ("failed", "CancelledError")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.servers import eventually, serving
 
 SMALL = {"OUTLAST_SPARES": "0", "OUTLAST_MAX_CHILDREN": "1", "OUTLAST_MAX_ALONE": "1"}
 
 
+@pytest.mark.slow
 def test_tasks_of_all_kinds_run_in_no_more_processes_than_there_may_be(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, **SMALL) as server:
         server.tell("isolated")

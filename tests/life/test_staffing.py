@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.opening import connect
+from outlast.journal.sqlite.opening import connect
 from tests.life.captured import captured
-from tests.support.servers import Server, eventually
+from tests.support.marks import slow
+from tests.support.servers import WITH_SPARE, Server, eventually
 
 
 def started(server: Server) -> int:
@@ -20,9 +21,9 @@ def started(server: Server) -> int:
         journal.close()
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("start", ["spawn", *slow("fork")])
 def test_one_shares_and_one_waits_and_none_comes_for_a_lane_in_which_nothing_waits(tmp_path: Path, start: str) -> None:
-    with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start) as capture:
+    with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start, **WITH_SPARE) as capture:
         server = capture.server
         server.add("ok", "first")
         eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")

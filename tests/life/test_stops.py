@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History
 from tests.life.units import (
     Unit,
     by_ctrl_c_twice,
@@ -22,8 +21,9 @@ from tests.life.units import (
     by_sigterm,
     served,
 )
-from tests.support.marks import slow
-from tests.support.processes import living_in
+from tests.support.history import history_of
+from tests.support.marks import slow, slow_rows
+from tests.support.processes import living_in, renew_web_workers
 from tests.support.servers import PATIENCE, Server, descendants, eventually
 
 GUNICORN = "gunicorn uvicorn_worker"
@@ -57,12 +57,12 @@ def by_kill_mode_control_group_whose_time_is_over(unit: Unit) -> None:
 DRAIN = [
     Stop("gunicorn --preload", by_sigterm),
     Stop("uvicorn", by_ctrl_c_twice),
-    Stop("uvicorn", by_sighup),
-    Stop("uvicorn", by_one_request_too_many, ("--limit-max-requests", "20")),
-    Stop("uvicorn --workers 2", by_kill_mode_control_group),
     *slow(
+        Stop("uvicorn", by_one_request_too_many, ("--limit-max-requests", "20")),
+        Stop("uvicorn --workers 2", by_kill_mode_control_group),
         Stop("gunicorn --preload", by_sigterm, ("-w", "4")),
         Stop("uvicorn --reload", by_ctrl_c_twice),
+        Stop("uvicorn", by_sighup),
         Stop(GUNICORN, by_ctrl_c_twice),
         Stop(GUNICORN, by_kill_mode_control_group, ("-w", "4")),
         Stop("gunicorn asgi", by_kill_mode_control_group),
@@ -70,25 +70,14 @@ DRAIN = [
 ]
 CUT = [
     Stop(GUNICORN, by_kill_mode_mixed),
-    Stop("gunicorn asgi", by_kill_mode_control_group_whose_time_is_over),
-    Stop("uvicorn --workers 2 as PID 1", by_sigterm_to_process_1),
     *slow(
+        Stop("gunicorn asgi", by_kill_mode_control_group_whose_time_is_over),
+        Stop("uvicorn --workers 2 as PID 1", by_sigterm_to_process_1),
         Stop("uvicorn", by_kill_mode_mixed),
         Stop(GUNICORN, by_kill_mode_mixed, ("-w", "4")),
         Stop("gunicorn --preload as PID 1", by_sigterm_to_process_1),
     ),
 ]
-RENEWED = [
-    Stop("gunicorn --preload", by_sighup),
-    *slow(Stop("gunicorn --preload", by_sighup, ("-w", "4")), Stop("uvicorn --workers 2", by_sighup)),
-]
-
-
-def begin_both(server: Server) -> None:
-    for name, task in TASKS.items():
-        server.add(task, name)
-    for name in TASKS:
-        server.wait_for("began", name)
 
 
 def finish_both(server: Server) -> None:
@@ -102,33 +91,29 @@ def ends(server: Server) -> set[tuple[str, int]]:
     return {(record.state, record.crashes) for record in server.records()}
 
 
-def begins(server: Server) -> list[int]:
-    return [len(server.witnessed("began", name)) for name in TASKS]
-
-
 @pytest.mark.parametrize("stop", DRAIN, ids=str)
 def test_the_server_stops_at_once_and_what_runs_ends_by_itself(stop: Stop, tmp_path: Path) -> None:
     with served(stop.kind, tmp_path, *stop.more, OUTLAST_LINGER="0.3") as unit:
-        begin_both(unit.server)
+        unit.server.begin_all(TASKS)
         stop.by(unit)
         unit.server.wait()
         assert not unit.server.witnessed("ran")
         finish_both(unit.server)
         assert ends(unit.server) == {("done", 0)}
-        assert begins(unit.server) == [1, 1]
+        assert set(unit.server.times("began").values()) == {1}
         eventually(unit.is_over, f"everybody leaves; {unit.server.output}")
 
 
 @pytest.mark.parametrize("stop", CUT, ids=str)
 def test_what_was_cut_by_the_stop_runs_again_at_the_next_start_uncharged(stop: Stop, tmp_path: Path) -> None:
     with served(stop.kind, tmp_path, *stop.more) as unit:
-        begin_both(unit.server)
+        unit.server.begin_all(TASKS)
         stop.by(unit)
         unit.server.wait()
         eventually(lambda: not living_in(tmp_path), "everything has ended")
         assert not unit.server.witnessed("ran")
     with served(stop.kind, tmp_path, *stop.more) as unit:
-        eventually(lambda: begins(unit.server) == [2, 2], f"both begin again; {unit.server.output}")
+        eventually(lambda: set(unit.server.times("began").values()) == {2}, f"both begin again; {unit.server.output}")
         assert unit.server.answers(), "the start did not wait for them"
         finish_both(unit.server)
         assert ends(unit.server) == {("done", 0)}
@@ -137,36 +122,33 @@ def test_what_was_cut_by_the_stop_runs_again_at_the_next_start_uncharged(stop: S
 
 def interrupted(server: Server) -> list[int]:
     """How many attempts of each task have ended so."""
-    history = History(server.journal)
+    history = history_of(server.journal)
     tasks = [history.task(record.id) for record in server.records()]
     return [sum(event.kind == "interrupted" for event in task.events) for task in tasks]
 
 
-@pytest.mark.parametrize("stop", RENEWED, ids=str)
-def test_new_web_workers_take_nothing_from_what_runs(stop: Stop, tmp_path: Path) -> None:
-    with served(stop.kind, tmp_path, *stop.more) as unit:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("gunicorn --preload", []), *slow_rows(("gunicorn --preload", ["-w", "4"]), ("uvicorn --workers 2", []))],
+)
+def test_new_web_workers_take_nothing_from_what_runs(kind: str, more: list[str], tmp_path: Path) -> None:
+    with served(kind, tmp_path, *more) as unit:
         server = unit.server
-        begin_both(server)
-        before = set(web_workers(server))
-        stop.by(unit)
-        eventually(lambda: not before & set(web_workers(server)), f"all web workers are new; {server.output}")
-        eventually(server.answers, "one answers")
+        server.begin_all(TASKS)
+        renew_web_workers(server)
         server.add("ok", "later")
         server.wait_for("ran", "later")
         assert not server.witnessed("ran", "def")
         finish_both(server)
         assert ends(server) == {("done", 0)}
-        assert begins(server) == [1, 1]
+        assert set(server.times("began").values()) == {1}
 
 
-def web_workers(server: Server) -> list[int]:
-    helpers = living_in(server.folder, "multiprocessing.resource_tracker")
-    return [pid for pid in descendants(server.process.pid) if pid not in helpers]
-
-
+@pytest.mark.slow
 def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_start(tmp_path: Path) -> None:
     with served("uvicorn", tmp_path, OUTLAST_DRAIN="0.5") as unit:
-        begin_both(unit.server)
+        unit.server.begin_all(TASKS)
         by_kill_mode_control_group(unit)
         unit.server.wait()
         eventually(unit.is_over, f"all of it has ended; {unit.server.output}")
@@ -181,7 +163,7 @@ def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_sta
     ("kind", "more"),
     [
         ("uvicorn", ("--timeout-graceful-shutdown", "3")),
-        pytest.param(GUNICORN, ("--graceful-timeout", "3"), marks=pytest.mark.slow),
+        *slow_rows((GUNICORN, ("--graceful-timeout", "3"))),
     ],
 )
 def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(

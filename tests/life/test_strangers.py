@@ -12,21 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.sqlite import SqliteJournal
-from outlast.place import Place
-from outlast.tasks import Lane, NewTask, State, TaskIds
+from outlast.journal.engines import open_journal
+from outlast.system.place import Place
+from outlast.tasks.ids import TaskIds
+from outlast.tasks.task import Lane, NewTask, State
 from tests.support.journals import answer_to_a_task
 from tests.support.servers import Server, eventually, serving
-from tests.support.strangers import (
-    CALL,
-    LISTEN,
-    LOCK_FILE,
-    NOBODY,
-    PLANT_BOXES,
-    common_folder,
-    needs_root,
-    stranger,
-)
+from tests.support.strangers import CALL, LISTEN, LOCK_FILE, NOBODY, PLANT_BOXES, common_folder, needs_root, stranger
 
 pytestmark = needs_root
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
@@ -100,6 +92,7 @@ def test_who_may_call_the_runner_is_hung_up_on_with_one_line(tmp_path: Path, com
         server.wait_for("ran", "after")
 
 
+@pytest.mark.slow
 def test_planted_boxes_neither_block_nor_deceive(tmp_path: Path, place: Place) -> None:
     with (
         stranger(PLANT_BOXES, place.folder),
@@ -135,10 +128,12 @@ def test_what_was_planted_and_locked_is_refused_and_not_waited_for(tmp_path: Pat
 def test_a_planted_journal_runs_nothing(tmp_path: Path, place: Place) -> None:
     """A row names a function to be run: one of this user's own journal is, one of a stranger's is not."""
     own, witness = tmp_path / "own" / "journal.db", tmp_path / "witness"
-    journal = SqliteJournal(f"sqlite:///{own}")
+    journal = open_journal(f"sqlite:///{own}")
     with journal.transaction():
         arguments = json.dumps({"path": str(witness)})
-        journal.add([NewTask(TaskIds().next(), "os:mkdir", arguments, Lane.THREAD, State.WAITING, 1.0, "GET /")], 1)
+        journal.tasks.add(
+            [NewTask(TaskIds().next(), "os:mkdir", arguments, Lane.THREAD, State.WAITING, 1.0, "GET /")], 1
+        )
     journal.close()
     shutil.copyfile(own, place.folder / "made")
     with stranger(PLANT_JOURNAL, place.folder):

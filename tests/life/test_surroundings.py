@@ -12,17 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured, end, start_captured
+from tests.support.marks import slow
 from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import KINDS, PATIENCE, PYTHON, Server, descendants, eventually, is_alive, lay_out, serving
+from tests.support.servers import KINDS, PATIENCE, PYTHON, descendants, eventually, is_alive, lay_out, serving
 
 SESAME, OLD, NEW = "sesame", "old", "new"
 GUNICORN = "gunicorn uvicorn_worker"
-
-
-def begin(server: Server, name: str) -> int:
-    """Start a task that runs until told; returns the pid of its process."""
-    server.add("until_told", name)
-    return int(server.wait_for("began", name)[2])
 
 
 def settles_on_one_runner(folder: Path) -> bool:
@@ -30,7 +25,8 @@ def settles_on_one_runner(folder: Path) -> bool:
     return len(runners_in(folder)) == 1
 
 
-@pytest.mark.parametrize("kind", ["uvicorn as PID 1", "gunicorn uvicorn_worker as PID 1"])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["uvicorn as PID 1", *slow("gunicorn uvicorn_worker as PID 1")])
 def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_with_it(
     kind: str, tmp_path: Path
 ) -> None:
@@ -38,7 +34,7 @@ def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_
         server = capture.server
         server.add("look_around", "it")
         assert server.wait_for("sees", "it") == ["sees", "it", SESAME, str(tmp_path), "True"]
-        begin(server, "late")
+        server.begin("until_told", "late")
         assert len(runners_in(tmp_path)) == 1
         os.kill(descendants(server.process.pid)[0], signal.SIGTERM)
         server.wait()
@@ -52,10 +48,11 @@ def test_as_process_1_it_stops_at_once_and_the_next_start_runs_again_what_ended_
         assert {(one.state, one.crashes) for one in server.records()} == {("done", 0)}
 
 
+@pytest.mark.slow
 def test_a_runner_killed_in_a_pid_namespace_is_replaced(tmp_path: Path) -> None:
     with captured("uvicorn as PID 1", tmp_path) as capture:
         server = capture.server
-        begin(server, "it")
+        server.begin("until_told", "it")
         (runner,), children = runners_in(tmp_path), living_in(tmp_path, CHILD)
         kill(runner)
         eventually(lambda: len(server.witnessed("began", "it")) == 2, f"it begins again; {server.output}")
@@ -73,6 +70,7 @@ def test_a_folder_too_deep_for_a_socket_address_works(tmp_path: Path) -> None:
         assert len(runners_in(folder)) == 1
 
 
+@pytest.mark.slow
 def test_eight_workers_that_start_at_once_with_a_task_to_do_share_one_runner(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path, OUTLAST_RUNNER="off") as capture:
         capture.server.add("ok", "waiting")
@@ -120,10 +118,11 @@ def test_with_the_runner_off_tasks_are_only_stored(tmp_path: Path) -> None:
         assert not capture.server.witnessed("ran")
 
 
+@pytest.mark.slow
 def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
     with captured(GUNICORN, tmp_path, "--max-requests", "3") as capture:
         server = capture.server
-        begin(server, "long")
+        server.begin("until_told", "long")
         runners = runners_in(tmp_path)
         worker = int(server.get("/ping")[1])
         eventually(lambda: server.answers() and not is_alive(worker), f"another worker; {server.output}")
@@ -136,6 +135,7 @@ def test_a_recycled_web_worker_takes_nothing_with_it(tmp_path: Path) -> None:
         assert runners_in(tmp_path) == runners
 
 
+@pytest.mark.slow
 def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path, TOKEN=OLD, OUTLAST_LINGER="3600") as first:
         first.server.add("say", "early")
@@ -148,18 +148,19 @@ def test_a_server_restarted_soon_gets_tasks_with_its_own_output_and_variables(tm
             second.server.add("say", "later")
             second.server.wait_for("ran", "later")
             assert len(runners_in(tmp_path)) == 1
+            eventually(lambda: "said later" in second.server.output, "what it prints comes beside it")
+            eventually(lambda: "complained later" in second.server.output, "on both ways")
             output = second.server.output
     assert "said early" in first.server.output
     assert "complained early" in first.server.output
     assert "later" not in first.server.output
-    assert "said later" in output
-    assert "complained later" in output
     assert "is there after" in output
 
 
 def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from outlast.connection import start_runner; from outlast.place import Place; "
+        "from pathlib import Path; from outlast.system.place import Place; "
+        "from outlast.web.reach import start_runner; "
         f"start_runner(Place.of(Path('{tmp_path}/j.db')))"
     )
     run = subprocess.run([PYTHON, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -169,6 +170,7 @@ def test_a_runner_whose_web_worker_died_before_its_hello_holds_no_output(tmp_pat
         kill(pid)
 
 
+@pytest.mark.slow
 def test_what_a_worker_held_that_died_before_it_ever_met_the_runner_is_released(tmp_path: Path) -> None:
     lay_out(tmp_path)
     with captured("uvicorn", tmp_path) as meeting, captured("uvicorn", tmp_path) as holding:
@@ -189,6 +191,7 @@ def test_a_task_process_that_leaves_may_flush_what_it_has(tmp_path: Path) -> Non
         assert capture.server.wait_for("flushed", "it")[2] == process
 
 
+@pytest.mark.slow
 def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
     """Its tasks run in the environment of the server, whose own tasks and output stay what they are."""
     with captured("uvicorn", tmp_path, TOKEN="sesame") as capture:
@@ -203,6 +206,7 @@ def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
         assert len(runners_in(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_task_processes_are_started_with_the_flags_of_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +217,7 @@ def test_task_processes_are_started_with_the_flags_of_the_server(
         assert server.wait_for("flags", "it")[2:] == ["1", "True", "True"]
 
 
+@pytest.mark.slow
 def test_no_warning_comes_of_a_task_process_that_ends_in_order(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, PYTHONWARNINGS="error", OUTLAST_LINGER="0") as server:
         server.add("ok", "it")
@@ -220,3 +225,11 @@ def test_no_warning_comes_of_a_task_process_that_ends_in_order(tmp_path: Path) -
         server.stop()
         eventually(lambda: not living_in(tmp_path), "all have ended")
         assert "Warning" not in server.output
+
+
+def test_an_import_that_goes_to_a_folder_below_leaves_task_processes_where_the_server_is(tmp_path: Path) -> None:
+    lay_out(tmp_path, "\nos.makedirs('data', exist_ok=True)\nos.chdir('data')\n")
+    url, log = f"sqlite:///{tmp_path}/.outlast/journal.db", str(tmp_path / "witness.log")
+    with serving("uvicorn", tmp_path, OUTLAST_URL=url, WITNESS=log) as server:
+        server.add("look_around", "it")
+        assert server.wait_for("sees", "it")[3] == str(tmp_path / "data")

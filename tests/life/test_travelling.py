@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from outlast.engines.history import Record
+from outlast.journal.read import Record
 from tests.support.servers import Server, eventually, serving
 
 APP = """
@@ -79,6 +79,7 @@ async def add(tasks: BackgroundTasks):
     tasks.add_task(remind, datetime(2026, 3, 28, 12, tzinfo=ZoneInfo("Europe/Paris")))
     tasks.add_task(notify, "ada")
     tasks.add_task(rows, "ada")
+    tasks.add_task(lambda: notify("bob"))
     return os.getpid()
 """
 
@@ -95,6 +96,7 @@ def test_methods_functions_and_zones_arrive_and_what_runs_nothing_is_told(tmp_pa
         assert "main:rows is a generator function: a call of it runs nothing" in server.output
         assert "its wrapper `timed.<locals>.inner` (main.py:" in ended(server, "notify").reason
         assert "it is a generator function" in ended(server, "rows").reason
+        assert "returned a coroutine, which nobody runs" in ended(server, "add.<locals>.<lambda>").reason
 
 
 def ended(server: Server, function: str) -> Record:

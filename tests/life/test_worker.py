@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from outlast.frames import packed
-from outlast.hello import VERSION, Environment, Hello
 from outlast.settings import Settings
+from outlast.wire.frames import packed
+from outlast.wire.hello import VERSION, Environment, Hello
 from tests.life.captured import Capture, captured
+from tests.support.marks import slow
 from tests.support.processes import runners_in
-from tests.support.servers import PATIENCE, Server, eventually, is_alive, lay_out
+from tests.support.servers import PATIENCE, Server, eventually, is_alive, lay_out, serving
 
 COMMAND = [str(Path(sys.executable).with_name("outlast")), "worker", "main:app"]
 
@@ -37,9 +38,9 @@ def server(capture: Capture) -> Server:
 
 
 @contextmanager
-def working(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def working(folder: Path, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker in `folder`, of which `worker.log` tells."""
-    variables = {**os.environ, "TOKEN": "sesame", "OUTLAST_DRAIN": "3600"}
+    variables = {**os.environ, "TOKEN": "sesame", "OUTLAST_DRAIN": "3600", **variables}
     with (folder / "worker.log").open("ab") as log:
         worker = subprocess.Popen(COMMAND, cwd=folder, env=variables, stdout=log, stderr=log)
     try:
@@ -57,6 +58,7 @@ def state_of(server: Server, name: str) -> str:
     return next(one.state for one in server.records() if f'"{name}"' in one.arguments)
 
 
+@pytest.mark.slow
 def test_the_server_starts_no_runner_and_what_it_stored_runs_once_a_worker_is_there(server: Server) -> None:
     server.add("look_around", "it")
     eventually(lambda: state_of(server, "it") == "waiting", "it is released")
@@ -70,6 +72,17 @@ def test_a_task_added_later_wakes_the_worker(server: Server) -> None:
         eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")
         server.add("ok", "it")
         server.wait_for("ran", "it")
+
+
+@pytest.mark.slow
+def test_its_task_processes_are_where_the_import_goes(tmp_path: Path) -> None:
+    lay_out(tmp_path, "\nos.makedirs('data', exist_ok=True)\nos.chdir('data')\n")
+    url, log = f"sqlite:///{tmp_path}/.outlast/journal.db", str(tmp_path / "witness.log")
+    surroundings = {"OUTLAST_URL": url, "WITNESS": log}
+    with serving("uvicorn", tmp_path, OUTLAST_RUNNER="external", **surroundings) as server:
+        server.add("look_around", "it")
+        with working(tmp_path, **surroundings):
+            assert server.wait_for("sees", "it")[3] == str(tmp_path / "data")
 
 
 def test_sigterm_lets_the_running_task_finish_and_takes_no_other(server: Server) -> None:
@@ -86,6 +99,7 @@ def test_sigterm_lets_the_running_task_finish_and_takes_no_other(server: Server)
     assert not server.witnessed("ran", "late")
 
 
+@pytest.mark.slow
 def test_a_second_sigint_ends_it_at_once_and_the_task_runs_again_at_the_next_start(server: Server) -> None:
     server.add("until_told", "it")
     with working(server.folder) as worker:
@@ -113,6 +127,7 @@ def test_a_second_worker_is_refused_with_a_sentence(server: Server) -> None:
         assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_a_worker_holds_nothing_of_a_server_that_has_stopped(capture: Capture) -> None:
     server = capture.server
     with working(server.folder) as worker:
@@ -135,7 +150,8 @@ def test_a_worker_whose_app_cannot_be_imported_ends_with_an_error(target: str, t
     assert "next try" not in done.stderr
 
 
-@pytest.mark.parametrize("how", [["main:build"], ["main:build", "--factory"], ["main:build()"]])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [["main:build"], *slow(["main:build", "--factory"], ["main:build()"])])
 def test_a_worker_takes_a_factory_as_uvicorn_does(how: list[str], tmp_path: Path) -> None:
     with captured("uvicorn --factory", tmp_path, OUTLAST_RUNNER="external") as capture:
         capture.server.add("ok", "it")
@@ -164,6 +180,7 @@ def hello_of(folder: Path, **more: object) -> dict[str, object]:
     return {**Hello(1, VERSION, serves=True, environment=environment).message(), **more}
 
 
+@pytest.mark.slow
 def test_a_web_worker_of_another_outlast_is_made_room_for_whatever_it_says(server: Server) -> None:
     with working(server.folder) as worker:
         eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")

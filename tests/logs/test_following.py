@@ -209,3 +209,63 @@ def test_without_any_set_up_lines_look_as_the_servers_own(tmp_path: Path) -> Non
         assert line.startswith("ERROR:    task ")
         (line,) = said(server, "runner")
         assert line.startswith("INFO:     runner ")
+
+
+INTERCEPTED = """
+
+
+class Intercept(logging.Handler):
+    def emit(self, record):
+        print("INTERCEPTED", record.getMessage(), flush=True)
+
+
+logging.basicConfig(handlers=[Intercept()], level=logging.INFO, force=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_runner_whose_lines_cannot_look_as_the_servers_says_so_once(tmp_path: Path) -> None:
+    with serving("uvicorn", lay_out(tmp_path, INTERCEPTED), OUTLAST_MAX_CRASHES="1") as server:
+        packed(server)
+        server.get("/add/crash/1")
+        eventually(lambda: said(server, "main:crash failed"), server.output)
+        (line,) = said(server, "own format")
+        assert line.endswith("`propagate = False`, if it shall be another")
+        assert "[INFO] outlast: lines of the runner have outlast's own format: what main.Intercept makes" in line
+
+
+@pytest.mark.slow
+def test_what_the_app_has_disabled_the_runner_does_not_say(tmp_path: Path) -> None:
+    with serving("uvicorn", lay_out(tmp_path, "\nlogging.disable(logging.INFO)\n"), OUTLAST_MAX_CRASHES="1") as server:
+        server.get("/add/crash/1")
+        eventually(lambda: server.all_settled() and said(server, "main:crash failed"), server.output)
+        assert said(server, "runner ") == []
+
+
+def test_a_lifespan_that_sets_up_logging_and_silences_whom_it_does_not_know_silences_no_end(tmp_path: Path) -> None:
+    """As `dictConfig` does by default."""
+    text = """
+from contextlib import asynccontextmanager
+from logging.config import dictConfig
+
+@asynccontextmanager
+async def lifespan(app):
+    dictConfig({"version": 1, "handlers": {"h": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["h"]}})
+    yield
+
+def fail(n: int) -> None:
+    raise ValueError(f"fails {n}")
+
+app.router.lifespan_context = lifespan
+
+@app.get("/fail")
+async def add_failing(tasks: BackgroundTasks) -> None:
+    tasks.add_task(fail, 7)
+    tasks.add_task(lambda: None)
+"""
+    with serving("uvicorn", lay_out(tmp_path, text)) as server:
+        assert server.get("/fail")[0] == 200
+        eventually(server.all_settled, server.output)
+        eventually(
+            lambda: len(said(server, "ValueError: fails 7", "runs inline, in the web worker")) == 2, server.output
+        )

@@ -88,6 +88,37 @@ logging.info("second")
     assert (tmp_path / "log.txt").read_text() == "INFO:root:second\n"
 
 
+BY_SIZE = "h.RotatingFileHandler('log.txt', maxBytes=99, backupCount=1)"
+BEHIND_A_QUEUE = f"h.QueueHandler(queue); l = h.QueueListener(queue, {BY_SIZE}); l.start(); atexit.register(l.stop)"
+FILES = {
+    "begun anew, by size": "h.RotatingFileHandler('log.txt', mode='w')",
+    "by size": BY_SIZE,
+    "by time": "h.TimedRotatingFileHandler('log.txt', when='S')",
+    "by size, behind a queue": BEHIND_A_QUEUE,
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_the_server_alone_empties_and_renames_a_file_that_the_app_puts_up_at_its_import(
+    tmp_path: Path, case: str
+) -> None:
+    app = (
+        "import atexit, logging, logging.handlers as h, pathlib, queue as q, time; queue = q.SimpleQueue()\n"
+        f"handler = {FILES[case]}; logging.getLogger().addHandler(handler)\n"
+    )
+    told, _ = run(tmp_path, f"{app}{TELL}")
+    (tmp_path / "log.txt").write_text(f"{'server':99}\n")
+    lines = (
+        "logging.error('first'); time.sleep(1.01); logging.error('second')\n"
+        "while not queue.empty(): time.sleep(0.01)\n"
+        "pathlib.Path('log.txt').rename('moved.txt'); logging.error('third')"
+    )
+    run(tmp_path, FOLLOW.format(app=app) + lines, told)
+    renamed, of_now = ((tmp_path / name).read_text().split() for name in ("moved.txt", "log.txt"))
+    assert [*renamed, *of_now] == ["server", "first", "second", "third"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log.txt", "moved.txt"]
+
+
 def test_a_handler_that_cannot_be_followed_is_said_once_and_its_lines_are_seen(tmp_path: Path) -> None:
     queue = (
         "import logging, logging.handlers as h, queue; logging.getLogger().addHandler(h.QueueHandler(queue.Queue()))"
@@ -98,6 +129,19 @@ def test_a_handler_that_cannot_be_followed_is_said_once_and_its_lines_are_seen(t
     _, complaints = run(tmp_path, program, told)
     assert complaints.count("the handler logging.handlers.QueueHandler of logger 'root' in the server cannot") == 1
     assert complaints.splitlines()[-1] == "seen"
+
+
+@pytest.mark.parametrize(
+    "others", ["", "r.addHandler(logging.StreamHandler())", "r.handlers.insert(0, logging.StreamHandler())"]
+)
+def test_lines_of_several_handlers_that_cannot_be_followed_are_seen_once(tmp_path: Path, others: str) -> None:
+    """pytest has two of a kind."""
+    made = "import logging, logging.handlers as h, queue; r = logging.getLogger()"
+    queues = "for _ in range(2): r.addHandler(h.QueueHandler(queue.Queue()))"
+    told, _ = run(tmp_path, f"{made}\n{queues}\n{others}\n{TELL}")
+    program = FOLLOW.format(app="") + "import logging; logging.getLogger('a').warning('seen')"
+    _, complaints = run(tmp_path, program, told)
+    assert complaints.splitlines().count("seen") == 1
 
 
 def test_a_logger_with_a_filter_says_nothing_that_it_does_not_say_in_the_server(tmp_path: Path) -> None:

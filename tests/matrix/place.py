@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.cgroups import IS_ROOT, PROCESSES, ROOT, hierarchy, memory_group
+from tests.support.disks import small_disk
 
 MEMORY = 512 << 20  # bytes for all processes of a server together
 ADDRESS_SPACE = 2 << 30  # bytes for each of them, where there is no limit for all
@@ -50,17 +50,13 @@ def how_memory_is_limited() -> str:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[Place]:
+def on_small_disk(folder: Path) -> Iterator[Place]:
     """Journals are on a file system of 2 MiB, if we may have one."""
     disk = folder / "disk"
-    disk.mkdir()
-    if IS_ROOT:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=700", "none", disk], check=True)
-    try:
+    if not IS_ROOT:
+        disk.mkdir()
+    with small_disk(disk) if IS_ROOT else nullcontext():
         yield Place(variables={"OUTLAST_URL": f"sqlite:///{disk}/journal.db", "TASKFLOW_DB": f"{disk}/tasks.db"})
-    finally:
-        if IS_ROOT:
-            subprocess.run(["umount", "-l", disk], check=True)
 
 
 def fill_up(folder: Path, worker: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.matrix.place import Place
 from tests.matrix.plan import PEERS, Pace
 from tests.support.processes import kill_all_in
-from tests.support.servers import PATIENCE, Server, eventually, free_port, is_alive
+from tests.support.servers import PATIENCE, WORK, Server, eventually, free_port, is_alive
 
 APPS = Path(__file__).with_name("apps")
 STARTING_TIME = 30.0  # seconds
@@ -119,8 +119,8 @@ class Running:
 @contextmanager
 def running(peer: str, command: list[str], folder: Path, place: Place, pace: Pace) -> Iterator[Running]:
     """The app of a peer in `folder`; ended with all that works there. `command` names its port as `{port}`."""
-    for name in ("work.py", "endpoints.py"):
-        shutil.copy(APPS / name, folder)
+    shutil.copy(WORK, folder)
+    shutil.copy(APPS / "endpoints.py", folder)
     shutil.copy(APPS / PEERS[peer], folder / "main.py")
     port = free_port()
     whole = [*place.before, *(part.format(port=port) for part in command)]

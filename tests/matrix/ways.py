@@ -14,14 +14,16 @@ from http.client import HTTPException
 from math import ceil, log2
 from pathlib import Path
 
-from tests.matrix.place import Place, fill_up, ordinary, small_disk, small_memory
+from tests.matrix.place import Place, fill_up, on_small_disk, ordinary, small_memory
 from tests.matrix.plan import OUTLAST, PEERS, TASKFLOW
 from tests.matrix.running import Running
+from tests.support.history import history_of
 from tests.support.processes import kill, kill_all_in, runners_in
 from tests.support.servers import eventually
 
 MOST_REQUESTS = 300
 MEASURABLE = 0.05  # seconds
+STARTING_TIME = 5.0  # seconds until the runner has worked out a first tick, also on a busy machine
 
 Step = Callable[[Running], None]
 
@@ -46,6 +48,41 @@ def ask_in_one_request(running: Running, path: str) -> None:
 def ask_for_one(running: Running) -> None:
     running.add("sleeps", "before", running.pace.seconds)
     running.wait_until_all_began()
+
+
+def ask_for_chain(running: Running) -> None:
+    """Three tasks, one after the other: the first has begun."""
+    running.ask(f"/chain?amount={running.pace.seconds}", "first", "second", "third")
+    running.server.wait_for("began", "first")
+
+
+def ask_for_queue(running: Running) -> None:
+    """Three tasks of a queue that lets one of them run at once: the first has begun."""
+    running.ask(f"/limited?amount={running.pace.seconds}", "first", "second", "third")
+    running.server.wait_for("began", "first")
+
+
+def ask_for_retry(running: Running) -> None:
+    """One that waits to be tried again."""
+    running.ask("/fails_once/retried?amount=0.1", "retried")
+    eventually(lambda: any(one.run_at for one in running.server.records()), "it waits to be tried again")
+
+
+def ask_for_checkpoint(running: Running) -> None:
+    """One that has a checkpoint, which is stored before its progress is."""
+    running.ask("/goes_on/resumed?amount=0", "resumed")
+    eventually(lambda: any(one.progress for one in running.server.records()), "it has come to its checkpoint")
+
+
+def ask_for_tick(running: Running) -> None:
+    """A schedule whose tick is still to come."""
+    running.ask(f"/tick/ticked?amount={running.pace.seconds + STARTING_TIME}", "ticked")
+    eventually(lambda: next_tick(running) > 0, "its tick is known")
+
+
+def next_tick(running: Running) -> float:
+    """In seconds since the epoch."""
+    return next((one.next_at or 0.0 for one in history_of(running.server.journal).schedules()), 0.0)
 
 
 def do_nothing(_running: Running) -> None:
@@ -119,6 +156,13 @@ def kill_all(running: Running) -> None:
     eventually(lambda: not kill_all_in(running.folder), "everything is dead")
 
 
+def kill_all_across_the_tick(running: Running) -> None:
+    tick = next_tick(running)
+    assert time.time() < tick, "it has ticked before anything was killed"
+    kill_all(running)
+    eventually(lambda: time.time() > tick, "its tick is over", running.pace.seconds + STARTING_TIME)
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A row.
@@ -178,8 +222,13 @@ WAYS = (
         partial(ask_in_one_request, path="/refused"),
         is_wanted=False,
     ),
-    Way("disk", "the disk is full", fill_the_disk, ask_for_one, place=small_disk),
+    Way("disk", "the disk is full", fill_the_disk, ask_for_one, place=on_small_disk),
     Way("runner", "SIGKILL of the runner", kill_runner, peers=(OUTLAST,)),
     Way("child", "SIGKILL of the task process", kill_children, peers=(TASKFLOW, OUTLAST)),
     Way("all", "SIGKILL of everything, then a start", kill_all),
+    Way("chain", "the same, in a chain of tasks", kill_all, ask_for_chain, peers=(OUTLAST,)),
+    Way("queue", "the same, in a queue with limits", kill_all, ask_for_queue, peers=(OUTLAST,)),
+    Way("retry", "the same, between two retries", kill_all, ask_for_retry, peers=(OUTLAST,)),
+    Way("checkpoint", "the same, behind a checkpoint", kill_all, ask_for_checkpoint, peers=(OUTLAST,)),
+    Way("tick", "the same, across the tick of a schedule", kill_all_across_the_tick, ask_for_tick, peers=(OUTLAST,)),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,16 @@ async def decorated_coroutine(number: int) -> int:
 
 def gives_a_coroutine(number: int) -> Any:
     return coroutine(number)
+
+
+@contextmanager
+def to_be_entered(number: int) -> Iterator[int]:
+    yield number
+
+
+@asynccontextmanager
+async def to_be_entered_async(number: int) -> AsyncIterator[int]:
+    yield number
 
 
 def gives_a_generator(number: int) -> Any:

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
-from collections import Counter, defaultdict, deque
+from bisect import insort
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,11 +35,20 @@ pool: object | None = None
 RATES = {"eur": 1.0}
 models: dict[str, Any] = {}
 progress: dict[str, int] = {}
+agenda: list[str] = []
+ordered: OrderedDict[str, int] = OrderedDict()
+figures = SimpleNamespace(sent=0, is_paused=False)
 
 
 @app.post("/progress")
 def endpoint(key: str) -> None:
     progress[key] = 0
+
+
+@app.post("/agenda")
+def push(key: str) -> None:
+    heapq.heappush(agenda, key)
+    figures.is_paused = True
 
 
 @asynccontextmanager
@@ -120,6 +131,44 @@ def shares_deletion(key: str) -> None:
 
 def shares_augmented_item(key: str) -> None:
     counts[key] += 1
+
+
+def shares_ordered_item(key: str) -> None:
+    ordered.move_to_end(key)
+
+
+def shares_heap(key: str) -> None:
+    heapq.heappush(items, key)
+
+
+def shares_sorted(key: str) -> None:
+    insort(items, key)
+
+
+def shares_namespace(key: str) -> None:
+    figures.sent += 1
+
+
+@lru_cache
+def switches() -> SimpleNamespace:
+    return SimpleNamespace(is_on=False)
+
+
+def shares_cached_namespace(key: str) -> None:
+    switches().is_on = True
+
+
+def shares_namespace_read(key: str) -> bool:
+    return bool(figures.is_paused)
+
+
+def shares_what_others_push(key: str) -> str:
+    return agenda[0]
+
+
+def free_heap_of_its_own(key: str) -> None:
+    heap = [key]
+    heapq.heappush(heap, key)
 
 
 def shares_add(key: str) -> None:

@@ -1,78 +1,76 @@
-"""The app of the soak: short tasks of all kinds, each of which leaves its lines in a file outside of outlast.
-
-Copied into the run's own folder as main.py.
-"""
+"""The app of the soak: short tasks of all kinds. Copied into the run's own folder as main.py, beside work.py."""
 
 import asyncio
-import ctypes
 import os
-import signal
-import time
 
+import work  # type: ignore[import-not-found]
 from fastapi import BackgroundTasks, FastAPI
 
 import outlast
 
 app = FastAPI()
-outlast.install(app)
-LOG = os.open("witness.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-
-
-def witness(word: str, number: int) -> None:
-    """One line, whole whoever else writes, and there whatever happens next."""
-    os.write(LOG, f"{word} {number}\n".encode())
-
-
-def plain(number: int, seconds: float) -> None:
-    witness("began", number)
-    time.sleep(seconds)
-    witness("ran", number)
-
-
-async def awaits(number: int, seconds: float) -> None:
-    witness("began", number)
-    await asyncio.sleep(seconds)
-    witness("ran", number)
+outlast.install(app, queues={"limited": {"concurrency": 3, "rate": "50/s"}})
 
 
 @outlast.task(isolate=True)
-async def alone(number: int, seconds: float) -> None:
-    await awaits(number, seconds)
+async def alone(name: str, amount: float) -> None:
+    await work.awaits(name, amount)
 
 
-async def blocks(number: int, seconds: float) -> None:
-    witness("began", number)
-    time.sleep(1.2 + seconds)
-    witness("ran", number)
+@outlast.task(queue="limited", limit_by="name", concurrency=1)
+def limited(name: str, amount: float) -> None:
+    work.sleeps(name, amount)
 
 
-def raises(number: int, seconds: float) -> None:
-    witness("began", number)
-    raise ValueError(f"{number} raises")
+@outlast.task(retries=5, backoff=0.5)
+async def retried(name: str, amount: float) -> None:
+    """Its first attempt fails, so that it waits for a while."""
+    if outlast.current().number == 1:
+        work.fails(name, amount)
+    await work.awaits(name, amount)
 
 
-async def is_killed(number: int, seconds: float) -> None:
-    witness("began", number)
-    await asyncio.sleep(seconds)
-    signal.raise_signal(signal.SIGKILL)
+async def resumes(name: str, amount: float) -> None:
+    """In three steps, each of which is done once if it is told in time."""
+    attempt = outlast.current()
+    work.witness("began", name)
+    for step in range(attempt.resume or 0, 3):
+        await asyncio.sleep(amount / 3)
+        attempt.checkpoint(step + 1)
+    work.witness("ran", name)
 
 
-def exits(number: int, seconds: float) -> None:
-    witness("began", number)
-    os._exit(3)
+TASKS = work.TASKS | {"retried": retried, "resumes": resumes, "alone": alone, "limited": limited}
+LAST_LINK = 1_000_000  # added to the number of a chain
 
 
-def crashes(number: int, seconds: float) -> None:
-    witness("began", number)
-    ctypes.string_at(0)
+@outlast.task
+async def link(name: str, amount: float) -> int:
+    await work.awaits(name, amount)
+    return int(name)
 
 
-TASKS = {one.__name__: one for one in (plain, awaits, alone, blocks, raises, is_killed, exits, crashes)}
+@outlast.task
+async def last_link(number: int, name: str, amount: float) -> None:
+    """Of a chain: its number tells that it got what the one before has returned."""
+    if int(name) == number + LAST_LINK:
+        await work.awaits(name, amount)
+
+
+@outlast.every(seconds=1, missed="all", name="soak")
+async def tick() -> None:
+    """Has no number: the journal tells whether each tick had one."""
+
+
+@app.get("/chain/{number}")
+async def chain(number: int, seconds: float) -> int:
+    await outlast.chain(link.s(str(number), seconds), last_link.s(str(number + LAST_LINK), seconds))
+    return number
 
 
 @app.get("/{kind}/{number}")
 async def add(kind: str, number: int, seconds: float, background_tasks: BackgroundTasks) -> int:
-    background_tasks.add_task(TASKS[kind], number, seconds)
+    background_tasks.add_task(TASKS[kind], str(number), seconds)
     return number
 
 

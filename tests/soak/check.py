@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from outlast.outcome import MOST_CUTS
-from tests.soak.plan import KILLERS, Asked
+from outlast.settings import Settings
+from outlast.tasks.outcome import MOST_CUTS
+from tests.soak.plan import KILLERS, LAST_LINK, Asked
 
+MOST_CRASHES = Settings().max_crashes
+ENDED = re.compile(r"it ended its process (\d+), which was killed by SIGKILL")
+JUST_NOW = 5  # ticks
 ENDS = ("done", "error", "retry", "timeout", "cancelled", "crashed", "interrupted", "snoozed")
 
 
@@ -25,8 +31,8 @@ class Recorded:
 class Seen:
     """`began` and `ran` count the lines in the outside log by number, `recorded` is by number.
 
-    killed_children: how many task processes were killed from outside. One that dies with a single attempt in it is
-    that attempt's fault, as far as anybody can tell.
+    killed_children: the pids of the task processes that were killed from outside. One that dies with a single attempt
+    in it is that attempt's fault, as far as anybody can tell.
     """
 
     plan: Sequence[Asked]
@@ -34,18 +40,30 @@ class Seen:
     began: Mapping[int, int]
     ran: Mapping[int, int]
     recorded: Mapping[int, Recorded]
-    killed_children: int = 0
+    killed_children: Collection[int] = ()
 
 
 def violations(seen: Seen) -> list[str]:
     """One sentence for each thing that must not be."""
     found = [sentence for asked in seen.plan for sentence in _of_one(asked, seen)]
     charged = _charged_innocents(seen)
-    if len(charged) > seen.killed_children:
+    if len(charged) > len(seen.killed_children):
         found.append(
-            f"{len(charged)} innocents were charged for {seen.killed_children} killed processes: {charged[:5]}"
+            f"{len(charged)} innocents were charged for {len(seen.killed_children)} killed processes: {charged[:5]}"
         )
     return found + [f"{number} is in the journal twice" for number in _doubled(seen)]
+
+
+def wrong_ticks(ticks: Sequence[tuple[float, int]], tasks: Mapping[int, str]) -> list[str]:
+    """Of a schedule that ticks each second, whoever is killed. The states of its tasks are by id.
+
+    What ticks while the check is made may not have ended.
+    """
+    tasks_of = [task for _, task in ticks]
+    missing = [f"no tick between {early} and {late}" for (early, _), (late, _) in pairwise(ticks) if late - early != 1]
+    doubled = [f"task {task} is of no tick" for task in tasks if task not in tasks_of and task < max(tasks_of)]
+    left = [f"the tick at {at} is {tasks.get(task)}" for at, task in ticks[:-JUST_NOW] if tasks.get(task) != "done"]
+    return [*missing, *doubled, *left] if ticks else ["it has never ticked"]
 
 
 def _of_one(asked: Asked, seen: Seen) -> Iterator[str]:
@@ -66,14 +84,20 @@ def _of_one(asked: Asked, seen: Seen) -> Iterator[str]:
 
 def _broken_promises(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]:
     """Of a task whose request was answered."""
-    fails = asked.kind in (*KILLERS, "raises") or _went_down(record) >= MOST_CUTS
-    wanted = "failed" if fails else "done"
+    fails = asked.kind in (*KILLERS, "fails") or _went_down(record) >= MOST_CUTS or _was_hit_too_often(record, seen)
+    wanted = "dropped" if _is_behind_a_failure(asked, seen) else "failed" if fails else "done"
     if record.state != wanted:
         yield f"ended {record.state}, not {wanted}: {record.events[-1:]}"
     if wanted == "done" and not seen.ran.get(asked.number):
         yield "was answered and has never run to its end"
-    if not seen.began.get(asked.number):
+    if wanted != "dropped" and not seen.began.get(asked.number):
         yield "was answered and has never begun"
+
+
+def _is_behind_a_failure(asked: Asked, seen: Seen) -> bool:
+    """Whether it is the last link of a chain whose first one has failed."""
+    first = seen.recorded.get(asked.number - LAST_LINK)
+    return first is not None and first.state == "failed"
 
 
 def _contradictions(asked: Asked, record: Recorded, seen: Seen) -> Iterator[str]:
@@ -96,6 +120,18 @@ def _charged_innocents(seen: Seen) -> list[int]:
     """One number for each charge."""
     innocents = [(one.number, seen.recorded.get(one.number)) for one in seen.plan if one.kind not in KILLERS]
     return [number for number, record in innocents if record is not None for _ in range(record.crashes)]
+
+
+def _ended(record: Recorded) -> list[int]:
+    """The pids of the task processes that it is said to have ended."""
+    reasons = [reason for kind, _, reason in record.events if kind == "crashed"]
+    return [int(found[1]) for reason in reasons if (found := ENDED.match(reason))]
+
+
+def _was_hit_too_often(record: Recorded, seen: Seen) -> bool:
+    """Whether the killer outside has ended its processes, so often that it looks as if it had done so itself."""
+    ended = _ended(record)
+    return len(ended) >= MOST_CRASHES and set(ended) <= set(seen.killed_children)
 
 
 def _went_down(record: Recorded) -> int:

@@ -243,6 +243,19 @@ async def cancel_itself(name: str) -> None:
     await asyncio.sleep(60)
 
 
+async def await_what_was_cancelled(name: str) -> None:
+    """What a client library raises that somebody has closed meanwhile."""
+    witness("began", name, os.getpid())
+    request = asyncio.create_task(asyncio.sleep(60))
+    request.cancel()
+    await request
+
+
+def wait_for_what_was_cancelled(name: str) -> None:
+    """The same in a thread."""
+    asyncio.run(await_what_was_cancelled(name))
+
+
 async def gather_until_told(name: str) -> None:
     """A task whose work is in tasks that it has made."""
     await asyncio.gather(until_told_async(name), asyncio.sleep(0))
@@ -442,7 +455,16 @@ TASKS = {
             grow_until_killed,
         ),
         *(ask_for_another, look_around, fork_and_sleep, until_told, fork_until_told, say, flush_at_exit, tell_time),
-        *(until_told_async, block_until_told, gather_until_told, cancel_itself, cancel_everybody, stop_the_loop),
+        *(
+            until_told_async,
+            block_until_told,
+            gather_until_told,
+            cancel_itself,
+            await_what_was_cancelled,
+            wait_for_what_was_cancelled,
+            cancel_everybody,
+            stop_the_loop,
+        ),
         *(shout, take_the_runner_down, look_at_flags),
         *(fill_and_go_on, fill_and_go_on_async, fill_and_fail, fill_and_fail_async),
         *(exit_when_gathered, exit_beside, exit_in_a_callback, interrupt_when_gathered),

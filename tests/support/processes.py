@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from tests.support.servers import descendants, is_alive
+from tests.support.servers import Server, descendants, eventually, is_alive
 
 CHILD = "outlast.child"
 
@@ -32,6 +32,37 @@ def templates_in(output: str) -> list[int]:
     return [int(pid) for pid in re.findall(r"process (\d+) has imported", output)]
 
 
+def web_workers_of(server: Server) -> list[int]:
+    """What the server's main process has started, but for multiprocessing's own helper."""
+    helpers = living_in(server.folder, "multiprocessing.resource_tracker")
+    return [pid for pid in descendants(server.process.pid) if pid not in helpers]
+
+
+def renew_web_workers(server: Server) -> None:
+    """By SIGHUP; once more where uvicorn gives that up, since a new one was not ready within 5 s."""
+    old, asked = web_workers_of(server), 0
+
+    def are_others() -> bool:
+        nonlocal asked
+        if server.output.count("aborting the restart") >= asked:
+            server.process.send_signal(signal.SIGHUP)
+            asked += 1
+        return not any(map(is_alive, old)) and server.answers()
+
+    eventually(are_others, f"others answer than {old}; {server.log}", within=30)
+
+
+def given_a_task_that_it_cannot_read(server: Server, name: str) -> int:
+    """The pid of the only task process, which has run another task, stands still, and was given this one."""
+    server.add("ok", "before")
+    still = int(server.wait_for("ran", "before")[2])
+    eventually(server.all_settled, "its end is known")
+    os.kill(still, signal.SIGSTOP)
+    server.add("ok", name)
+    eventually(lambda: "running" in [one.state for one in server.records()], "it was given to that process")
+    return still
+
+
 def kill_all_in(folder: Path) -> bool:
     """SIGKILL to all that works in a test's own folder; whether there was anything."""
     living = living_in(folder)
@@ -44,6 +75,14 @@ def kill(pid: int) -> None:
     """SIGKILL, if it is still there."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def give_processor(pid: int) -> None:
+    """Let the main thread of a process come first on a busy machine, and its session, if that is allowed (sched(7))."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, pid, -15)
+    with suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text("-15")
 
 
 def sockets_of(pid: int) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -11,18 +12,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from outlast.engines.history import History, Record
 from outlast.errors import JournalUnusable
-from outlast.liveness import Liveness
-from outlast.place import Place
+from outlast.journal.read import Record
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place
+from tests.support.history import history_of
 
 APP = Path(__file__).with_name("app.py")
+WORK = APP.with_name("work.py")
+"""What tasks do that know nothing of outlast."""
 PYTHON = sys.executable
 
 KINDS: dict[str, Sequence[str]] = {
@@ -57,8 +62,10 @@ OWN_NAMESPACE = ("unshare", "-pf", "--kill-child", "--mount-proc", *(() if os.ge
 """Before a command that shall be process 1, as in a container."""
 PATIENCE = 4
 """So many times longer than a quiet machine may a busy one take: all deadlines of the tests are multiplied by it."""
-SURROUNDINGS = {"PYTHONUNBUFFERED": "1", "OUTLAST_STORE_DEADLINE": "9"}
-"""Of each server: where a busy machine shall not be taken for a journal in trouble."""
+SURROUNDINGS = {"PYTHONUNBUFFERED": "1", "OUTLAST_STORE_DEADLINE": "9", "OUTLAST_SPARES": "0"}
+"""Of each server: a busy machine shall not be taken for a journal in trouble, and no process starts to do nothing."""
+WITH_SPARE = {"OUTLAST_SPARES": "1"}
+"""As it is by default: for tests of which processes there are, and of how all of them end."""
 _RESERVED: list[socket.socket] = []
 
 
@@ -69,11 +76,15 @@ def _give_back() -> None:
 
 
 def eventually(holds: Callable[[], object], what: str, within: float = 20.0) -> None:
-    """Wait until `holds()` is true; fail with `what` after `within` seconds of a quiet machine."""
-    deadline = time.monotonic() + within * PATIENCE
+    """Wait until `holds()` is true; fail with `what` after `within` seconds of a quiet machine.
+
+    It is asked the less often the longer it has taken: who asks 100 times a second takes a core from what it waits for.
+    """
+    began = time.monotonic()
     while not holds():
-        assert time.monotonic() < deadline, f"not within {within * PATIENCE:g} s: {what}"
-        time.sleep(0.01)
+        waited = time.monotonic() - began
+        assert waited < within * PATIENCE, f"not within {within * PATIENCE:g} s: {what}"
+        time.sleep(min(max(0.01, waited / 20), 0.1))
 
 
 def free_port() -> int:
@@ -127,6 +138,18 @@ class Server:
         assert status == 200, body
         return int(body)
 
+    def begin(self, task: str, name: str, seconds: float | None = None) -> int:
+        """Have the app add a task, and wait until it has begun; returns the pid of its process."""
+        self.add(task, name, seconds)
+        return int(self.wait_for("began", name)[2])
+
+    def begin_all(self, tasks: Mapping[str, str], seconds: float | None = None) -> None:
+        """The same with a task for each name, side by side."""
+        for name, task in tasks.items():
+            self.add(task, name, seconds)
+        for name in tasks:
+            self.wait_for("began", name)
+
     def answers(self) -> bool:
         with suppress(OSError, http.client.HTTPException):
             return self.get("/ping", timeout=2.0)[0] == 200
@@ -154,20 +177,34 @@ class Server:
             return []
         return [line.split() for line in lines if line.split()[: len(words)] == list(words)]
 
+    def times(self, word: str) -> Counter[str]:
+        """How often each task has left a line that begins with `word`, by its name."""
+        return Counter(line[1] for line in self.witnessed(word))
+
     def wait_for(self, *words: str, within: float = 20.0) -> list[str]:
         """The first line that begins with `words`, once it is there."""
         eventually(lambda: self.witnessed(*words), f"{words} in {self.witnessed()}\n{self.output}", within)
         return self.witnessed(*words)[0]
 
+    def asked(self, path: str) -> str:
+        """The id of the task that a request has asked for, as its answer tells it."""
+        status, body = self.get(path)
+        assert status == 200, body
+        return str(json.loads(body)["id"])
+
+    def record(self, task: str) -> Record:
+        """What the journal has of a task, by its id."""
+        return history_of(self.journal).task(task)
+
     def records(self) -> list[Record]:
         try:
-            return History(self.journal).tasks(limit=100_000)
+            return history_of(self.journal).tasks(limit=100_000)
         except JournalUnusable:
             return []
 
     def living(self, kind: str) -> list[int]:
         """Pids of the processes of a kind that the kernel says are alive, as this namespace counts them."""
-        present = History(self.journal).summary(0.0).processes
+        present = history_of(self.journal).summary(0.0).processes
         liveness = Liveness(Place.of(self.journal))
         return [pid for one in present if one.kind == kind and (pid := liveness.holder(one.id))]
 
@@ -205,10 +242,13 @@ def descendants(pid: int) -> list[int]:
     return [*children, *(below for child in children for below in descendants(child))]
 
 
-def lay_out(folder: Path) -> None:
-    """The app of the tests as `main.py` in a folder of its own."""
+def lay_out(folder: Path, more: str = "") -> Path:
+    """The app of the tests as `main.py` in a folder of its own, with `more` behind it."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(APP, folder / "main.py")
+    with (folder / "main.py").open("a") as app:
+        app.write(more)
+    return folder
 
 
 @contextmanager

@@ -16,15 +16,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.lines import line_of
 from tests.support.processes import kill
 from tests.support.servers import PATIENCE, eventually
 
 LOOPS = ["asyncio", "uvloop"]
 CORES = os.cpu_count() or 1
 PROGRAM = '''
-import asyncio, contextvars, json, os, re, socket, sys, threading, time
+import asyncio, contextvars, ctypes, json, os, re, socket, sys, threading, time
 
-from outlast.watch.box import State
+from outlast.watch.layout import LifeState
 from outlast.watch.watch import Duty, Watch
 
 STALL_AFTER = 0.4
@@ -81,6 +82,22 @@ def in_c():
 
 def in_a_regex():
     re.match(r"(a+)+$", "a" * 25 + "b")
+
+
+def in_a_sleep_before_others():
+    while not is_told("blocked"):
+        time.sleep(2 * FOR)
+    time.sleep(FOR / 4)
+
+
+def in_a_sleep_after_c():
+    ctypes.PyDLL(None).usleep(900_000)  # with the lock, so that nobody can look
+    while not is_told("blocked") and not is_late():
+        time.sleep(FOR)
+
+
+def is_late(began=time.monotonic()):
+    return time.monotonic() - began > 60
 
 
 async def here(function):
@@ -159,7 +176,7 @@ def held():
 
 async def main(way, what):
     watch.begin(Duty(STALL_AFTER, tell, lambda context: context.get(flight_here)))
-    watch.enter(State.SERVING)
+    watch.enter(LifeState.SERVING)
     await asyncio.sleep(0.3)
     say(way=way)
     await globals()[way](globals().get(what, what))
@@ -182,7 +199,7 @@ if way == "several":
 elif way == "abandoned":
     async def begin():
         watch.begin(Duty(STALL_AFTER, tell, lambda context: None))
-        watch.enter(State.SERVING)
+        watch.enter(LifeState.SERVING)
         await asyncio.sleep(0.3)
 
     asyncio_or_uvloop.run(begin())
@@ -243,14 +260,11 @@ def undoubted(stalls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for one in stalls if one["cause"] != "starved"]
 
 
-def line_of(word: str) -> int:
-    return next(number for number, line in enumerate(PROGRAM.splitlines(), 1) if word in line)
-
-
 BLOCKERS = {
     "in_a_sleep": ("time.sleep(FOR)", "time.sleep(FOR)"),
     "in_a_lock": ("lock.acquire(timeout=FOR)", "lock.acquire(timeout=FOR)"),
     "in_a_socket_read": ("mine.recv(1)", "mine.recv(1)"),
+    "in_a_sleep_before_others": ("time.sleep(2 * FOR)", "time.sleep(2 * FOR)"),
 }
 
 
@@ -259,13 +273,21 @@ BLOCKERS = {
 def test_who_blocks_is_named_while_he_does(tmp_path: Path, loop: str, way: str) -> None:
     word, call = BLOCKERS[way]
     *first, last = undoubted(stalls_of(tmp_path, loop, "here", way))
-    expected = {"cause": "blocked", "culprit": f"{way} (program.py:{line_of(word)})", "call": call, "flight": "GET /it"}
+    culprit = f"{way} (program.py:{line_of(PROGRAM, word)})"
+    expected = {"cause": "blocked", "culprit": culprit, "call": call, "flight": "GET /it"}
     assert first, "it was told while it lasted"
     for one in (*first, last):
         assert one.items() >= expected.items()
     assert [one["over"] for one in first] == [False] * len(first)
     assert last["over"]
     assert last["seconds"] >= 0.8
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_who_blocks_is_named_also_where_nobody_could_look_at_first(tmp_path: Path, loop: str) -> None:
+    stalls = undoubted(stalls_of(tmp_path, loop, "here", "in_a_sleep_after_c"))
+    assert {one["cause"] for one in stalls} <= {"frozen", "held", "blocked"}, "whoever has the lock asleep may have run"
+    assert stalls[-1].items() >= {"cause": "blocked", "call": "time.sleep(FOR)", "over": True}.items()
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -371,6 +393,7 @@ def busy_machine(processes: int) -> Iterator[None]:
             one.wait()
 
 
+@pytest.mark.slow
 def test_a_machine_without_a_free_processor_blames_nobody(tmp_path: Path) -> None:
     with watching(tmp_path, "asyncio", "in_short_handlers", "4") as watched:
         eventually(lambda: watched.said, "it runs")

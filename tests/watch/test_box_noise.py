@@ -18,10 +18,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outlast.incidents import Cause, Flight
-from outlast.kernel import boot_id
-from outlast.watch.box import FLIGHTS_AT, MARK, POKE, SIZE, STALL_AT, VITALS_AT, WHO_AT, Box, Owner, StallNote
-from outlast.watch.remains import MOST_READ, Remains, boxes_in, of_the_dead, read, vitals_of
+from outlast.system.kernel import boot_id
+from outlast.watch.black_box import BlackBox
+from outlast.watch.crash import LONGEST_EXCERPT, NO_CRASH
+from outlast.watch.incident import Cause, Flight
+from outlast.watch.layout import FLIGHTS_AT, MARK, POKE, SIZE, STALL_AT, VITALS_AT, WHO_AT, Owner, StallNote
+from outlast.watch.recovered import MOST_READ, Remains, boxes_in, of_the_dead, read, vitals_of
 
 PREFIX = "web-"
 OWNER = Owner("web worker", os.getpid(), time.time(), socket.gethostname(), boot_id())
@@ -140,7 +142,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-ANYWHERE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANYWHERE = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -189,7 +191,7 @@ def test_what_is_no_file_of_this_user_is_counted_and_left_alone(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a link"])
 def test_a_crash_file_that_is_none_is_not_read(place: Path, kind: str) -> None:
-    box = Box(place, OWNER)
+    box = BlackBox(place, OWNER)
     crash = place.with_suffix(".crash")
     crash.unlink()
     if kind == "a pipe":
@@ -198,19 +200,19 @@ def test_a_crash_file_that_is_none_is_not_read(place: Path, kind: str) -> None:
         crash.symlink_to("/dev/zero")
     found = read(place)
     assert found is not None
-    assert (found.crash, found.crash_at) == ("", 0.0)
+    assert found.crash == NO_CRASH
     box.close()
 
 
 def test_of_a_crash_file_without_end_the_last_is_read(place: Path) -> None:
-    box = Box(place, OWNER)
+    box = BlackBox(place, OWNER)
     with place.with_suffix(".crash").open("wb") as crash:
         crash.truncate(1 << 40)  # takes no room: it is a hole
         crash.seek(0, os.SEEK_END)
         crash.write(b"x" * 65_536)
     found = read(place)
     assert found is not None
-    assert found.crash == "x" * 65_536
+    assert found.crash.excerpt == "x" * LONGEST_EXCERPT
     box.close()
 
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash, threads_in
+from outlast.watch.crash import Crash
+from tests.support.lines import line_of
 from tests.support.processes import kill
 from tests.support.servers import PATIENCE, eventually
 
@@ -121,77 +122,72 @@ def wait_for_dump(folder: Path, number: int) -> None:
     eventually(lambda: (folder / "dump").read_text().count("in <module>\n") == number, "it answers")
 
 
-def line_of(folder: Path, word: str) -> int:
-    lines = (folder / "program.py").read_text().splitlines()
-    return next(number for number, line in enumerate(lines, 1) if word in line)
-
-
 def where(folder: Path, function: str, word: str) -> str:
-    return f"{function} ({folder.name}/program.py:{line_of(folder, word)})"
+    return f"{function} ({folder.name}/program.py:{line_of((folder / 'program.py').read_text(), word)})"
 
 
 def test_a_segmentation_fault_is_named_by_the_frame_that_called_it(tmp_path: Path) -> None:
     status, text = written_by(tmp_path, "asyncio.run(on_the_loop(segfault))")
-    assert (status, fatal_error(text)) == (-signal.SIGSEGV, "Segmentation fault")
-    assert str(site_in_crash(text)) == where(tmp_path, "segfault", "string_at")
-    assert not is_waiting(text)
+    assert (status, Crash.read(text).error) == (-signal.SIGSEGV, "Segmentation fault")
+    assert str(Crash.read(text).site) == where(tmp_path, "segfault", "string_at")
+    assert not Crash.read(text).is_waiting
 
 
 def test_a_segmentation_fault_in_a_thread_beside_an_idle_loop(tmp_path: Path) -> None:
     status, text = written_by(tmp_path, "asyncio.run(idle(segfault, nap))")
-    assert (status, fatal_error(text)) == (-signal.SIGSEGV, "Segmentation fault")
-    assert str(site_in_crash(text)) == where(tmp_path, "segfault", "string_at")
+    assert (status, Crash.read(text).error) == (-signal.SIGSEGV, "Segmentation fault")
+    assert str(Crash.read(text).site) == where(tmp_path, "segfault", "string_at")
 
 
 def test_an_abort(tmp_path: Path) -> None:
     status, text = written_by(tmp_path, "asyncio.run(on_the_loop(abort))")
-    assert (status, fatal_error(text)) == (-signal.SIGABRT, "Aborted")
-    assert str(site_in_crash(text)) == where(tmp_path, "abort", "os.abort")
-    assert not is_waiting(text)
+    assert (status, Crash.read(text).error) == (-signal.SIGABRT, "Aborted")
+    assert str(Crash.read(text).site) == where(tmp_path, "abort", "os.abort")
+    assert not Crash.read(text).is_waiting
 
 
 def test_a_regex_on_the_loop(tmp_path: Path) -> None:
     text = asked(tmp_path, "asyncio.run(on_the_loop(backtrack))")
-    assert str(site_in_crash(text)) == where(tmp_path, "backtrack", "re.match")
-    assert fatal_error(text) == ""
-    assert not is_waiting(text)
+    assert str(Crash.read(text).site) == where(tmp_path, "backtrack", "re.match")
+    assert Crash.read(text).error == ""
+    assert not Crash.read(text).is_waiting
 
 
 def test_a_regex_in_another_thread_than_the_idle_loop(tmp_path: Path) -> None:
     text = asked(tmp_path, "asyncio.run(idle(backtrack))")
-    assert str(site_in_crash(text)) == where(tmp_path, "backtrack", "re.match")
+    assert str(Crash.read(text).site) == where(tmp_path, "backtrack", "re.match")
 
 
 def test_two_other_threads_in_user_code_are_not_guessed_between(tmp_path: Path) -> None:
     text = asked(tmp_path, "asyncio.run(idle(backtrack, nap))")
-    assert site_in_crash(text) is None
+    assert Crash.read(text).site is None
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGABRT])
 def test_an_idle_loop_names_nobody(tmp_path: Path, loop: str, number: signal.Signals) -> None:
     text = asked(tmp_path, f"import {loop}; {loop}.run(idle())", number=number)
-    assert site_in_crash(text) is None
-    assert is_waiting(text)
+    assert Crash.read(text).site is None
+    assert Crash.read(text).is_waiting
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_loop_that_was_hit_in_a_call_did_not_wait(tmp_path: Path, loop: str) -> None:
     text = asked(tmp_path, f"import {loop}; {loop}.run(on_the_loop(nap))", number=signal.SIGABRT)
-    assert str(site_in_crash(text)) == where(tmp_path, "nap", "time.sleep")
-    assert not is_waiting(text)
+    assert str(Crash.read(text).site) == where(tmp_path, "nap", "time.sleep")
+    assert not Crash.read(text).is_waiting
 
 
 def test_a_callback_in_c_is_no_waiting_either(tmp_path: Path) -> None:
     start = "loop = asyncio.new_event_loop(); loop.call_soon(here); loop.call_soon(time.sleep, 60); loop.run_forever()"
-    assert not is_waiting(asked(tmp_path, start, number=signal.SIGABRT))
+    assert not Crash.read(asked(tmp_path, start, number=signal.SIGABRT)).is_waiting
 
 
 def test_only_the_last_of_several_dumps_counts(tmp_path: Path) -> None:
     text = asked(tmp_path, "asyncio.run(idle(nap, nap, backtrack))", times=3)
     assert text.count("Current thread") == 3
-    assert len(threads_in(text)) == 4
-    assert [one.is_current for one in threads_in(text)] == [False, False, False, True]
+    assert len(Crash.read(text).threads) == 4
+    assert [one.is_current for one in Crash.read(text).threads] == [False, False, False, True]
 
 
 def test_a_thread_that_has_ended_since_accuses_nobody(tmp_path: Path) -> None:
@@ -199,9 +195,9 @@ def test_a_thread_that_has_ended_since_accuses_nobody(tmp_path: Path) -> None:
     first = 'Thread 0x0a (most recent call first):\n  File "/srv/shop/report.py", line 5 in render\n'
     main = f'Current thread 0x0b (most recent call first):\n  File "{selectors.__file__}", line 5 in select\n'
     main += f'  File "{asyncio.base_events.__file__}", line 5 in _run_once\n'
-    assert str(site_in_crash(first + main)) == "render (shop/report.py:5)"
-    assert site_in_crash(first + main + main) is None
-    assert is_waiting(first + main + main)
+    assert str(Crash.read(first + main).site) == "render (shop/report.py:5)"
+    assert Crash.read(first + main + main).site is None
+    assert Crash.read(first + main + main).is_waiting
 
 
 LINES = st.sampled_from(
@@ -216,10 +212,10 @@ LINES = st.sampled_from(
 
 @given(st.one_of(st.text(), st.lists(st.one_of(LINES, st.text(max_size=20))).map("\n".join)))
 def test_any_text_can_be_read(text: str) -> None:
-    site = site_in_crash(text)
+    site = Crash.read(text).site
     assert site is None or str(site)
-    assert isinstance(is_waiting(text), bool)
-    assert fatal_error(text) in text
+    assert isinstance(Crash.read(text).is_waiting, bool)
+    assert Crash.read(text).error in text
 
 
 def test_of_a_long_dump_what_broke_and_the_thread_that_was_hit_are_kept() -> None:
@@ -229,15 +225,15 @@ def test_of_a_long_dump_what_broke_and_the_thread_that_was_hit_are_kept() -> Non
     )
     hit = 'Current thread 0x00007f0000000000 (most recent call first):\n  File "/app/main.py", line 7 in breaks\n\n'
     dump = f"Fatal Python error: Segmentation fault\n\n{idle}{hit}{idle}"
-    kept = excerpt(dump)
+    kept = Crash.read(dump).excerpt
     assert len(kept) < 1000 < len(dump)
-    assert fatal_error(kept) == "Segmentation fault"
+    assert Crash.read(kept).error == "Segmentation fault"
     assert "line 7 in breaks" in kept
-    assert excerpt(kept) == kept
+    assert Crash.read(kept).excerpt == kept
 
 
 def test_the_stack_of_the_thread_that_was_hit_comes_first() -> None:
     idle = 'Thread 0x01 (most recent call first):\n  File "/usr/lib/threading.py", line 1 in wait\n\n'
     hit = 'Current thread 0x02 (most recent call first):\n  File "/app/main.py", line 7 in breaks\n'
     head = "Fatal Python error: Segmentation fault\n\n"
-    assert excerpt(head + idle + hit) == f"{head}{hit}\n{idle.rstrip()}\n"
+    assert Crash.read(head + idle + hit).excerpt == f"{head}{hit}\n{idle.rstrip()}\n"

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from outlast.engines.history import History
-from tests.kill.test_full_disk import IS_ROOT, full_disk, read_only, small_disk
+from tests.kill.test_full_disk import full_disk, read_only
+from tests.support.cgroups import IS_ROOT
+from tests.support.disks import small_disk
+from tests.support.history import blamed_in, history_of
+from tests.support.marks import slow
 from tests.support.servers import Server, eventually, is_alive, serving
 from tests.watch.test_box_noise import content, owner_of
 from tests.watch.test_web_workers import APP, UVICORN_WORKER, reached, wait_for_sentence
@@ -64,16 +67,16 @@ def count_of_threads(pid: int) -> int:
 
 
 def has_ended_without_a_trace(server: Server) -> None:
-    """All processes have gone, and left neither a box nor an incident."""
+    """All processes have gone, and left neither a box nor an incident, but that the machine was too busy for them."""
     server.wait()
     eventually(lambda: not boxes(server), f"no box is left: {boxes(server)}")
-    assert not incidents(server), server.output
+    assert not server.journal.exists() or not blamed_in(server.journal), server.output
 
 
 def incidents(server: Server) -> list[str]:
     if not server.journal.exists():
         return []
-    return [one.sentence for one in History(server.journal).incidents(100)]
+    return [one.sentence for one in history_of(server.journal).incidents(100)]
 
 
 # No room, and noise
@@ -202,7 +205,7 @@ def test_workers_that_are_replaced_leave_nothing(tmp_path: Path) -> None:
         has_ended_without_a_trace(server)
 
 
-@pytest.mark.parametrize("kind", [UVICORN_WORKER, "gunicorn asgi"])
+@pytest.mark.parametrize("kind", [UVICORN_WORKER, *slow("gunicorn asgi")])
 def test_workers_that_gunicorn_replaces_leave_nothing(tmp_path: Path, kind: str) -> None:
     """By HUP, and after --max-requests."""
     with watched(tmp_path, kind, "--max-requests", "5") as server:

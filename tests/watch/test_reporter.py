@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from outlast.incidents import Cause, Flight, Incident
-from outlast.watch.memory import resident_bytes
+from outlast.system.memory import resident_bytes
+from outlast.watch.incident import Cause, Flight, Incident
 from outlast.watch.reporter import Reporter
 from outlast.watch.site import Site
 from outlast.watch.stall import Stall
@@ -79,6 +79,19 @@ def test_starved_first_and_blocked_then_is_said_when_it_is_known(
     assert [one.cause for one in noted] == [Cause.BLOCKED]
 
 
+def test_what_stood_still_at_first_and_was_blocked_then_is_said_when_it_is_known(
+    reporter: Reporter, noted: list[Incident], caplog: pytest.LogCaptureFixture
+) -> None:
+    reporter.tell(Stall(Cause.FROZEN, 1.0, SITE, None, ""))
+    whole(reporter, STALL)
+    assert [one.partition(NAMED)[0] for one in caplog.messages[1:]] == [
+        "the event loop of web worker 7 has been blocked for 1.0 s ",
+        "the event loop of web worker 7 was blocked for 2.5 s ",
+    ]
+    assert [one.cause for one in noted] == [Cause.BLOCKED]
+
+
+@pytest.mark.slow
 def test_a_hundred_thousand_culprits_do_not_fill_the_memory(silent_log: None) -> None:
     """All of their names would be 100 MB."""
     reporter = Reporter("web worker", 7, lambda _: None)

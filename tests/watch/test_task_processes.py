@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.cgroups import memory_cgroup
+from tests.support.marks import first_at_once, slow
+from tests.support.processes import give_processor
 from tests.support.servers import Server, eventually, serving
 from tests.watch.test_web_workers import APP, CALLS, forget, reached, wait_for_sentence
 
-HELD = ("in_a_regex", "in_c")
 ENDS = {
     "in_a_segfault": r"was killed by SIGSEGV \(Segmentation fault\), in in_a_segfault \(main\.py:\d+\)",
     "in_an_exit": r"exited with status 7 in the middle of its work: something called os\._exit\(\)",
@@ -51,7 +52,7 @@ def innocent_in(server: Server, seconds: float = 600.0) -> int:
     return reached(server, "innocent")
 
 
-@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("way", ["in_a_loop", *slow("in_a_sleep", "in_a_socket_read")])
 def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Server, way: str) -> None:
     child = innocent_in(server)
     server.get(f"/task?way={way}")
@@ -70,10 +71,12 @@ def test_who_blocks_the_loop_of_a_task_process_is_named_while_it_does(server: Se
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stall_limit", ["10"])
-@pytest.mark.parametrize("way", HELD)
+@pytest.mark.parametrize("way", ["in_c", *slow("in_a_regex")])
 def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Server, way: str) -> None:
     child = innocent_in(server)
+    give_processor(child)  # who is kept from running is not asked
     server.get(f"/task?way={way}")
     assert reached(server, "culprit") == child, server.output
     wait_for_sentence(
@@ -88,6 +91,7 @@ def test_who_holds_the_lock_of_a_task_process_is_asked_by_a_signal(server: Serve
     )
 
 
+@pytest.mark.slow
 def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would_end_it(server: Server) -> None:
     child = innocent_in(server, seconds=8.0)
     server.get("/task?way=in_c_without_handlers")
@@ -99,6 +103,7 @@ def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stall_limit", ["6"])
 def test_a_stopped_task_process_is_said_to_be_stopped(server: Server) -> None:
     child = innocent_in(server)
@@ -114,7 +119,7 @@ def test_a_stopped_task_process_is_said_to_be_stopped(server: Server) -> None:
     )
 
 
-@pytest.mark.parametrize("way", HANGS_UP)
+@pytest.mark.parametrize("way", first_at_once(HANGS_UP))
 def test_one_that_has_hung_up_is_not_said_to_be_killed_from_outside(server: Server, way: str) -> None:
     child = innocent_in(server)
     server.get(f"/task?way={way}")
@@ -122,7 +127,7 @@ def test_one_that_has_hung_up_is_not_said_to_be_killed_from_outside(server: Serv
     wait_for_sentence(server, rf"task process {child} {HANGS_UP[way]}.*; in flight: {INNOCENT}")
 
 
-@pytest.mark.parametrize("way", ENDS)
+@pytest.mark.parametrize("way", first_at_once(ENDS))
 def test_what_a_task_process_died_of_is_said_at_once(server: Server, way: str) -> None:
     child = innocent_in(server)
     if way == "SIGKILL":
@@ -134,6 +139,7 @@ def test_what_a_task_process_died_of_is_said_at_once(server: Server, way: str) -
         wait_for_sentence(server, rf"task process {child} {ENDS[way]}; in flight: .*task \w+ main:culprit")
 
 
+@pytest.mark.slow
 def test_a_task_process_that_the_kernel_ended_for_want_of_memory(tmp_path: Path) -> None:
     shutil.copy(APP, tmp_path / "main.py")
     with memory_cgroup(900 << 20) as cgroup, serving("uvicorn", tmp_path, OUTLAST_MAX_CRASHES="1") as server:
@@ -152,6 +158,7 @@ def test_a_task_process_that_the_kernel_ended_for_want_of_memory(tmp_path: Path)
         assert server.answers()
 
 
+@pytest.mark.slow
 def test_what_was_said_can_be_explained_later(server: Server) -> None:
     child = innocent_in(server)
     server.get("/task?way=in_a_segfault")
@@ -162,6 +169,7 @@ def test_what_was_said_can_be_explained_later(server: Server) -> None:
     assert re.search(r"main:innocent", whole), whole
 
 
+@pytest.mark.slow
 def test_a_runner_that_was_killed_is_an_incident_and_the_boxes_of_its_task_processes_are_gone(server: Server) -> None:
     child = innocent_in(server)
     (runner,) = server.living("runner")

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from outlast.incidents import Cause, Flight, Kind
-from outlast.watch.box import Owner, Server, StallNote, State, Vitals
-from outlast.watch.remains import InBox, Remains
+from outlast.watch.crash import NO_CRASH, Crash
+from outlast.watch.flights import InFlight
+from outlast.watch.incident import Cause, Flight, IncidentKind
+from outlast.watch.layout import LifeState, Owner, Server, StallNote, Vitals
+from outlast.watch.recovered import Remains
 from outlast.watch.verdict import Evidence, judge
 
 BEGAN, DIED = 100.0, 200.0  # monotonic seconds
@@ -21,8 +23,8 @@ SLEEPS = StallNote(
     flight=Flight("GET /mail", 9.0),
     is_over=False,
 )
-REQUEST = InBox("GET /orders", 0, DIED - 2.0)
-TASK, OTHER = InBox("main:send", 3, DIED - 9.0), InBox("main:other", 4, DIED - 1.0)
+REQUEST = InFlight("GET /orders", 0, "", DIED - 2.0)
+TASK, OTHER = InFlight("main:send", 3, "", DIED - 9.0), InFlight("main:other", 4, "", DIED - 1.0)
 CUT = "; in flight: GET /orders (2.0 s: cut)"
 DUMP = 'Current thread 0x00007f1 (most recent call first):\n  File "/srv/shop/report.py", line 5 in render\n'
 SEGFAULT, ABORTED = f"Fatal Python error: Segmentation fault\n\n{DUMP}", f"Fatal Python error: Aborted\n\n{DUMP}"
@@ -41,7 +43,7 @@ def found(
     *,
     silent: float = 0.1,
     watched: bool = False,
-    state: State = State.SERVING,
+    state: LifeState = LifeState.SERVING,
     since: float = BEGAN,
     crash: str = "",
     stall: StallNote | None = None,
@@ -50,7 +52,7 @@ def found(
     """A web worker whose loop had been silent for so long, and whose watching thread was not, if it `watched`."""
     beat = DIED - silent
     vitals = Vitals(beat, DIED - 0.05 if watched else 0.0, state, since, 210 << 20, 0)
-    remains = Remains(replace(OWNER, server=server), vitals, (REQUEST,), stall, crash, AT if crash else 0.0)
+    remains = Remains(replace(OWNER, server=server), vitals, (REQUEST,), stall, Crash.read(crash, AT if crash else 0.0))
     return Evidence(remains, AT, DIED, status)
 
 
@@ -60,6 +62,13 @@ def blocked(status: int | None, *, silent: float = 9.0, server: Server = GUNICOR
 
 def held(status: int | None, *, silent: float = 9.0, server: Server = GUNICORN, crash: str = DUMP) -> Evidence:
     return found(status, silent=silent, server=server, crash=crash)
+
+
+def unwatched(stall: StallNote, for_seconds: float) -> Evidence:
+    """Watched at first, and not in its last seconds."""
+    evidence = found(-signal.SIGKILL, silent=9.0, stall=stall)
+    vitals = replace(evidence.remains.vitals, watch_beat=DIED - for_seconds)
+    return replace(evidence, remains=replace(evidence.remains, vitals=vitals))
 
 
 BY_SEND = "its event loop had been blocked for 9.0 s by send (mail.py:8) in time.sleep(60), for GET /mail"
@@ -134,22 +143,51 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         found(SIGABRT, silent=9.0, watched=True, stall=replace(SLEEPS, is_over=True)),
         Cause.TIMEOUT,
         "was killed by gunicorn with SIGABRT, whose timeout is 10 s: "
-        "its event loop had been blocked for 9.0 s, nobody could see by what",
+        "its event loop had been silent for 9.0 s, and nobody could see why",
+    ),
+    "many short steps": (
+        found(SIGKILL, silent=9.0, watched=True, stall=replace(SLEEPS, cause=Cause.SATURATED, culprit="", flight=None)),
+        Cause.TIMEOUT,
+        "was killed by gunicorn with SIGKILL, whose timeout is 10 s: "
+        "its event loop had been busy for 9.0 s with many short steps",
+    ),
+    "it had stood still, and was watched again when it was killed": (
+        found(SIGKILL, silent=9.0, watched=True, stall=replace(SLEEPS, cause=Cause.FROZEN), server=UVICORN),
+        Cause.TIMEOUT,
+        "was killed by uvicorn with SIGKILL, whose timeout is 5 s: "
+        "no thread of it had run Python for most of 9.0 s, and why is not known",
+    ),
+    "its lock had been held, and was free when it was killed": (
+        found(SIGKILL, silent=9.0, watched=True, stall=replace(SLEEPS, cause=Cause.HELD)),
+        Cause.TIMEOUT,
+        "was killed by gunicorn with SIGKILL, whose timeout is 10 s: the interpreter's lock had been held for most of "
+        "9.0 s by send (mail.py:8) in time.sleep(60), for GET /mail",
+    ),
+    "blocked or starved at first, and then nothing ran for longer": (
+        unwatched(SLEEPS, for_seconds=6.0),
+        Cause.TIMEOUT,
+        "was killed by gunicorn with SIGKILL, whose timeout is 10 s: "
+        "no thread of it had run Python for 6.0 s, and why is not known",
+    ),
+    "blocked, and the watching thread had its last turn a while ago": (
+        unwatched(SLEEPS, for_seconds=3.0),
+        Cause.TIMEOUT,
+        f"was killed by gunicorn with SIGKILL, whose timeout is 10 s: {BY_SEND}",
     ),
     "stopped for too long": (
-        found(SIGABRT, state=State.STOPPING, since=DIED - 11.0),
+        found(SIGABRT, state=LifeState.STOPPING, since=DIED - 11.0),
         Cause.DRAIN,
         "was killed with SIGABRT 11.0 s after its stop had begun, since what was in flight had not ended (gunicorn: a "
         "graceful stop may take 30 s; a worker that stops sends no heartbeat, and its timeout is 10 s)",
     ),
     "stopped for too long, by uvicorn": (
-        found(SIGKILL, state=State.STOPPING, since=DIED - 30.0, server=UVICORN),
+        found(SIGKILL, state=LifeState.STOPPING, since=DIED - 30.0, server=UVICORN),
         Cause.DRAIN,
         "was killed with SIGKILL 30.0 s after its stop had begun, since what was in flight had not ended",
     ),
     "blocked while it stopped": (
         replace(
-            found(SIGKILL, state=State.STOPPING, since=DIED - 9.5, silent=9.0, watched=True, stall=SLEEPS),
+            found(SIGKILL, state=LifeState.STOPPING, since=DIED - 9.5, silent=9.0, watched=True, stall=SLEEPS),
         ),
         Cause.TIMEOUT,
         f"was killed by gunicorn with SIGKILL, whose timeout is 10 s: {BY_SEND}",
@@ -207,16 +245,16 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         "exited with status 0 in the middle of its work: something called os._exit()",
     ),
     "left in its start-up": (
-        found(1, state=State.STARTING),
+        found(1, state=LifeState.STARTING),
         Cause.START,
         "exited with status 1 in the middle of its start-up",
     ),
     "killed in its start-up": (
-        found(SIGKILL, state=State.STARTING),
+        found(SIGKILL, state=LifeState.STARTING),
         Cause.START,
         "was killed by SIGKILL in the middle of its start-up",
     ),
-    "gone in its start-up": (found(state=State.STARTING), Cause.START, "ended in the middle of its start-up"),
+    "gone in its start-up": (found(state=LifeState.STARTING), Cause.START, "ended in the middle of its start-up"),
     "nothing is known": (found(), Cause.UNKNOWN, NOT_KNOWN),
     "nothing is known but that it was blocked": (
         blocked(None, server=Server()),
@@ -237,7 +275,7 @@ def test_the_sentence(case: str) -> None:
     incident = judge(evidence)
     cut = CUT if evidence.died_at else "; in flight: GET /orders (1.9 s: cut)"
     assert (incident.cause, incident.sentence) == (cause, f"web worker 7 {sentence}{cut}")
-    assert (incident.kind, incident.process, incident.pid, incident.at) == (Kind.DEATH, "web worker", 7, AT)
+    assert (incident.kind, incident.process, incident.pid, incident.at) == (IncidentKind.DEATH, "web worker", 7, AT)
 
 
 def test_every_cause_of_a_death_stands_in_the_table() -> None:
@@ -248,14 +286,14 @@ def test_every_cause_of_a_death_stands_in_the_table() -> None:
 def test_the_first_cause_that_holds_is_the_one() -> None:
     """All at once, then one less each time."""
     everything = replace(
-        found(None, silent=9.0, state=State.STOPPING, since=DIED - 9.0, crash=SEGFAULT),
+        found(None, silent=9.0, state=LifeState.STOPPING, since=DIED - 9.0, crash=SEGFAULT),
         ended_by_us="it had to stop",
         out_of_memory=True,
     )
     order = [everything]
     order.append(replace(order[-1], ended_by_us=""))
     order.append(replace(order[-1], out_of_memory=False))
-    order.append(replace(order[-1], remains=replace(everything.remains, crash="")))
+    order.append(replace(order[-1], remains=replace(everything.remains, crash=NO_CRASH)))
     order.append(replace(order[-1], died_at=DIED - 8.9))
     steps = [Cause.STOPPED, Cause.MEMORY, Cause.CRASH, Cause.TIMEOUT, Cause.DRAIN]
     assert [judge(one).cause for one in order] == steps
@@ -268,13 +306,13 @@ def test_a_count_of_oom_kills_that_has_risen_explains_sigkill_alone(status: int)
 
 @pytest.mark.parametrize("status", [0, 3, -signal.SIGTERM])
 def test_a_stop_that_ends_by_itself_was_not_cut(status: int) -> None:
-    assert judge(found(status, state=State.STOPPING)).cause in (Cause.EXIT, Cause.SIGNAL)
+    assert judge(found(status, state=LifeState.STOPPING)).cause in (Cause.EXIT, Cause.SIGNAL)
 
 
 def test_a_loop_that_rests_is_not_one_that_was_blocked() -> None:
-    resting = found(SIGKILL, silent=600.0, state=State.RESTING, server=Server())
+    resting = found(SIGKILL, silent=600.0, state=LifeState.RESTING, server=Server())
     assert judge(resting).sentence == f"web worker 7 {OUTSIDE}{CUT}"
-    stopped_from_rest = found(SIGKILL, silent=600.0, state=State.STOPPING, since=DIED - 0.2, server=Server())
+    stopped_from_rest = found(SIGKILL, silent=600.0, state=LifeState.STOPPING, since=DIED - 0.2, server=Server())
     assert "lock" not in judge(stopped_from_rest).sentence
     assert "run Python" not in judge(stopped_from_rest).sentence
     just_woken = found(SIGKILL, silent=600.0, since=DIED - 0.2, server=Server())
@@ -284,7 +322,8 @@ def test_a_loop_that_rests_is_not_one_that_was_blocked() -> None:
 def test_a_stack_that_was_written_before_the_last_beat_accuses_nobody() -> None:
     """The process was asked once, went on, and stood still much later."""
     evidence = held(SIGKILL)
-    long_ago = replace(evidence, remains=replace(evidence.remains, crash_at=AT - 60.0))
+    crash = Crash.read(DUMP, AT - 60.0)
+    long_ago = replace(evidence, remains=replace(evidence.remains, crash=crash))
     assert judge(long_ago).culprit == ""
     assert "no thread of it had run Python for 9.0 s, and why is not known" in judge(long_ago).sentence
 
@@ -296,7 +335,7 @@ def test_seconds_culprit_and_stack_are_told_apart_from_the_sentence() -> None:
     assert (killed.seconds, killed.culprit, killed.stack) == (0.0, "", "")
 
 
-def flying(*in_flight: InBox, kind: str = "web worker", fates: dict[int, str] | None = None) -> str:
+def flying(*in_flight: InFlight, kind: str = "web worker", fates: dict[int, str] | None = None) -> str:
     """What is said of them."""
     evidence = found(SIGKILL)
     remains = replace(evidence.remains, owner=replace(OWNER, kind=kind), in_flight=in_flight)
@@ -319,8 +358,17 @@ def test_what_was_in_flight_and_what_becomes_of_it() -> None:
     assert flying(TASK, kind="task process") == "in flight: task 0000000000003 main:send (9.0 s: cut)"
 
 
+def test_a_stop_with_nothing_in_flight_was_not_held_up_by_that() -> None:
+    late = found(SIGKILL, state=LifeState.STOPPING, since=DIED - 30.0, server=UVICORN)
+    idle = judge(replace(late, remains=replace(late.remains, in_flight=())))
+    assert idle.sentence == (
+        "web worker 7 was killed with SIGKILL 30.0 s after its stop had begun, which had not ended; "
+        "nothing was in flight"
+    )
+
+
 def test_eight_are_named_the_others_are_counted() -> None:
-    many = [InBox(f"GET /{number}", 0, DIED - 20.0 + number) for number in range(20)]
+    many = [InFlight(f"GET /{number}", 0, "", DIED - 20.0 + number) for number in range(20)]
     assert flying(*many[:8]).count("GET /") == 8
     said = flying(*many)
     assert said.startswith("in flight: GET /0 (20.0 s: cut); GET /1 (19.0 s: cut)")

@@ -1,0 +1,1 @@
+"""A task process: runs attempts, and reports them."""

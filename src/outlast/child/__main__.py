@@ -3,8 +3,8 @@
 import sys
 
 from outlast.child.main import main
-from outlast.child.sockets import owned
+from outlast.wire.sockets import owned
 
 if __name__ == "__main__":
-    channel, orders, lifeline = map(owned, sys.argv[1:])
-    main(channel, orders, lifeline)
+    channel, interrupts, lifeline = map(owned, sys.argv[1:])
+    main(channel, interrupts, lifeline)

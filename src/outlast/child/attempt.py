@@ -1,211 +1,172 @@
-"""One attempt: find the function, read its arguments, run it, say how it ended."""
+"""One attempt in a task process: find the function, read its arguments, run it, say how it ended."""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import os
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from outlast import events
-from outlast.attempt import Attempt, Stopped, running_attempt
-from outlast.child import sentences
 from outlast.child.code import Call, FoundFunctions, NotKnown
-from outlast.child.memory import LimitedMemory, raise_in_thread, raise_on_loop
+from outlast.child.contexts import Contexts
+from outlast.child.dependencies import Holder
+from outlast.child.memory import limited
 from outlast.child.outbox import Outbox
-from outlast.functions import is_async
-from outlast.logs.ends import fields, tell_end
-from outlast.names import left_undone
-from outlast.orders import Token
-from outlast.tasks import Lane, State
-from outlast.text import is_a, log_exception, said_by, traceback_of, with_type
+from outlast.child.run import Run
+from outlast.child.shared_loop import SharedLoop
+from outlast.events import endings
+from outlast.events.event import log
+from outlast.functions.checkpoints import decoded
+from outlast.functions.dependencies import newest_app
+from outlast.functions.names import refuse_undone
+from outlast.tasks.attempt import Stopped, running_attempt
+from outlast.tasks.outcome import Raised, Returned, Unknown, Wished
+from outlast.tasks.pipeline import Block, Ending, Reported, around
+from outlast.tasks.steering import ending_by
+from outlast.tasks.task import State
+from outlast.text import is_a
+from outlast.watch.flights import Flights, InFlight
 
-log = logging.getLogger("outlast")
-
-
-@dataclass(slots=True)
-class Disturbance:
-    """What has come over an attempt on an event loop that it shares with others.
-
-    exit: reason and traceback, when code of its own has ended the loop. cut: who has cancelled it, other than its own
-    code and the runner.
-    """
-
-    exit: tuple[str, str] | None = None
-    cut: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """What the runner handed over. `memory` is how many bytes it may take, `context` is empty where there is none."""
-
-    attempt: Attempt
-    arguments: str
-    lane: str
-    memory: int | None
-    context: str
-
-    @classmethod
-    def read(cls, task: list[Any]) -> Assignment:
-        """From the runner's message: [id, attempt, function, lane, memory, arguments, context]."""
-        number, attempt, function, lane, memory, arguments, context = task
-        return cls(Attempt(number, attempt, function), arguments, lane, memory, context)
-
-    @property
-    def id(self) -> int:
-        """The task's."""
-        return self.attempt.task
-
-    @property
-    def about(self) -> dict[str, object]:
-        """The fields of what is logged of its end."""
-        return fields(self.attempt.task, self.attempt.function, self.attempt.number, self.lane)
-
-    @property
-    def token(self) -> Token:
-        """Of this attempt and no other."""
-        return self.attempt.task, self.attempt.number
-
-
-@dataclass(frozen=True, slots=True)
-class OnLoop:
-    """How a coroutine hears that it has taken too much memory."""
-
-    given: Assignment
-    outbox: Outbox
-
-    def tell(self) -> None:
-        """Interrupt it."""
-        raise_on_loop(self.given.attempt)
-
-    def forget(self) -> None:
-        """It has ended."""
-        self.given.attempt.over_limit = False
-
-    def give_up(self) -> None:
-        """It does not listen: end its process, in which nothing else is."""
-        self.outbox.ended(self.given.id, sentences.ignores_memory_error(self.given.memory or 0))
-        self.outbox.close()
-        os._exit(0)
-
-
-@dataclass(frozen=True, slots=True)
-class InThread(OnLoop):
-    """The same for a `def`. Made in its thread."""
-
-    thread: int = field(default_factory=threading.get_ident)
-
-    def tell(self) -> None:
-        """Raise it wherever it is."""
-        raise_in_thread(self.thread, MemoryError)
-
-    def forget(self) -> None:
-        """Take back what has not been raised."""
-        raise_in_thread(self.thread, None)
+Around = Callable[[Run], Block | None]
+"""Makes a block for the time of the call; None where the attempt needs none. Called where the attempt runs."""
 
 
 class OtherLane(Exception):
     """The function has become a coroutine function since its task was stored, or is none any more; nothing has run."""
 
 
-UNDISTURBED = Disturbance()
+class Pipeline:
+    """What each attempt goes through: prepare, around, call, report. `around` makes what lasts as long as the call."""
+
+    def __init__(
+        self,
+        functions: FoundFunctions,
+        contexts: Contexts,
+        flights: Flights,
+        outbox: Outbox,
+        loop: SharedLoop | None = None,
+    ) -> None:
+        """`loop`: on which that is opened which functions in threads depend on."""
+        self._functions = functions
+        self._loop = loop
+        self._flights = flights
+        self._outbox = outbox
+        self.around: Sequence[Around] = (contexts.carried, contexts.of_libraries, partial(limited, outbox=outbox))
+
+    async def run_on_loop(self, run: Run) -> None:
+        """Run an `async def` to its end, on the child's loop. Raises OtherLane."""
+        with self._tried(run) as flight:  # noqa: F841 - the mark by which a sampled stack tells whose it is
+            found, args, kwargs = self._prepared(run)
+            with self._around(run):
+                if (depends := found.codec.dependencies) is None:
+                    value = await found.function(*args, **kwargs)
+                else:
+                    value = await depends.filled(found.function, args, kwargs, newest_app())
+            run.returned = self._functions.returned(found, value)
+
+    def run_in_thread(self, run: Run) -> None:
+        """Run a `def` to its end, in a thread of the pool; what it depends on is on the loop. Raises OtherLane."""
+        with self._tried(run) as flight:  # noqa: F841 - as above
+            found, args, kwargs = self._prepared(run)
+            with self._around(run):
+                if (depends := found.codec.dependencies) is None or self._loop is None:
+                    value = found.function(*args, **kwargs)
+                else:
+                    value = Holder(self._loop, run, depends.resolved(args, kwargs, newest_app())).call(found.function)
+                refuse_undone(found.function, value)
+            run.returned = self._functions.returned(found, value)
+
+    def _tried(self, run: Run) -> _Tried:
+        return _Tried(run, self._flights, self._outbox)
+
+    def _prepared(self, run: Run) -> Call:
+        given = run.given
+        call = self._functions.prepared(given.attempt.function, given.arguments)
+        if call[0].is_async is run.is_for_thread:
+            raise OtherLane
+        if given.checkpoint:
+            given.attempt.resume = decoded(given.checkpoint)
+        return call
+
+    def _around(self, run: Run) -> Block:
+        return around([make(run) for make in self.around])
 
 
-async def run_in_loop(
-    given: Assignment, functions: FoundFunctions, outbox: Outbox, seen: Disturbance = UNDISTURBED
-) -> None:
-    """Run an `async def` to its end, on the child's loop. `seen` is what happens to it meanwhile. Raises OtherLane."""
-    running_attempt.set(given.attempt)
-    try:
-        function, args, kwargs = _prepared(given, functions)
-        with LimitedMemory(given.memory, OnLoop(given, outbox)):
-            await function(*args, **kwargs)
-    except OtherLane:
-        raise
-    except NotKnown as error:
-        outbox.unknown(given.id, error)
-    except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
-        given.attempt.over = True
-        _end(given, error, seen, outbox)
-        if is_a(error, asyncio.CancelledError) and (task := asyncio.current_task()):
-            task.uncancel()
+class _Tried(Reported):
+    """While its code runs an attempt is in flight, and the current one; then the runner hears how that ended."""
+
+    def __init__(self, run: Run, flights: Flights, outbox: Outbox) -> None:
+        self._run = run
+        self._flights = flights
+        self._outbox = outbox
+
+    def __enter__(self) -> InFlight:
+        attempt = self._run.given.attempt
+        running_attempt.set(attempt)
+        attempt.keeper = self._outbox.milestones
+        flight = self._run.flight = self._flights.begin(attempt.function, attempt.task_id, self._run.given.lane)
+        return flight
+
+    def judge(self, error: BaseException | None) -> Ending | None:
+        self._run.given.attempt.over = True
+        return judged(self._run, error)
+
+    def record(self, ending: Ending) -> None:
+        self._outbox.report(self._run.id, ending)
+
+    def tell(self, ending: Ending, error: BaseException | None) -> None:
+        """Until it is known that a failure was told, the runner would tell it if this process died."""
+        try:
+            self._tell(ending, error)
+        finally:
+            if isinstance(ending, Raised):
+                self._outbox.told(self._run.id)
+
+    def _tell(self, ending: Ending, error: BaseException | None) -> None:
+        """What it raises because it was told to stop is said by the runner, which knows why."""
+        stopped = self._run.was_told_to_stop and is_a(error, (asyncio.CancelledError, Stopped))
+        if stopped or ending is self._run.disturbed or is_a(error, NotKnown):
+            return
+        self._outbox.saw(self._run.id, error)
+        if isinstance(ending, Wished):
+            endings.AttemptWished(*_about(self._run), ending.wish, ending.reason).tell()
+        elif isinstance(ending, Raised):
+            _tell_failure(self._run, ending, error)
+        elif isinstance(ending, Returned) and log.isEnabledFor(logging.DEBUG):
+            endings.tell_end(State.DONE.label, ending.lost, _about(self._run))
+
+    def __exit__(self, *raised: Any) -> bool:
+        try:
+            return super().__exit__(*raised)
+        finally:
+            if self._run.flight is not None:
+                self._flights.end(self._run.flight)
+
+
+def judged(run: Run, error: BaseException | None) -> Ending | None:
+    """How an attempt has ended that raised `error`; None if it goes on in the other lane."""
+    if is_a(error, OtherLane):
+        return None
+    if is_a(error, NotKnown):
+        return Unknown(str(error), error.traceback)
+    if isinstance(run.disturbed, Raised) or (run.disturbed and is_a(error, asyncio.CancelledError)):
+        return run.disturbed
+    if error is None:
+        return run.returned
+    memory = run.given.memory
+    said = endings.out_of_memory(memory) if memory and is_a(error, MemoryError) else None
+    return ending_by(error, said, skip=1)  # from the user's own frame on
+
+
+def _tell_failure(run: Run, raised: Raised, error: BaseException | None) -> None:
+    policy, retried = run.given.policy, run.given.retried
+    if policy.tries_again(retried, raised.kinds):
+        endings.AttemptTriedAgain(*_about(run), retried + 1, policy.retries).tell(error)
     else:
-        given.attempt.over = True
-        _end(given, None, seen, outbox)
+        endings.AttemptFailed(*_about(run)).tell(error)
 
 
-def _end(given: Assignment, error: BaseException | None, seen: Disturbance, outbox: Outbox) -> None:
-    if seen.exit is not None:
-        outbox.ended(given.id, *seen.exit)
-    elif error is None:
-        _succeed(given, outbox)
-    elif seen.cut and is_a(error, asyncio.CancelledError):
-        outbox.cut(given.id, seen.cut)
-    else:
-        _fail(given, error, outbox)
-
-
-def run_in_thread(given: Assignment, functions: FoundFunctions, outbox: Outbox) -> None:
-    """Run a `def` to its end, in a thread of the pool. Raises OtherLane."""
-    running_attempt.set(given.attempt)
-    try:
-        function, args, kwargs = _prepared(given, functions)
-        with LimitedMemory(given.memory, InThread(given, outbox)):
-            _refuse_undone(function(*args, **kwargs), function)
-    except OtherLane:
-        raise
-    except NotKnown as error:
-        outbox.unknown(given.id, error)
-    except BaseException as error:  # noqa: BLE001 - each end of user code is reported, also SystemExit
-        _fail(given, error, outbox)
-    else:
-        _succeed(given, outbox)
-
-
-def _succeed(given: Assignment, outbox: Outbox) -> None:
-    outbox.ended(given.id)
-    outbox.saw(given.id, None)
-    if log.isEnabledFor(logging.DEBUG):
-        with suppress(Exception):  # a handler of the user's: what it raises is not the task's end
-            tell_end(State.DONE, "", given.about)
-
-
-def _fail(given: Assignment, error: BaseException, outbox: Outbox) -> None:
-    """Report it, then let the handlers hear of it that the app has put up: Sentry, JSON lines, alerts.
-
-    What an attempt raises because it was told to stop is said by the runner, which knows why.
-    """
-    outbox.ended(given.id, *_told(error, given.memory))
-    if is_a(error, asyncio.CancelledError) or is_a(error, Stopped):
-        return
-    outbox.saw(given.id, error)
-    attempt = given.attempt
-    with suppress(Exception):  # as above
-        log_exception(log, sentences.failed(attempt.id, attempt.function, attempt.number), error, **given.about)
-
-
-def _refuse_undone(result: object, function: Callable[..., Any]) -> None:
-    """A `def` that only made a coroutine or a generator has done nothing of what was asked."""
-    if inspect.iscoroutine(result):
-        result.close()
-    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise TypeError(left_undone(function, result))
-
-
-def _prepared(given: Assignment, functions: FoundFunctions) -> Call:
-    call = functions.prepared(given.attempt.function, given.arguments)
-    if is_async(call[0]) is (given.lane == Lane.THREAD):
-        raise OtherLane
-    functions.contexts.put_on(given.context)
-    return call
-
-
-def _told(error: BaseException, memory: int | None) -> tuple[str, str]:
-    """One line and the traceback from the user's own frame on, without that of run_in_loop or run_in_thread."""
-    said = events.out_of_memory(memory) if memory and is_a(error, MemoryError) else said_by(error)
-    return with_type(error, said), traceback_of(error, skip=1)
+def _about(run: Run) -> endings.About:
+    attempt = run.given.attempt
+    return endings.about(attempt.task_id, attempt.function, attempt.number, run.given.lane, run.given.queue)

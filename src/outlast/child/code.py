@@ -5,28 +5,34 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import runpy
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from outlast.child import sentences
-from outlast.child.contexts import Contexts
-from outlast.encoding import Codec
+from outlast.child.printed import hear_records
 from outlast.errors import OutlastError, TargetNotFound
-from outlast.functions import code_hash
-from outlast.hello import Environment
+from outlast.events.waits import not_found
+from outlast.functions.encoding import Codec
+from outlast.functions.functions import code_hash, is_async
+from outlast.functions.names import resolve_task
+from outlast.functions.results import Results
 from outlast.logs.server import begin_server_log
 from outlast.logs.setup import Follower
-from outlast.names import resolve
-from outlast.process import MAIN_NAME
+from outlast.system.process import MAIN_NAME
+from outlast.tasks.outcome import RETURNED, Returned
 from outlast.text import in_one_line, traceback_of
+from outlast.wire.hello import Environment
 
-Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Function = Callable[..., Any]
 
 
 class NotKnown(Exception):
@@ -38,12 +44,16 @@ class NotKnown(Exception):
 
 
 class ImportedCode:
-    """What this process has imported since it started."""
+    """What this process has imported since it started.
+
+    is_new: whether no other task process of the runner has imported it as it is now.
+    """
 
     context: Context
     """As it was left by the import."""
 
     def __init__(self) -> None:
+        self.is_new = True
         self._started_at = time.time_ns()
         self._seen: dict[str, int] = {}
         self._app: Any = None
@@ -63,11 +73,19 @@ class ImportedCode:
             import_main(environment.main)
         self._app = import_app(environment.app) if environment.app else None
         self.context = copy_context()
-        self.logging.finish()
-        begin_server_log()
+        if not environment.declares:  # a worker has no server beside it, and is where the import went
+            with suppress(OSError):  # it is gone
+                os.chdir(environment.folder)  # where the server is: from there the import went on to one below
+        self.follow_logging()
+        hear_records()
         self.has_changed()
         self._is_loaded = True
         return self._app
+
+    def follow_logging(self) -> None:
+        """Some of the app's own code has run: have again what the server has."""
+        self.logging.finish()
+        begin_server_log()
 
     def has_changed(self) -> bool:
         """Whether a file that was imported is no longer what it was when it was imported."""
@@ -78,12 +96,45 @@ class ImportedCode:
         return changed
 
 
-class FoundFunctions:
-    """The functions of tasks, found by their paths, and their `contexts`; what belongs to them is built once."""
+@dataclass(frozen=True)
+class Found:
+    """A function, and what belongs to it. `way` leads to it: its module, and a name after the other."""
 
-    def __init__(self, contexts: Contexts) -> None:
-        self.contexts = contexts
-        self._codecs: dict[str, tuple[Callable[..., Any], Codec]] = {}
+    function: Function
+    codec: Codec
+    is_async: bool
+    way: tuple[str, ...]
+
+    @classmethod
+    def at(cls, path: str, function: Function) -> Found:
+        """Made once; a codec takes a millisecond."""
+        module, _, qualname = path.partition(":")
+        return cls(function, Codec(function), is_async(function), (module, *qualname.split(".")))
+
+    @cached_property
+    def results(self) -> Results:
+        """How what it returns is written: made when the first one is to be."""
+        return Results(self.function)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its name still means it: nobody has put another function in its place. Imports nothing."""
+        module, *names = self.way
+        here: Any = sys.modules.get(module)
+        for name in names:
+            here = getattr(here, name, None)
+        return here is self.function or bool(here == self.function)  # a method is bound anew each time, and equal
+
+
+Call = tuple[Found, tuple[Any, ...], dict[str, Any]]
+
+
+class FoundFunctions:
+    """The functions of tasks, found by their paths. max_result: bytes that are kept of what one returns."""
+
+    def __init__(self) -> None:
+        self.max_result = 0
+        self._known: dict[str, Found] = {}
 
     def prepared(self, path: str, arguments: str) -> Call:
         """The function at `module:qualname` and what it is called with. Raises NotKnown where that cannot be had.
@@ -91,14 +142,18 @@ class FoundFunctions:
         Whatever user code raises meanwhile, at import or in a validator, is the fault of the code and not of the task.
         """
         try:
-            function, codec = self.find(path)
-            return function, *codec.decode(arguments)
+            found = self._find(path)
+            return found, *found.codec.decode(arguments)
         except MemoryError:
             raise
         except OutlastError as error:
             raise NotKnown(str(error)) from error
         except (Exception, SystemExit) as error:
-            raise NotKnown(sentences.not_found(path, in_one_line(error)), traceback_of(error)) from error
+            raise NotKnown(not_found(path, in_one_line(error)), traceback_of(error)) from error
+
+    def returned(self, found: Found, value: object) -> Returned:
+        """What is told of one that has returned `value`."""
+        return RETURNED if value is None else found.results.kept(value, self.max_result)
 
     def why_unknown(self, path: str, arguments: str) -> str:
         """Why `prepared` would raise; empty if it would not."""
@@ -108,18 +163,16 @@ class FoundFunctions:
             return str(error) or "MemoryError"
         return ""
 
-    def find(self, path: str) -> tuple[Callable[..., Any], Codec]:
-        """The function at `module:qualname` and the reader of its arguments. Raises TargetNotFound."""
-        function = resolve(path)
-        known = self._codecs.get(path)
-        if known is None or known[0] != function:  # a method is bound anew each time, and equal
-            known = self._codecs[path] = (function, Codec(function))
+    def _find(self, path: str) -> Found:
+        known = self._known.get(path)
+        if known is None or not known.is_there:
+            known = self._known[path] = Found.at(path, resolve_task(path))
         return known
 
     def code_of(self, path: str) -> str:
         """The hash of the code of a function that was found; empty for another one."""
-        known = self._codecs.get(path)
-        return code_hash(known[0]) if known is not None else ""
+        known = self._known.get(path)
+        return code_hash(known.function) if known is not None else ""
 
 
 def import_app(target: str) -> Any:
@@ -172,10 +225,6 @@ def _files_of_modules() -> list[tuple[str, int]]:
     found = []
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file is None:
-            continue
-        try:
-            found.append((file, Path(file).stat().st_mtime_ns))
-        except OSError:  # gone, or inside of an archive
-            continue
+        with suppress(OSError):  # gone, or inside of an archive
+            found += [(file, Path(file).stat().st_mtime_ns)] if file is not None else []
     return found

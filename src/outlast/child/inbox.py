@@ -6,15 +6,16 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from outlast.child.code import ImportedCode
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
 from outlast.child.parting import Parting
 from outlast.child.teller import Teller
-from outlast.frames import Message
-from outlast.handover import attempts_in
-from outlast.threads import OwnThread
+from outlast.system.threads import OwnThread
+from outlast.wire.frames import Message
+from outlast.wire.handover import attempts_in
 
 
 class Inbox:
@@ -44,37 +45,8 @@ class Inbox:
 
     def serve(self, code: ImportedCode, outbox: Outbox) -> None:
         """Act on messages from now on. On the loop."""
-        loop = asyncio.get_running_loop()
-
-        def act(message: Message) -> None:
-            match message.get("type"):
-                case "run" if self.lanes:
-                    self.lanes.take(attempts_in(message))
-                case "know" if self.lanes:
-                    self.lanes.look(attempts_in(message))
-                case "stop" if self.lanes:
-                    self.lanes.stop(int(message["task"]))
-                case "check" if code.has_changed():
-                    outbox.send({"type": "stale"})
-                case "begin":
-                    loop.call_soon_threadsafe(self._is_needed.set)
-                case "drain":
-                    loop.call_soon_threadsafe(self._leave, self.parting.ask)
-                case "leave":
-                    loop.call_soon_threadsafe(self._leave, self.parting.hurry)
-
-        def serve() -> None:
-            try:
-                for message in self._messages:
-                    act(message)
-            except (OSError, RuntimeError):  # the channel is given up, the loop closed
-                if not self._has_ended:
-                    raise
-            if not self._has_ended:
-                self._cut_off()
-                _end()
-
-        OwnThread("outlast-inbox", serve, lambda error: self._give_up(f"its inbox failed: {error}")).start()
+        work = partial(self._serve, code, outbox, asyncio.get_running_loop())
+        OwnThread("outlast-inbox", work, lambda error: self._give_up(f"its inbox failed: {error}")).start()
 
     def end(self) -> None:
         """This process leaves: what the runner says from now on, also by hanging up, concerns nobody here."""
@@ -84,6 +56,34 @@ class Inbox:
         """Wait until the runner wants this process to enter the lifespan; False if it is to leave instead."""
         await self._is_needed.wait()
         return not self.parting.is_asked
+
+    def _serve(self, code: ImportedCode, outbox: Outbox, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for message in self._messages:
+                self._act(message, code, outbox, loop)
+        except (OSError, RuntimeError):  # the channel is given up, the loop closed
+            if not self._has_ended:
+                raise
+        if not self._has_ended:
+            self._cut_off()
+            _end()
+
+    def _act(self, message: Message, code: ImportedCode, outbox: Outbox, loop: asyncio.AbstractEventLoop) -> None:
+        match message.get("type"):
+            case "run" if self.lanes:
+                self.lanes.take(attempts_in(message))
+            case "know" if self.lanes:
+                self.lanes.look(attempts_in(message))
+            case "stop" if self.lanes:
+                self.lanes.stop(int(message["task"]))
+            case "check" if code.has_changed():
+                outbox.send({"type": "stale"})
+            case "begin":
+                loop.call_soon_threadsafe(self._is_needed.set)
+            case "drain":
+                loop.call_soon_threadsafe(self._leave, self.parting.ask)
+            case "leave":
+                loop.call_soon_threadsafe(self._leave, self.parting.hurry)
 
     def _leave(self, say: Callable[[], None]) -> None:
         say()

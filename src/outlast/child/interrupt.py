@@ -11,31 +11,31 @@ import signal
 import socket
 from types import FrameType
 
-from outlast import orders
-from outlast.attempt import Stopped, running_attempt
+from outlast.tasks.attempt import Stopped, running_attempt
+from outlast.wire import interrupts
 
 
 class Interrupter:
-    """Obeys the orders that come through a socket. Made in the main thread."""
+    """Obeys the interrupts that come through a socket. Made in the main thread."""
 
     def __init__(self, inbox: socket.socket) -> None:
         self._inbox = inbox
-        self._interrupted: set[orders.Token] = set()
-        signal.signal(orders.SIGNAL, self._interrupt)
+        self._interrupted: set[interrupts.Token] = set()
+        signal.signal(interrupts.SIGNAL, self._interrupt)
 
     def _interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Each attempt is interrupted once, and whenever it has taken too much memory.
 
         The runner repeats an order that came at a wrong moment.
         """
-        wanted = orders.taken(self._inbox) - self._interrupted
+        wanted = interrupts.taken(self._inbox) - self._interrupted
         attempt = running_attempt.get()
         if attempt is None or attempt.over or frame is None or not _is_in_user_code(frame):
             return
         if attempt.over_limit:
             attempt.over_limit = False
             raise MemoryError
-        token = (attempt.task, attempt.number)
+        token = (attempt.task_id, attempt.number)
         if token in wanted:
             self._interrupted.add(token)
             attempt.stopping = True
@@ -43,5 +43,8 @@ class Interrupter:
 
 
 def _is_in_user_code(frame: FrameType) -> bool:
-    """Whether the innermost frame is neither the loop's nor ours; a library that user code has called is."""
-    return not f"{frame.f_globals.get('__name__', '')}.".startswith(("asyncio.", "outlast."))
+    """Whether the innermost frame is neither the loop's nor ours; a library that user code has called is.
+
+    What nests blocks may be ours, and blocks nothing itself.
+    """
+    return not f"{frame.f_globals.get('__name__', '')}.".startswith(("asyncio.", "outlast.", "contextlib."))

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from outlast.child import sentences
 from outlast.errors import OutlastError
-from outlast.names import resolve
+from outlast.events.starts import NO_REASON
+from outlast.functions.names import resolve
 from outlast.text import MOST_TRACEBACK, clean
 
 START_TIME = 1.0  # seconds for an app that has said that it cannot start to raise what it has met
@@ -91,7 +91,7 @@ class _Conversation:
 
     async def _send(self, message: dict[str, Any]) -> None:
         if message["type"] == "lifespan.startup.failed":
-            self.failure = StartFailed(clean(message.get("message"), MOST_TRACEBACK).strip() or sentences.NO_REASON)
+            self.failure = StartFailed(clean(message.get("message"), MOST_TRACEBACK).strip() or NO_REASON)
             asyncio.get_running_loop().call_later(START_TIME, self.is_answered.set)  # most of them raise it, too
         else:
             self.is_answered.set()

@@ -13,11 +13,14 @@ import os
 import resource
 import signal
 import threading
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol
 
-from outlast.attempt import Attempt
-from outlast.orders import SIGNAL
+from outlast.child.outbox import Outbox
+from outlast.child.run import Assignment, Run
+from outlast.events import endings
+from outlast.tasks.outcome import Raised
+from outlast.wire.interrupts import SIGNAL
 
 RESERVE = 32 << 20  # bytes beyond the task's limit
 FULL = 1 << 20  # bytes to the limit: as much as Python takes from the system at once
@@ -29,20 +32,51 @@ MOST_TOLD = 16  # times; then it does not listen
 _STATUS_SIZE = 8192
 
 
-class Told(Protocol):
-    """How a task hears of it, and what is done when it does not listen."""
+def limited(run: Run, outbox: Outbox) -> LimitedMemory | None:
+    """The block round an attempt, entered where that runs; None where it has no limit."""
+    given = run.given
+    if given.memory is None:
+        return None
+    return LimitedMemory(given.memory, (InThread if run.is_for_thread else OnLoop)(given, outbox))
+
+
+@dataclass(frozen=True, slots=True)
+class OnLoop:
+    """How a coroutine hears that it has taken too much memory."""
+
+    given: Assignment
+    outbox: Outbox
 
     def tell(self) -> None:
-        """Raise a MemoryError in it."""
-        ...
+        """Interrupt it: a MemoryError is raised once its own code runs."""
+        self.given.attempt.over_limit = True
+        signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
 
     def forget(self) -> None:
-        """It has ended: raise nothing any more."""
-        ...
+        """It has ended."""
+        self.given.attempt.over_limit = False
 
     def give_up(self) -> None:
-        """Report that it wants too much, and end this process."""
-        ...
+        """It does not listen: end its process, in which nothing else is."""
+        too_much = Raised(endings.ignores_memory_error(self.given.memory or 0), "")
+        self.outbox.report(self.given.attempt.task_id, too_much)
+        self.outbox.close()
+        os._exit(0)
+
+
+@dataclass(frozen=True, slots=True)
+class InThread(OnLoop):
+    """The same for a `def`. Made in its thread."""
+
+    thread: int = field(default_factory=threading.get_ident)
+
+    def tell(self) -> None:
+        """Raise it wherever it is."""
+        _raise_in_thread(self.thread, MemoryError)
+
+    def forget(self) -> None:
+        """Take back what has not been raised."""
+        _raise_in_thread(self.thread, None)
 
 
 class Fill:
@@ -70,12 +104,12 @@ class Fill:
 
 
 class LimitedMemory:
-    """A block with `most` bytes more than this process has at its begin; None: no limit.
+    """A block with `most` bytes more than this process has at its begin.
 
     RLIMIT_DATA counts private writable memory (Linux 4.7 and newer, getrlimit(2)), not files that are mapped.
     """
 
-    def __init__(self, most: int | None, task: Told) -> None:
+    def __init__(self, most: int, task: OnLoop) -> None:
         self._most = most
         self._task = task
         self._lock = threading.Lock()
@@ -83,8 +117,6 @@ class LimitedMemory:
         self._before = resource.getrlimit(resource.RLIMIT_DATA)
 
     def __enter__(self) -> None:
-        if self._most is None:
-            return
         begin = threading.Event()
         threading.Thread(target=self._watch, args=(begin,), name="outlast-memory", daemon=True).start()
         self._limit = _private_bytes() + self._most  # with the thread's own stack, which counts
@@ -94,8 +126,6 @@ class LimitedMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._most is None:
-            return
         resource.setrlimit(resource.RLIMIT_DATA, self._before)  # first of all, and it needs no memory
         with self._lock:
             self._is_over.set()
@@ -121,19 +151,13 @@ class LimitedMemory:
         resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))
 
 
-def raise_in_thread(thread: int, kind: type[BaseException] | None) -> None:
+def _raise_in_thread(thread: int, kind: type[BaseException] | None) -> None:
     """Have an exception raised in a thread when it runs Python next; None takes back what has not been raised yet.
 
     PyThreadState_SetAsyncExc, which is documented for this use.
     """
     what = ctypes.py_object(kind) if kind is not None else None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
-
-
-def raise_on_loop(attempt: Attempt) -> None:
-    """Have a MemoryError raised in an attempt on the event loop, once its own code runs."""
-    attempt.over_limit = True
-    signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
 
 
 def _private_bytes() -> int:

@@ -7,16 +7,22 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from outlast.child.code import NotKnown
-from outlast.frames import PIECE, Message, packed
-from outlast.threads import OwnThread
+from outlast.child.milestones import Milestones
+from outlast.system.threads import OwnThread
+from outlast.tasks.outcome import Cut, Raised, Returned, Unknown, Wished
+from outlast.tasks.pipeline import Ending
+from outlast.wire.frames import PIECE, Message, packed
 
 GATHER = 0.001  # seconds in which ends gather: one wake-up of a thread per end costs more than the task (measured)
 MOST_BYTES = 6  # that a character becomes in a message, as an escape of JSON
 MOST_SIGNS = 1000  # messages that wait for a runner that does not read; signs of life are left out then
 SIGNS = ("alive", "blocked", "wake")  # said again, or found out without
-Report = tuple[int, str, str]
-"""The end of an attempt: task id, reason ("" when it returned), traceback."""
+_LOOK_AGAIN: Message = {}
+Report = tuple[int, str, str, tuple[str, ...], *tuple[str | None, ...]]
+"""The end of an attempt: task id, reason ("" when it returned), traceback, and the names of what it raised.
+
+If it returned more than None, that as JSON, and why it is not kept.
+"""
 
 
 def _nobody(_: int, __: BaseException | None) -> None:
@@ -26,6 +32,7 @@ def _nobody(_: int, __: BaseException | None) -> None:
 class Outbox:
     """Messages go in order; ends that wait together leave as one message.
 
+    milestones: how far attempts have come: it goes now and then, and in any case before the attempt's end.
     saw: hears of each end besides, with what was raised. expects_more: whether other attempts run here, so that more
     ends may come in a moment.
 
@@ -37,6 +44,7 @@ class Outbox:
         self.expects_more: Callable[[], bool] = lambda: True
         self.saw: Callable[[int, BaseException | None], None] = _nobody
         self._queue: queue.SimpleQueue[Message | Report | None] = queue.SimpleQueue()
+        self.milestones = Milestones(lambda: self._queue.put(_LOOK_AGAIN))
         self._thread = OwnThread("outlast-outbox", self._run, lambda error: give_up(f"its outbox failed: {error}"))
         self._thread.start()
 
@@ -45,17 +53,28 @@ class Outbox:
         if message["type"] not in SIGNS or self._queue.qsize() < MOST_SIGNS:
             self._queue.put(message)
 
-    def ended(self, task: int, reason: str = "", traceback: str = "") -> None:
+    def report(self, task_id: int, ending: Ending) -> None:
         """Report the end of an attempt, from any thread."""
-        self._queue.put((task, reason, traceback))
+        for milestone in self.milestones.take_of(task_id):
+            self.send(milestone)
+        match ending:
+            case Returned(None, ""):
+                self._queue.put((task_id, "", "", ()))
+            case Returned(result, lost):
+                self._queue.put((task_id, "", "", (), result, lost))
+            case Raised(reason, traceback, kinds):
+                self._queue.put((task_id, reason, traceback, kinds))
+            case Wished(wish, reason, after, traceback):
+                what = {"wish": wish, "reason": reason, "after": after, "traceback": traceback}
+                self.send({"type": "wished", "task": task_id, **what})
+            case Cut(why):  # for no reason of its own: it has to run again
+                self.send({"type": "cut", "task": task_id, "why": why})
+            case Unknown(why, traceback):
+                self.send({"type": "unknown", "task": task_id, "why": why, "traceback": traceback})
 
-    def cut(self, task: int, why: str) -> None:
-        """Report an attempt that has ended for no reason of its own, and for `why`: it has to run again."""
-        self.send({"type": "cut", "task": task, "why": why})
-
-    def unknown(self, task: int, error: NotKnown) -> None:
-        """Report an attempt that has not begun: the code that is here does not know it."""
-        self.send({"type": "unknown", "task": task, "why": str(error), "traceback": error.traceback})
+    def told(self, task_id: int) -> None:
+        """The log has it how that one has failed. From any thread."""
+        self.send({"type": "told", "task": task_id})
 
     def close(self) -> None:
         """Send what waits. The channel ends with this process: to the runner, one that hangs up earlier is lost."""
@@ -75,21 +94,25 @@ class Outbox:
 
     def _next(self) -> tuple[list[Message], bool]:
         """Everything that waits, ends gathered; blocks when there is nothing."""
-        item = self._queue.get()
-        if item is not None and self.expects_more():
-            time.sleep(GATHER)
         messages: list[Message] = []
         reports: list[Report] = []
         try:
+            item = self._queue.get(timeout=self.milestones.due_in)
+            if item is not None and self.expects_more():
+                time.sleep(GATHER)
             while item is not None:
                 if isinstance(item, tuple):
                     reports.append(item)
-                else:
+                elif item is not _LOOK_AGAIN:
                     messages.append(item)
                 item = self._queue.get_nowait()
         except queue.Empty:
-            return _with(messages, reports), False
-        return _with(messages, reports), True
+            is_last = False
+        else:
+            is_last = True
+        if is_last or self.milestones.due_in == 0:
+            messages += self.milestones.take()
+        return _with(messages, reports), is_last
 
 
 def _with(messages: list[Message], reports: list[Report]) -> list[Message]:
@@ -105,6 +128,6 @@ def _parts(reports: list[Report]) -> Iterator[list[Report]]:
             yield part
             part, size = [], 0
         part.append(report)
-        size += MOST_BYTES * (len(report[1]) + len(report[2]))
+        size += MOST_BYTES * sum(len(text or "") for text in (*report[1:3], *report[4:]))
     if part:
         yield part

@@ -8,36 +8,23 @@ exit, and code of one task that lays hands on the loop, or on what others run, g
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextvars import Context
 from traceback import walk_tb
-from typing import Any, Protocol
+from typing import Any
 
-from outlast.attempt import Attempt, running_attempt
-from outlast.child import sentences
+from outlast.child.outbox import Outbox
+from outlast.child.run import Run
+from outlast.events import shared_loop
+from outlast.tasks.attempt import Attempt, running_attempt
+from outlast.tasks.outcome import Cut, Raised
+from outlast.text import in_a_call, traceback_of
+from outlast.watch.site import site_of
 from outlast.watch.stacks import handle_in
 
 PAUSE = 0.02  # seconds in which room is made
-log = logging.getLogger("outlast")
-
-
-class Keeper(Protocol):
-    """Who keeps the attempts on a loop, and hears what one of them does to all. `by` is None for code of no task."""
-
-    def exited(self, by: Attempt | None, error: BaseException) -> None:
-        """A sub-task or callback of `by` has raised what ends an event loop; the loop goes on."""
-        ...
-
-    def swept(self, by: Attempt | None) -> None:
-        """`by` has cancelled what is not its own; who else was cancelled by that is not known."""
-        ...
-
-    def ran_dry(self) -> None:
-        """For want of memory the loop may have lost what was to be run on it at this moment; it goes on."""
-        ...
 
 
 class GuardedTask(asyncio.Task[None]):
@@ -59,7 +46,7 @@ class SharedLoop(asyncio.SelectorEventLoop):
     """Runs until its main work is done."""
 
     _main: GuardedTask | None = None
-    _keeper: Keeper | None = None
+    _keeper: LoopKeeper | None = None
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` to its end, and whatever else comes up meanwhile."""
@@ -76,7 +63,7 @@ class SharedLoop(asyncio.SelectorEventLoop):
                 self._stopped()
         main.result()
 
-    def keep(self, keeper: Keeper | None) -> None:
+    def keep(self, keeper: LoopKeeper | None) -> None:
         """From now on attempts run here, and `keeper` hears; None: no more."""
         self._keeper = keeper
 
@@ -92,7 +79,7 @@ class SharedLoop(asyncio.SelectorEventLoop):
         if caller is not None and caller is not task.owner:
             if self._keeper is not None:
                 self._keeper.swept(caller)
-            raise RuntimeError(sentences.cancels_others())
+            raise RuntimeError(shared_loop.CANCELS_OTHERS)
         if caller is None and task is self._main and self._keeper is not None:
             self._keeper.swept(None)
             return False
@@ -134,14 +121,48 @@ class SharedLoop(asyncio.SelectorEventLoop):
 
     def _stopped(self) -> None:
         if self._main is not None and not self._main.done():
-            log.warning("%s", sentences.loop_stopped(os.getpid()))
+            shared_loop.LoopStopped(os.getpid()).tell()
 
 
 def _refuse_tasks(what: str) -> None:
     if running_attempt.get() is not None:
-        raise RuntimeError(sentences.loop_is_shared(what))
+        raise RuntimeError(shared_loop.loop_is_shared(what))
 
 
 def _handle_of(error: BaseException) -> asyncio.Handle | None:
     """What the loop was running when `error` came out of it."""
     return next((found for frame, _ in walk_tb(error.__traceback__) if (found := handle_in(frame))), None)
+
+
+class LoopKeeper:
+    """Hears what one attempt does to those with which it shares the loop. On the loop.
+
+    here: the attempts of this process. ran_dry: is called where the loop may have lost what was to be run on it.
+    """
+
+    def __init__(self, here: Mapping[Attempt, Run], outbox: Outbox, ran_dry: Callable[[], None]) -> None:
+        self._here = here
+        self._outbox = outbox
+        self.ran_dry = ran_dry
+
+    def exited(self, by: Attempt | None, error: BaseException) -> None:
+        """A sub-task or callback of an attempt has raised what ends the event loop: it is the end of that attempt."""
+        what, where = in_a_call(error), str(site_of(error) or "")
+        shared_loop.LoopEnded(os.getpid(), *_named(by), what, where).tell()
+        run = self._here.get(by) if by is not None else None
+        if run is not None and run.task is not None:
+            run.disturbed = Raised(shared_loop.ended_its_loop(what, where), traceback_of(error))
+            run.task.cancel()
+
+    def swept(self, by: Attempt | None) -> None:
+        """Who is cancelled from now on may be so for what `by` did; the app's own tasks may be gone, too."""
+        cut = Cut(shared_loop.cancelled_by_another(*_named(by)))
+        for run in list(self._here.values()):
+            if run.given.attempt is not by and not isinstance(run.disturbed, Raised):
+                run.disturbed = cut
+        shared_loop.LoopSwept(os.getpid(), *_named(by)).tell()
+        self._outbox.send({"type": "spoiled"})
+
+
+def _named(by: Attempt | None) -> tuple[str, str]:
+    return (by.id, by.function) if by is not None else ("", "")

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from outlast.callbacks import Callback, TaskEnd, callbacks_for, wanted_states
-from outlast.child import sentences
 from outlast.child.outbox import Outbox
-from outlast.engines.sqlite import SqliteJournal
 from outlast.errors import JournalUnusable, StoreFailed
-from outlast.logs.ends import fields
-from outlast.tasks import State
-from outlast.text import log_exception, name_of_class
-from outlast.threads import OwnThread
+from outlast.events import endings
+from outlast.journal.engines import open_journal
+from outlast.journal.location import url_at
+from outlast.system.place import Place
+from outlast.system.process import this
+from outlast.system.threads import OwnThread
+from outlast.tasks.callbacks import Callback, TaskEnd, callbacks_for, wanted_states
+from outlast.tasks.task import State
+from outlast.text import MOST_NAME, name_of_class, one_line
 
-log = logging.getLogger("outlast")
 POLL = 1.0  # seconds between looks for ends that others have seen
 SOON = 0.05  # seconds between looks for one that this process has seen
 MOST_SEEN = 1000  # ends of which the exception is kept until the journal has them
@@ -40,9 +41,9 @@ class Seen:
 class Teller:
     """Of the journal at `path`, in the task process with the id (row) `process`."""
 
-    def __init__(self, path: Path, process: int, *, is_shared: bool) -> None:
-        self._journal = SqliteJournal(f"sqlite:///{path}", is_shared=is_shared)
-        self._process = process
+    def __init__(self, path: Path, process_id: int, *, is_shared: bool) -> None:
+        self._journal = open_journal(url_at(Place.of(path)), is_shared=is_shared)
+        self._process = process_id
         self._loop: asyncio.AbstractEventLoop | None = None
         self._seen: dict[int, Seen] = {}
         self._lock = threading.Lock()
@@ -60,15 +61,15 @@ class Teller:
             outbox.saw = self.saw
             self._thread.start()
         elif is_expected:
-            log.warning("%s", sentences.no_callbacks())
+            endings.CallbacksMissing().tell()
 
-    def saw(self, task: int, error: BaseException | None = None) -> None:
+    def saw(self, task_id: int, error: BaseException | None = None) -> None:
         """A task has ended in this process, as it seems for good. From any thread."""
         if (State.FAILED if error else State.DONE) not in wanted_states():
             return
         with self._lock:
             if len(self._seen) < MOST_SEEN:
-                self._seen[task] = Seen(time.monotonic(), error)
+                self._seen[task_id] = Seen(time.monotonic(), error)
         self._has_news.set()
 
     async def finish(self) -> None:
@@ -90,22 +91,21 @@ class Teller:
         self._journal.close()
 
     def _listen(self) -> None:
-        """From now on ends are noted, if no web worker has seen to that."""
-        try:
-            with self._journal.transaction():
-                self._journal.listen(wanted_states())
-        except (StoreFailed, JournalUnusable):  # said by whoever writes tasks; it is tried again
+        """From now on ends are noted, if no web worker has seen to that; tried until the journal takes it."""
+        while not self._is_leaving:
+            with suppress(StoreFailed, JournalUnusable), self._journal.transaction():  # said by whoever writes tasks
+                self._journal.ends.listen(wanted_states())
+                return
             time.sleep(POLL)
-            self._listen()
 
     def _look(self) -> None:
         try:
-            if not self._journal.has_untold:
+            if not self._journal.ends.has_untold:
                 return
             with self._journal.transaction():
-                ends, given_up = self._journal.take_untold(self._process, list(self._seen), time.time())
+                ends, given_up = self._journal.ends.take(self._process, [*self._seen], this.role.home.app)
             for one in given_up:
-                log.error("%s", sentences.end_not_told(one.id, one.function), extra=_about(one))
+                endings.EndNotTold(*_about(one)).tell()
             for one in ends:
                 self._tell(one)
         except (StoreFailed, JournalUnusable):  # as above
@@ -122,7 +122,7 @@ class Teller:
         for callback in callbacks_for(end):
             self._call(callback, replace(end, exception=seen.error) if seen else end)
         with self._journal.transaction():
-            self._journal.strike_untold([end.number])
+            self._journal.ends.strike([end.number])
 
     def _call(self, callback: Callback, end: TaskEnd) -> None:
         try:
@@ -131,12 +131,12 @@ class Teller:
                 asyncio.run_coroutine_threadsafe(_awaited(result), self._loop).result()
         except BaseException as error:  # noqa: BLE001 - the user's code: whatever it raises changes nothing
             name = getattr(callback, "__qualname__", None) or name_of_class(type(callback))
-            log_exception(log, sentences.callback_failed(name, end.id), error, **_about(end))
+            endings.CallbackFailed(*_about(end), one_line(name, MOST_NAME)).tell(error)
 
 
 async def _awaited(work: Any) -> None:
     await work
 
 
-def _about(end: TaskEnd) -> dict[str, object]:
-    return fields(end.number, end.function, end.attempt, end.lane)
+def _about(end: TaskEnd) -> endings.About:
+    return endings.about(end.number, end.function, end.attempt, end.lane, end.queue)

@@ -13,14 +13,16 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from outlast import events, process
 from outlast.child.code import ImportedCode
+from outlast.child.life import why_not_imported
 from outlast.child.main import main as live_as_child
-from outlast.child.main import prepare, why_not_imported
-from outlast.child.sockets import Requests, owned
-from outlast.frames import Message, packed
-from outlast.hello import Environment, read_environment
-from outlast.kernel import die_with_other_end_of
+from outlast.child.main import prepare
+from outlast.events import processes
+from outlast.system import process
+from outlast.system.kernel import die_with_other_end_of
+from outlast.wire.frames import Message, packed
+from outlast.wire.hello import Environment, read_environment
+from outlast.wire.sockets import Requests, owned
 
 
 def main(control: socket.socket, lifeline: socket.socket) -> None:
@@ -33,8 +35,8 @@ def main(control: socket.socket, lifeline: socket.socket) -> None:
     if given is None:
         _flush()
         os._exit(0)  # what user code has registered for the end of a process is for the copies to do
-    channel, orders, own_lifeline = given
-    live_as_child(channel, orders, own_lifeline, code)
+    channel, interrupts, own_lifeline = given
+    live_as_child(channel, interrupts, own_lifeline, code)
 
 
 def _serve(control: socket.socket, code: ImportedCode, requests: Requests) -> list[socket.socket] | None:
@@ -79,7 +81,7 @@ def _unfit(what: str) -> Message:
     """Why this process cannot be copied safely, empty if it can: what another thread has locked stays so in a copy."""
     count = len(list(Path("/proc/self/task").iterdir())) - 1
     names = [one.name for one in threading.enumerate() if one is not threading.main_thread()]
-    return {"type": "unfit", "why": events.has_threads(what, names, count)} if count else {}
+    return {"type": "unfit", "why": processes.has_threads(what, names, count)} if count else {}
 
 
 def _copy() -> Message:

@@ -9,18 +9,18 @@ from contextvars import Context
 from dataclasses import asdict
 from typing import Any
 
-from outlast.attempt import running_attempt
 from outlast.child.lanes import Lanes
 from outlast.child.outbox import Outbox
-from outlast.incidents import TASK_PROCESS, Cause
-from outlast.watch import sentences
+from outlast.events.words import TASK_PROCESS
+from outlast.tasks.attempt import running_attempt
 from outlast.watch.flights import InFlight
-from outlast.watch.reporter import incident_of_stall
+from outlast.watch.incident import Cause
+from outlast.watch.reporter import incident_of_stall, sentence_of
 from outlast.watch.stall import Stall
 from outlast.watch.watch import Duty, Watch
 
 SAY_AGAIN = 0.25  # seconds between two words of one stall: what comes in meanwhile is handed back
-GUILTY = (Cause.BLOCKED, Cause.HELD)  # a process that stood still may have been stopped from outside
+BLAMED = (Cause.BLOCKED, Cause.HELD)  # a process that stood still may have been stopped from outside
 
 
 class ChildWatch:
@@ -67,14 +67,14 @@ class ChildWatch:
             self._outbox.send({"type": "blocked", "seconds": stall.seconds, **self._about(stall)})
 
     def _about(self, stall: Stall) -> dict[str, Any]:
-        guilty = stall.flight if stall.cause in GUILTY else None
+        culprit = stall.flight if stall.cause in BLAMED else None
         return {
             "cause": stall.cause,
-            "sentence": sentences.stall(TASK_PROCESS, os.getpid(), stall),
+            "sentence": sentence_of(stall, TASK_PROCESS, os.getpid()),
             "unstarted": self._lanes.hand_back(),
-            "task": guilty.task if guilty else 0,
-            "function": guilty.name if guilty else "",
-            "code": self._lanes.code_of(guilty.name) if guilty else "",
+            "task": culprit.task if culprit else 0,
+            "function": culprit.name if culprit else "",
+            "code": self._lanes.functions.code_of(culprit.name) if culprit else "",
         }
 
     def _is_time(self) -> bool:
@@ -87,4 +87,5 @@ class ChildWatch:
     def _flight_of(self, context: Context) -> InFlight | None:
         """The attempt that code in this context belongs to, also of a task or callback that it has made."""
         attempt = context.get(running_attempt)
-        return self._lanes.flight_of(attempt.task) if attempt is not None else None
+        run = self._lanes.here.get(attempt) if attempt is not None else None
+        return run.flight if run is not None else None

@@ -3,174 +3,172 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import click
 
-from outlast import events, waits
+from outlast.cli import documents
+from outlast.cli.asking import sure, yes
+from outlast.cli.bars import bar
+from outlast.cli.completing import tasks
 from outlast.cli.output import say, say_aside, say_json
-from outlast.cli.read import as_json, at_url, told_errors
-from outlast.connection import look_now
-from outlast.engines.history import History, Record
-from outlast.engines.place import place_of
-from outlast.engines.sqlite import SqliteJournal
-from outlast.liveness import living_runner
-from outlast.place import Place
-from outlast.settings import Settings
-from outlast.tasks import State, number_of, shown
+from outlast.cli.read import as_json, at_url, settings_at, told_errors
+from outlast.events import waits, words
+from outlast.events.journal import NOT_THERE_ANY_MORE
+from outlast.ids import number_of, shown
+from outlast.journal.by_hand import Verb, changed
+from outlast.journal.engines import open_history
+from outlast.journal.location import place_of
+from outlast.journal.read import History
+from outlast.system.liveness import living_runner
+from outlast.tasks.task import State
+from outlast.web.connection import look_now
 
-AT_ONCE = 500  # tasks in one transaction: nobody waits long for the next
 MOST_NAMED = 20  # tasks that have a line each
 AT_REST = ("failed", "parked", "cancelled", "dropped", "done")
-Verb = Callable[[SqliteJournal, Sequence[int]], Mapping[int, bool]]
-these = click.argument("task_ids", metavar="[ID]...", nargs=-1)
-of_state = click.option("--state", "states", multiple=True, type=click.Choice(AT_REST), help="All in this state.")
-of_name = click.option("--name", default="", help="With --state: only functions whose module:name contains this.")
+UNFINISHED = ("held", "waiting", "running", "parked")
 
 
-@click.command()
-@click.argument("task_ids", metavar="ID...", nargs=-1, required=True)
-@at_url
-def cancel(task_ids: tuple[str, ...], url: str | None) -> None:
-    """Let tasks not run, or stop them where they run. ID may be the beginning of one.
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What may be done to tasks. verb, done: such as `retry`, `retried`. states: of which all may be meant at once.
 
-    A coroutine gets a CancelledError, a `def` finds out by outlast.current().check(); the process of one that does
-    not listen is ended. Exits with 1 when one of them has ended already, or runs inline in its web worker.
+    why_not: of a task's state and lane, why it was not done. says: of its state then, what is said where it was, if not
+    `done`. needs_runner: whether nothing comes of it without one. text: the help.
     """
+
+    verb: str
+    done: str
+    states: tuple[str, ...]
+    do: Verb
+    why_not: Callable[[str, str], str]
+    text: str
+    says: Callable[[str], str] | None = None
+    needs_runner: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks somebody means: those named, by their ids or the beginnings of these, or all of some states."""
+
+    task_ids: tuple[str, ...]
+    states: tuple[str, ...]
+    name: str
+    yes: bool
+
+    def among(self, history: History, verb: str) -> list[int]:
+        """Their numbers. Raises TaskNotFound, UsageError if it is not said which, and what `sure` raises."""
+        if bool(self.task_ids) == bool(self.states) or (self.name and not self.states):
+            raise click.UsageError("say which tasks: ID..., or --state STATE, maybe with --name NAME")
+        if self.task_ids:
+            return [number_of(history.task(prefix).id) for prefix in self.task_ids]
+        found = history.ids([State[label.upper()] for label in self.states], self.name)
+        if found:
+            sure(f"{verb} {words.tasks(len(found))}", yes=self.yes)
+        return found
+
+
+def _command(change: Change) -> click.Command:
+    @click.command(change.verb, help=change.text)
+    @click.argument("task_ids", metavar="[ID]...", nargs=-1, shell_complete=tasks)
+    @click.option("--state", "states", multiple=True, type=click.Choice(change.states), help="All in this state.")
+    @click.option("--name", default="", help="With --state: only functions whose module:name contains this.")
+    @yes
+    @as_json
+    @at_url
+    def command(as_json: bool, url: str | None, **wanted: Any) -> None:  # noqa: FBT001
+        _make(change, Wanted(**wanted), url, as_json=as_json)
+
+    return command
+
+
+def _make(change: Change, wanted: Wanted, url: str | None, *, as_json: bool) -> None:
     with told_errors():
-        place, history = _opened(url)
-        records = [history.task(prefix) for prefix in task_ids]
-        cancelled = _changed(place, [number_of(one.id) for one in records], _cancel)
+        settings = settings_at(url)
+        history, place = open_history(settings.url), place_of(settings)
+        chosen = wanted.among(history, change.verb)
+        with bar(change.verb, len(chosen)) as further:
+            done = changed(settings, chosen, change.do, further)
         look_now(place)
-    for record in records:
-        say(_sentence(record, cancelled=cancelled[number_of(record.id)]))
-    if not all(cancelled.values()):
-        sys.exit(1)
-
-
-@click.command()
-@these
-@of_state
-@of_name
-@as_json
-@at_url
-def retry(task_ids: tuple[str, ...], states: tuple[str, ...], name: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
-    """Let tasks run again that have ended or are parked. ID may be the beginning of one.
-
-    Their history stays, and their attempts count on; they wait behind nobody. Exits with 1 when one of them has not
-    ended, or ran inline, in its web worker, and cannot run elsewhere.
-
-    \b
-    outlast retry 6h0f30ej7mwkw
-    outlast retry --state failed --name main:send
-    """
-    with told_errors():
-        place, history = _opened(url)
-        retried = _changed(place, _chosen(history, task_ids, states, name), _retry)
-        look_now(place)
-        refused = _why_not(history, retried, waits.not_retried)
-    _report(retried, refused, "retried", as_json=as_json)
-    if any(retried.values()) and living_runner(place) is None:
+        refused = _why_not(history, done, change)
+        if as_json:
+            say_json(documents.changed(done, refused, change.done))
+        else:
+            _report(history, done, refused, change)
+    if change.needs_runner and any(done.values()) and living_runner(place) is None:
         say_aside(waits.NO_RUNNER)
     sys.exit(1 if refused else 0)
 
 
-@click.command()
-@these
-@of_state
-@of_name
-@as_json
-@at_url
-def delete(task_ids: tuple[str, ...], states: tuple[str, ...], name: str, as_json: bool, url: str | None) -> None:  # noqa: FBT001
-    """Forget tasks that have ended or are parked, and all that happened to them. ID may be the beginning of one.
+def _why_not(history: History, done: Mapping[int, bool], change: Change) -> dict[str, str]:
+    """Of each task that was not changed, why; by its id as people see it."""
+    refused = [shown(one) for one, is_done in done.items() if not is_done]
+    known = history.tasks_of(refused)
+    of = {one: known[one] for one in refused if one in known}
+    return {one: change.why_not(of[one].state, of[one].lane) if one in of else NOT_THERE_ANY_MORE for one in refused}
+
+
+def _report(history: History, done: Mapping[int, bool], refused: Mapping[str, str], change: Change) -> None:
+    ids = [shown(one) for one, is_done in done.items() if is_done]
+    known = history.tasks_of(ids[:MOST_NAMED])
+    for one in ids[:MOST_NAMED]:
+        state, function = (known[one].state, known[one].function) if one in known else ("", "")
+        say(f"{one}  {change.says(state) if change.says else change.done}  {function}".rstrip())
+    for one, why in islice(refused.items(), MOST_NAMED):
+        say(f"{one}  not {change.done}: {why}")
+    say(waits.changed_by_hand(len(ids), len(refused), change.done))
+
+
+CANCEL = Change(
+    verb="cancel",
+    done="cancelled",
+    states=UNFINISHED,
+    do=lambda tasks, some: tasks.cancel(some),
+    why_not=waits.not_cancelled,
+    says=waits.cancelled,
+    text="""Let tasks not run, or stop them where they run. ID may be the beginning of one.
+
+    A coroutine gets a CancelledError, a `def` finds out by outlast.current().check(); the process of one that does
+    not listen is ended. Exits with 1 when one of them has ended already, or runs inline in its web worker.
+
+    \b
+    outlast cancel 6h0f30ej7mwkw
+    outlast cancel --state waiting --name main:send
+    """,
+)
+RETRY = Change(
+    verb="retry",
+    done="retried",
+    states=AT_REST,
+    do=lambda tasks, some: tasks.retry(some),
+    why_not=waits.not_retried,
+    needs_runner=True,
+    text="""Let tasks run again that have ended or are parked. ID may be the beginning of one.
+
+    Their history stays, and their attempts count on; they wait behind nobody. One that was not done goes on at its
+    checkpoint, if it has one. Exits with 1 when one of them has not ended, or ran inline, in its web worker, and cannot
+    run elsewhere.
+
+    \b
+    outlast retry 6h0f30ej7mwkw
+    outlast retry --state failed --name main:send
+    """,
+)
+DELETE = Change(
+    verb="delete",
+    done="deleted",
+    states=AT_REST,
+    do=lambda tasks, some: tasks.delete(some),
+    why_not=waits.not_deleted,
+    text="""Forget tasks that have ended or are parked, and all that happened to them. ID may be the beginning of one.
 
     Exits with 1 when one of them has not ended: cancel it first.
 
     \b
     outlast delete --state parked --name main:greet
-    """
-    with told_errors():
-        place, history = _opened(url)
-        deleted = _changed(place, _chosen(history, task_ids, states, name), _delete)
-        refused = _why_not(history, deleted, waits.not_deleted)
-    _report(deleted, refused, "deleted", as_json=as_json)
-    sys.exit(1 if refused else 0)
-
-
-def _opened(url: str | None) -> tuple[Place, History]:
-    place = place_of(Settings.load(url=url))
-    say_aside(f"journal {place.journal}")
-    return place, History(place.journal)
-
-
-def _chosen(history: History, prefixes: Sequence[str], states: Sequence[str], name: str) -> list[int]:
-    """The tasks that are meant: those named, or all of some states. Raises TaskNotFound, UsageError for neither."""
-    if bool(prefixes) == bool(states) or (name and not states):
-        raise click.UsageError("say which tasks: ID..., or --state STATE, maybe with --name NAME")
-    if prefixes:
-        return [number_of(history.task(prefix).id) for prefix in prefixes]
-    return history.ids([State[label.upper()] for label in states], name)
-
-
-def _changed(place: Place, tasks: Sequence[int], verb: Verb) -> dict[int, bool]:
-    """Of each task whether it was done; some at a time."""
-    journal = SqliteJournal(f"sqlite:///{place.journal}", is_shared=place.is_shared)
-    done: dict[int, bool] = {}
-    try:
-        for start in range(0, len(tasks), AT_ONCE):
-            some = tasks[start : start + AT_ONCE]
-            with journal.transaction():
-                answer = verb(journal, some)
-            done |= {one: answer.get(one, False) for one in some}
-    finally:
-        journal.close()
-    return done
-
-
-def _cancel(journal: SqliteJournal, tasks: Sequence[int]) -> Mapping[int, bool]:
-    return journal.cancel(tasks, time.time())
-
-
-def _retry(journal: SqliteJournal, tasks: Sequence[int]) -> Mapping[int, bool]:
-    return journal.retry(tasks, time.time())
-
-
-def _delete(journal: SqliteJournal, tasks: Sequence[int]) -> Mapping[int, bool]:
-    return journal.delete(tasks)
-
-
-def _why_not(history: History, done: Mapping[int, bool], why: Callable[[str, str], str]) -> dict[str, str]:
-    """Of each task that was not changed, why; by its id as people see it."""
-    refused = [shown(one) for one, is_done in done.items() if not is_done]
-    known = history.tasks_of(refused)
-    return {
-        one: why(known[one].state, known[one].lane) if one in known else events.NOT_THERE_ANY_MORE for one in refused
-    }
-
-
-def _report(done: Mapping[int, bool], refused: Mapping[str, str], verb: str, *, as_json: bool) -> None:
-    changed = [shown(one) for one, is_done in done.items() if is_done]
-    if as_json:
-        document: dict[str, Any] = {
-            verb: changed,
-            "refused": refused,
-            "counts": {verb: len(changed), "refused": len(refused)},
-        }
-        say_json(document)
-        return
-    for one in changed[:MOST_NAMED]:
-        say(f"{one}  {verb}")
-    for one, why in list(refused.items())[:MOST_NAMED]:
-        say(f"{one}  not {verb}: {why}")
-    say(waits.changed_by_hand(len(changed), len(refused), verb))
-
-
-def _sentence(before: Record, *, cancelled: bool) -> str:
-    if cancelled:
-        is_running = before.state == State.RUNNING.label
-        return f"{before.id}  {'is told to stop' if is_running else 'cancelled'}  {before.function}"
-    if before.lane == "inline":
-        return f"{before.id}  runs inline, in its web worker, and cannot be stopped  {before.function}"
-    return f"{before.id}  has ended already: {before.state}  {before.function}"
+    """,
+)
+cancel, retry, delete = map(_command, (CANCEL, RETRY, DELETE))

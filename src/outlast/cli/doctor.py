@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from outlast.cli.output import MOST_SHOWN, say
+from outlast.cli import documents
+from outlast.cli.output import MOST_SHOWN, say, say_json
 from outlast.cli.read import as_json, told_errors
 from outlast.cli.worker import as_factory
 from outlast.doctor.examine import examine
-from outlast.doctor.report import as_json as document
-from outlast.doctor.report import as_lines
+from outlast.doctor.report import as_document, as_lines
 from outlast.doctor.server import Server, arguments_of, read_server
 from outlast.errors import SettingsError
-from outlast.identity import called
 from outlast.settings import Settings
+from outlast.web.identity import called
 
 FINDINGS = 3
 
@@ -47,7 +47,7 @@ def doctor(app: str | None, command: str | None, app_dir: str | None, factory: b
         target = app or (server.app if server else "") or Settings.load().app
         report = examine(called(target) if factory else target, server)
     if as_json:
-        click.echo(document(report))
+        say_json(documents.of("doctor/1", as_document(report)))
     else:
         for line in as_lines(report):
             say(line, MOST_SHOWN)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 
 import click
 
-from outlast import events
-from outlast.cli.output import MOST_SHOWN, clock, say, say_aside, say_json
-from outlast.cli.pages import in_short
+from outlast.cli import documents
+from outlast.cli.output import MOST_SHOWN, say, say_aside, say_json
+from outlast.cli.ranges import count_from_1
 from outlast.cli.read import as_json, at_url, history
-from outlast.engines.history import Record
-from outlast.engines.incidents import FlightRecord, IncidentRecord
-from outlast.incidents import Kind
+from outlast.journal.read import FlightRecord, IncidentRecord
+from outlast.journal.telling import clock, fate
 
 HEADER = f"{'ID':>6}  {'LAST':25}  {'PROCESS':20}  {'CAUSE':9}  TIMES  WHAT HAPPENED"
 Fates = Sequence[tuple[FlightRecord, str]]
@@ -22,7 +20,7 @@ Fates = Sequence[tuple[FlightRecord, str]]
 
 @click.command()
 @click.argument("incident_id", metavar="[ID]", required=False)
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Without ID: how many.")
+@click.option("--limit", default=20, show_default=True, type=count_from_1, help="Without ID: how many.")
 @as_json
 @at_url
 def explain(incident_id: str | None, limit: int, as_json: bool, url: str | None) -> None:  # noqa: FBT001
@@ -39,10 +37,10 @@ def explain(incident_id: str | None, limit: int, as_json: bool, url: str | None)
 
 
 def _explain_last(limit: int, *, as_json: bool, url: str | None) -> None:
-    with history(url) as journal:
+    with history(url) as (journal, _):
         incidents = journal.incidents(limit)
     if as_json:
-        say_json([in_short(one) for one in incidents])
+        say_json([documents.incident(one) for one in incidents])
         return
     if incidents:
         say(HEADER, mark="header")
@@ -53,13 +51,12 @@ def _explain_last(limit: int, *, as_json: bool, url: str | None) -> None:
 
 
 def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
-    with history(url) as journal:
+    with history(url) as (journal, _):
         incident = journal.incident(number)
         tasks = journal.tasks_of([one.task for one in incident.flights if one.task])
-    fates = [(one, _fate(one, incident, tasks)) for one in incident.flights]
+    fates = [(one, fate(one, incident, tasks)) for one in incident.flights]
     if as_json:
-        flights = [{**asdict(flight), "fate": fate} for flight, fate in fates]
-        say_json({**asdict(incident), "flights": flights})
+        say_json(documents.whole_incident(incident, fates))
         return
     for line in _page(incident, fates):
         say(line, MOST_SHOWN)
@@ -68,17 +65,6 @@ def _explain_one(number: str, *, as_json: bool, url: str | None) -> None:
 def _line(one: IncidentRecord) -> str:
     where = f"{one.process} {one.pid}"
     return f"{one.id:>6}  {clock(one.last_at)}  {where:20}  {one.cause:9}  {f'{one.times}×':>5}  {one.sentence}"
-
-
-def _fate(flight: FlightRecord, incident: IncidentRecord, tasks: Mapping[str, Record]) -> str:
-    if not flight.task:
-        return events.CUT if incident.kind == Kind.DEATH else ""
-    if flight.task not in tasks:
-        return events.NOT_THERE_ANY_MORE
-    task = tasks[flight.task]
-    at = task.started_at if task.state == "running" else task.ended_at
-    reason = task.reason.splitlines()[0] if task.reason else ""
-    return events.became(task.state, task.attempt, "" if at is None else clock(at), reason)
 
 
 def _page(incident: IncidentRecord, fates: Fates) -> Iterator[str]:
@@ -105,9 +91,9 @@ def _flight_lines(fates: Fates, times: int) -> Iterator[str]:
     yield ""
     which = f" (the last time, and tasks of all {times} times)" if times > 1 else ""
     yield f"in flight{which}:" if fates else "nothing is known to have been in flight"
-    for flight, fate in fates:
+    for flight, became in fates:
         what = f"{flight.task}  {flight.name}  {flight.lane}" if flight.task else flight.name
-        yield f"    {what}  {flight.seconds:.1f} s  {fate}".rstrip()
+        yield f"    {what}  {flight.seconds:.1f} s  {became}".rstrip()
 
 
 def _stack_lines(stack: str) -> Iterator[str]:

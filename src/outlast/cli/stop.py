@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
-from contextlib import suppress
 
 import click
 
-from outlast import waits
 from outlast.cli.output import say, say_aside
-from outlast.cli.read import at_url, told_errors
-from outlast.engines.history import History
-from outlast.engines.place import place_of
-from outlast.liveness import living_among, living_runner
-from outlast.place import Place
+from outlast.cli.read import at_url, settings_at, told_errors
+from outlast.errors import JournalMissing
+from outlast.events import waits
+from outlast.journal.engines import open_history
+from outlast.journal.location import place_of
+from outlast.journal.read import Summary
 from outlast.settings import Settings
-
-LOOK = 0.05  # seconds
+from outlast.system.ending import end_runner
+from outlast.system.liveness import living_among, living_runner
+from outlast.system.place import Place
 
 
 @click.command()
@@ -35,37 +33,33 @@ def stop(now: bool, url: str | None) -> None:  # noqa: FBT001
     Exit codes: 0 there is no runner any more, 1 it was not ended.
     """
     with told_errors():
-        place = place_of(Settings.load(url=url))
-        say_aside(f"journal {place.journal}")
-        runner, webs = living_runner(place), _web_workers(place)
+        settings = settings_at(url)
+        place = place_of(settings)
+        runner, web_workers = living_runner(place), _web_workers(place, _summary(settings))
     if runner is None:
         say(waits.NO_RUNNER_TO_STOP)
         return
-    if webs or not runner:
-        say_aside(f"outlast: {waits.would_be_started_again(webs) if webs else waits.RUNNER_ELSEWHERE}")
+    if web_workers or not runner:
+        say_aside(f"outlast: {waits.would_be_started_again(web_workers) if web_workers else waits.RUNNER_ELSEWHERE}")
         sys.exit(1)
-    _end(place, runner, now=now)
-    say(waits.runner_stopped(runner, _waiting(place)))
+    end_runner(place, runner, now=now)
+    say(waits.runner_stopped(runner, _waiting(_summary(settings))))
 
 
-def _end(place: Place, runner: int, *, now: bool) -> None:
-    """One signal lets it drain, another one ends it at once. It may already be about to leave."""
-    with suppress(ProcessLookupError):
-        for _ in range(1 + now):
-            os.kill(runner, signal.SIGTERM)
-            time.sleep(LOOK)  # two that come together count as one
-    while living_runner(place) == runner:
-        time.sleep(LOOK)
+def _summary(settings: Settings) -> Summary | None:
+    """None when no task was ever stored."""
+    try:
+        return open_history(settings.url).summary(time.time())
+    except JournalMissing:
+        return None
 
 
-def _web_workers(place: Place) -> list[int]:
+def _web_workers(place: Place, summary: Summary | None) -> list[int]:
     """The pids of those that live."""
-    if not place.journal.exists():
-        return []
-    present = [one for one in History(place.journal).summary(time.time()).processes if one.kind == "web"]
+    present = [one for one in summary.processes if one.kind == "web"] if summary else []
     living = living_among(place, [one.id for one in present])
     return [one.pid for one in present if one.id in living]
 
 
-def _waiting(place: Place) -> int:
-    return History(place.journal).summary(time.time()).counts["waiting"] if place.journal.exists() else 0
+def _waiting(summary: Summary | None) -> int:
+    return summary.counts["waiting"] if summary else 0

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import click
 
 from outlast.cli.output import say_aside
-from outlast.engines.place import place_of
 from outlast.errors import OutlastError
-from outlast.hello import VERSION, Environment, Hello
-from outlast.identity import called, deployment_to_be
+from outlast.journal.location import place_of
 from outlast.runner.start import logging_to_stderr, run
 from outlast.settings import Settings
+from outlast.web.identity import called, deployment_to_be
+from outlast.wire.hello import VERSION, Environment, Hello
 
 as_factory = click.option("--factory", is_flag=True, help="The app is made by a call of it, as of uvicorn's --factory.")
 
@@ -36,6 +37,7 @@ def worker(app: str | None, url: str | None, factory: bool) -> None:  # noqa: FB
         sys.argv[1:] = []  # they are outlast's, and the server's are not known
         with logging_to_stderr() as voice:
             environment = Environment.here(called(settings.app) if factory else settings.app, settings)
+            environment = replace(environment, declares=True)
             deployment = deployment_to_be(environment.app, settings)
             run(place_of(settings), voice, Hello(0, VERSION, True, environment, deployment=deployment))
     except OutlastError as error:

@@ -1,1 +1,1 @@
-"""`outlast doctor`: what would go wrong with an app's background tasks, found before it does."""
+"""What may go wrong in a project, said before it does."""

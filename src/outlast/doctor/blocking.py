@@ -1,24 +1,34 @@
-"""`async def` functions that make blocking calls, themselves or through a function of the project."""
+"""`async def` functions that make blocking calls, themselves or through a function of the project.
+
+Beside that, what the rules of Ruff see, where it is installed. Ours know more; its see files.
+"""
 
 from __future__ import annotations
 
 import ast
+import json
 import linecache
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from outlast.doctor.blockers import FUNCTIONS, LOCAL_ONLY, LOCK, LOCKS, METHODS, Blocker
+from outlast.doctor.blockers import FUNCTIONS, LOCAL_ONLY, LOCK, LOCKS, METHODS, OTHER, Blocker
 from outlast.doctor.findings import Code, Finding, finding, note
 from outlast.doctor.inference import is_receiver, kind_of
 from outlast.doctor.project import Project, shown_file, statements_outside_of_functions
 from outlast.doctor.scopes import Scope
-from outlast.functions import is_async
-from outlast.syntax import FunctionNode
+from outlast.functions.functions import is_async
+from outlast.source.syntax import FunctionNode, called_name
 
 _SETUP = frozenset({"asynccontextmanager", "on_event"})
 _HARMLESS_DECORATORS = frozenset({"classmethod", "staticmethod"})
+_RULES = "ASYNC2"  # of Ruff about blocking calls; ASYNC1 is about cancelling
+_LINTING = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ def direct_calls(scope: Scope) -> Iterator[BlockingCall]:
 def is_exempt(scope: Scope) -> bool:
     """Whether a function may block its loop: it runs when nothing is served, or has its process for itself."""
     decorators = scope.node.decorator_list if scope.node else []
-    return any(_last_name(one) == "on_event" or is_isolated(one, scope) for one in decorators)
+    return any(called_name(one) == "on_event" or is_isolated(one, scope) for one in decorators)
 
 
 def is_isolated(decorator: ast.expr, scope: Scope) -> bool:
@@ -102,18 +112,19 @@ def is_isolated(decorator: ast.expr, scope: Scope) -> bool:
     if not isinstance(decorator, ast.Call) or not is_outlast_task(decorator, scope):
         return False
     given = {one.arg: one.value for one in decorator.keywords}
-    return "memory" in given or (isinstance(given.get("isolate"), ast.Constant) and bool(_constant(given["isolate"])))
+    isolate = given.get("isolate")
+    return "memory" in given or (isinstance(isolate, ast.Constant) and bool(isolate.value))
 
 
 def is_outlast_task(decorator: ast.expr, scope: Scope) -> bool:
     """Whether it is `@outlast.task(...)`."""
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return (scope.outer or scope).full_name(function) in ("outlast.task", "outlast.functions.task")
+    return (scope.outer or scope).full_name(function) in ("outlast.task", "outlast.functions.functions.task")
 
 
 def _told(call: BlockingCall) -> Finding:
     name = f"async def {call.scope.name}()"
-    sets_up = any(_last_name(one) in _SETUP for one in call.scope.node.decorator_list) if call.scope.node else False
+    sets_up = any(called_name(one) in _SETUP for one in call.scope.node.decorator_list) if call.scope.node else False
     if call.blocker.sure and not sets_up:
         sentence = f"{name} {call.blocker.what}, and all else on its event loop waits until that is over"
         return finding(Code.BLOCKING_CALL, call.place, sentence, call.blocker.remedy)
@@ -169,7 +180,7 @@ def _gives_an_iterator(scope: Scope) -> bool:
 def _undecorated(node: FunctionNode | None) -> FunctionNode | None:
     """A function that is what its source says: a decorator may run it somewhere else."""
     decorators = node.decorator_list if node else []
-    return node if all(_last_name(one) in _HARMLESS_DECORATORS for one in decorators) else None
+    return node if all(called_name(one) in _HARMLESS_DECORATORS for one in decorators) else None
 
 
 def _defined_name(function: ast.expr, scope: Scope) -> str:
@@ -184,11 +195,6 @@ def _is_excused(place: tuple[str, int]) -> bool:
     return "noqa: ASYNC" in linecache.getline(*place)
 
 
-def _last_name(decorator: ast.expr) -> str:
-    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-
-
 def _class_name(full_name: str) -> str:
     """As people write it: `Session`, `threading.Lock`."""
     return {"_thread.lock": "Lock", "_thread.RLock": "RLock"}.get(full_name, full_name.rpartition(".")[2])
@@ -198,5 +204,39 @@ def _name_of(value: Any) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
 
 
-def _constant(node: ast.expr) -> object:
-    return node.value if isinstance(node, ast.Constant) else None
+def linter_notes(scopes: Sequence[Scope], known: Sequence[Finding]) -> list[Finding]:
+    """A note for each line that Ruff names and nothing in `known` does. None without Ruff, or when it fails."""
+    ruff = _find_ruff()
+    files = sorted({scope.file.source.file for scope in scopes})
+    complaints = _complaints(ruff, files) if ruff and files else []
+    told = {(one.file, one.line) for one in known} | _exempt_lines(scopes)
+    return [_told_by_linter(one) for one in complaints if (one["filename"], one["location"]["row"]) not in told]
+
+
+def _find_ruff() -> str | None:
+    """The path of Ruff beside this Python, or on PATH."""
+    return shutil.which("ruff", path=str(Path(sys.executable).parent)) or shutil.which("ruff")
+
+
+def _complaints(ruff: str, files: Sequence[str]) -> list[dict[str, Any]]:
+    command = [ruff, "check", "--isolated", "--no-cache", "--exit-zero", "--select", _RULES, "--output-format", "json"]
+    try:
+        answer = subprocess.run([*command, *files], capture_output=True, check=True, timeout=_LINTING)
+        complaints: list[dict[str, Any]] = json.loads(answer.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []
+    return [one for one in complaints if str(one.get("code")).startswith(_RULES)]
+
+
+def _exempt_lines(scopes: Sequence[Scope]) -> set[tuple[str, int]]:
+    return {
+        (scope.file.source.file, line)
+        for scope in scopes
+        if scope.node is not None and is_exempt(scope)
+        for line in range(scope.node.lineno, (scope.node.end_lineno or scope.node.lineno) + 1)
+    }
+
+
+def _told_by_linter(complaint: dict[str, Any]) -> Finding:
+    place = (complaint["filename"], complaint["location"]["row"])
+    return note(Code.SLOW_CALL, place, f"Ruff {complaint['code']}: {complaint['message']}", OTHER)

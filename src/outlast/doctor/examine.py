@@ -13,24 +13,29 @@ from pathlib import Path
 from typing import Any
 
 from outlast.app import Outlast
+from outlast.board.door import Door
 from outlast.child.code import import_app
-from outlast.doctor.blocking import Blocking
-from outlast.doctor.findings import Code, Finding, Severity, finding, in_order, note
+from outlast.doctor.blocking import Blocking, linter_notes
+from outlast.doctor.findings import Code, Finding, Severity, finding, in_order, note, refusal
+from outlast.doctor.handlers import handler_findings, lines_notes
 from outlast.doctor.journal import journal_facts
-from outlast.doctor.linter import linter_notes
+from outlast.doctor.launching import launching_notes
 from outlast.doctor.project import Project, shown_file
+from outlast.doctor.schedules import schedule_findings
 from outlast.doctor.scopes import scopes_of
 from outlast.doctor.server import Server
-from outlast.doctor.starting import startup_findings
 from outlast.doctor.surroundings import journal_findings, server_findings, stall_findings
-from outlast.doctor.tasks import ListedTask, Lister, functions_named
-from outlast.engines.place import doubts_about, place_of
+from outlast.doctor.tasks import ListedTask, Listing
 from outlast.errors import OutlastError, TargetNotFound
-from outlast.process import this
-from outlast.settings import Settings, unknown_variables, unread_variables
-from outlast.sources import Sources
+from outlast.events import board as closed
+from outlast.journal.location import doubts_about, place_of
+from outlast.settings import Settings, names_given_to_one_app, unknown_variables, unread_variables
+from outlast.source.sources import Sources
+from outlast.source.startup import singular_at_import, singular_in, startup_functions
+from outlast.system.process import this
 
 NOTHING_TO_SAY = "give it as `outlast doctor main:app`, by OUTLAST_APP, or as `app` under [tool.outlast]"
+GUARD = "guard it with `if not outlast.in_task_process():` if only one process may do that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +67,24 @@ def examine(target: str, server: Server | None) -> Report:
     project = Project(Path.cwd(), target.partition(":")[0], sources)
     scopes = scopes_of(project, sources)
     blockers = facts.blockers or {}
-    listing = Lister(project, sources, blockers).listing(scopes)
+    listing = Listing(project, scopes, sources, blockers)
     blocking = Blocking(project, scopes).findings()
-    inline = list(functions_named(listing.inline))
     found = [
         *_about_the_app(target, project, outlast),
         *listing.findings,
+        *schedule_findings(),
         *blocking,
         *linter_notes(scopes, blocking),
-        *startup_findings(app, target, settings.child_lifespan, project, sources),
-        *(server_findings(server, inline, blockers, settings.stop_wait) if server else ()),
+        *_about_starting(app, target, settings.child_lifespan, project, sources),
+        *launching_notes(Path.cwd()),
+        *(server_findings(server, listing.inline, blockers, settings.stop_wait) if server else ()),
         *(stall_findings(server, facts.stalls) if server else ()),
+        *handler_findings(server, project),
+        *lines_notes(),
         *journal_findings(facts, settings.runner, doubts_about(facts.path)),
+        *_about_dashboards(app),
         *_about_variables(),
+        *_about_redaction(settings),
     ]
     return Report(target, str(facts.path), listing.tasks, in_order(found))
 
@@ -113,7 +123,7 @@ def _hint(error: BaseException) -> str:
 def _installed_in(app: Any) -> Outlast | None:
     """The Outlast of this app; of the only one that has it where the app is wrapped in something else."""
     found = getattr(getattr(app, "state", None), "outlast", None)
-    installed = list(this.installed)
+    installed = list(this.apps.installed)
     return found if isinstance(found, Outlast) else installed[0] if len(installed) == 1 else None
 
 
@@ -131,6 +141,25 @@ def _about_the_app(target: str, project: Project, outlast: Outlast | None) -> It
         yield finding(Code.SYNTAX_ERROR, (broken.file, broken.line), sentence, "mend it, or take its import out")
 
 
+def _about_starting(app: Any, target: str, lifespan: str, project: Project, sources: Sources) -> Iterator[Finding]:
+    """What the lifespan of `app`, and the import of its modules, do. `lifespan`: the setting `child_lifespan`."""
+    functions = startup_functions(app, sources) if lifespan == "true" else []
+    for one in singular_in(functions, sources):
+        sentence = f"the lifespan of {target} {one}, and does so in each task process, too"
+        yield finding(Code.RUNS_TWICE, (one.file, one.line), sentence, f"{GUARD}, or set child_lifespan")
+    for file in project.files.values():
+        for one in singular_at_import(file.module, sources) if file.module is not None else ():
+            sentence = f"importing {file.name} {one}, and does so in each task process, spare ones included, too"
+            yield finding(Code.RUNS_TWICE, (one.file, one.line), sentence, GUARD)
+
+
+def _about_dashboards(app: Any) -> Iterator[Finding]:
+    for route in getattr(app, "routes", ()):
+        if isinstance(door := getattr(route, "app", None), Door) and door.is_closed:
+            place = (f"dashboard={route.path!r}", 0)
+            yield finding(Code.CLOSED_DASHBOARD, place, closed.NOBODY_COMES_IN, closed.GIVE_A_GUARD)
+
+
 def _about_variables() -> Iterator[Finding]:
     for sentence in unknown_variables(os.environ):
         variable = sentence.partition(" ")[0]
@@ -138,3 +167,8 @@ def _about_variables() -> Iterator[Finding]:
     for sentence in unread_variables(os.environ):
         what, _, remedy = sentence.partition(": ")
         yield finding(Code.UNREAD_VARIABLE, (".env", 0), what, remedy)
+
+
+def _about_redaction(settings: Settings) -> Iterator[Finding]:
+    for sentence in names_given_to_one_app(settings):
+        yield refusal(Code.REDACTED_IN_PART, ("redact", 0), sentence)

@@ -14,44 +14,55 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+_TASKS = "Tasks that cannot leave the web worker"
+_SCHEDULES = "Schedules that never run"
+_LOOPS = "Code that blocks an event loop"
+_STARTING = "Start-up code that task processes run, too"
+_SOURCE = "Source"
+_SERVER = "Server"
+_JOURNAL = "Journal"
+_SETTINGS = "Settings"
+
+
 class Code(StrEnum):
-    """The stable name of each kind of finding."""
+    """The stable name of each kind of finding, and the heading under which people see it; in the order of these."""
 
-    NOT_INSTALLED = "not-installed"
-    NO_NAME = "no-name"
-    CANNOT_TRAVEL = "cannot-travel"
-    WRONG_ARGUMENTS = "wrong-arguments"
-    MODULE_STATE = "module-state"
-    BLOCKING_CALL = "blocking-call"
-    SLOW_CALL = "slow-call"
-    RUNS_TWICE = "runs-twice"
-    SYNTAX_ERROR = "syntax-error"
-    NOT_READ = "not-read"
-    ASGI_GRACE = "asgi-grace"
-    TRIO = "trio"
-    MAX_REQUESTS = "max-requests"
-    SHORT_TIMEOUT = "short-timeout"
-    SHORT_STOP = "short-stop"
-    JOURNAL_PLACE = "journal-place"
-    JOURNAL_UNREADABLE = "journal-unreadable"
-    TWO_JOURNALS = "two-journals"
-    NO_WORKER = "no-worker"
-    UNKNOWN_VARIABLE = "unknown-variable"
-    UNREAD_VARIABLE = "unread-variable"
+    heading: str
 
+    def __new__(cls, value: str, heading: str) -> Code:
+        self = str.__new__(cls, value)
+        self._value_, self.heading = value, heading
+        return self
 
-GROUPS = {
-    "Tasks that cannot leave the web worker": (
-        *(Code.NOT_INSTALLED, Code.NO_NAME, Code.CANNOT_TRAVEL, Code.WRONG_ARGUMENTS, Code.MODULE_STATE),
-    ),
-    "Code that blocks an event loop": (Code.BLOCKING_CALL, Code.SLOW_CALL),
-    "Start-up code that task processes run, too": (Code.RUNS_TWICE,),
-    "Source": (Code.SYNTAX_ERROR, Code.NOT_READ),
-    "Server": (Code.ASGI_GRACE, Code.TRIO, Code.MAX_REQUESTS, Code.SHORT_TIMEOUT, Code.SHORT_STOP),
-    "Journal": (Code.JOURNAL_PLACE, Code.JOURNAL_UNREADABLE, Code.TWO_JOURNALS, Code.NO_WORKER),
-    "Settings": (Code.UNKNOWN_VARIABLE, Code.UNREAD_VARIABLE),
-}
-"""The headings under which people see them, in order."""
+    NOT_INSTALLED = "not-installed", _TASKS
+    NO_NAME = "no-name", _TASKS
+    CANNOT_TRAVEL = "cannot-travel", _TASKS
+    WRONG_ARGUMENTS = "wrong-arguments", _TASKS
+    MODULE_STATE = "module-state", _TASKS
+    NEVER_RUNS = "never-runs", _SCHEDULES
+    BLOCKING_CALL = "blocking-call", _LOOPS
+    SLOW_CALL = "slow-call", _LOOPS
+    RUNS_TWICE = "runs-twice", _STARTING
+    SET_UP_APART = "set-up-apart", _STARTING
+    SYNTAX_ERROR = "syntax-error", _SOURCE
+    NOT_READ = "not-read", _SOURCE
+    ASGI_GRACE = "asgi-grace", _SERVER
+    TRIO = "trio", _SERVER
+    MAX_REQUESTS = "max-requests", _SERVER
+    PRELOAD = "preload", _SERVER
+    HOOK_NOT_CALLED = "hook-not-called", _SERVER
+    SHORT_TIMEOUT = "short-timeout", _SERVER
+    SHORT_STOP = "short-stop", _SERVER
+    HANDLER_NOT_FOLLOWED = "handler-not-followed", _SERVER
+    LINES_NOT_FOLLOWED = "lines-not-followed", _SERVER
+    JOURNAL_PLACE = "journal-place", _JOURNAL
+    JOURNAL_UNREADABLE = "journal-unreadable", _JOURNAL
+    TWO_JOURNALS = "two-journals", _JOURNAL
+    NO_WORKER = "no-worker", _JOURNAL
+    CLOSED_DASHBOARD = "closed-dashboard", _SETTINGS
+    UNKNOWN_VARIABLE = "unknown-variable", _SETTINGS
+    UNREAD_VARIABLE = "unread-variable", _SETTINGS
+    REDACTED_IN_PART = "redacted-in-part", _SETTINGS
 
 
 @dataclass(frozen=True, slots=True)

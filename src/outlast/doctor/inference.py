@@ -1,15 +1,19 @@
-"""Of which class the value of an expression is, as far as annotations, assignments and the imported program say."""
+"""Of which class the value of an expression is, as far as annotations, assignments and the imported program say.
+
+Without it the doctor would miss what blocks most: `db: Session` in an `async def`, which no linter sees.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from outlast.doctor.scopes import UNKNOWN, Scope
-from outlast.syntax import FunctionNode
+from outlast.doctor.scopes import Scope
+from outlast.source.meanings import UNKNOWN
+from outlast.source.syntax import FunctionNode
 
 _STEPS = 4  # assignments followed from one name
 _GIVES: Mapping[str, str] = {
@@ -46,7 +50,7 @@ _SAME: Mapping[str, str] = {
     "fastapi.Request": "starlette.requests.Request",
     "fastapi.UploadFile": "starlette.datastructures.UploadFile",
     "httpx.Client": "httpx._client.Client",
-    "outlast.BackgroundTasks": "outlast.request.tasks.Tasks",
+    "outlast.BackgroundTasks": "outlast.web.tasks.Tasks",
     "redis.Redis": "redis.client.Redis",
     "requests.Session": "requests.sessions.Session",
     "socket.socket": "_socket.socket",
@@ -61,7 +65,7 @@ _SESSION_FACTORIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """A class: its full names with those of its bases, and itself where it is imported. No names: not known."""
 
     names: tuple[str, ...] = ()
@@ -72,37 +76,35 @@ class Kind:
         return next((table[name] for name in self.names if name in table), None)
 
 
-NO_KIND = Kind()
+NO_KIND = ValueKind()
 
 
-def kind_of_class(cls: type) -> Kind:
+def kind_of_class(cls: type) -> ValueKind:
     """The kind of the instances of a class."""
     names = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__ if base is not object)
-    return Kind(_with_same(names), cls)
+    return ValueKind(_with_same(names), cls)
 
 
-def kind_of_name(full_name: str) -> Kind:
+def kind_of_name(full_name: str) -> ValueKind:
     """The same for a class that is known by its name only."""
-    return Kind(_with_same([full_name]))
+    return ValueKind(_with_same([full_name]))
 
 
-def kind_of(node: ast.expr, scope: Scope, steps: int = _STEPS) -> Kind:
+def kind_of(node: ast.expr, scope: Scope, steps: int = _STEPS) -> ValueKind:
     """Of which class the value of an expression in a scope is."""
-    if steps == 0:
-        return NO_KIND
-    if isinstance(node, ast.Await):
+    if steps == 0 or isinstance(node, ast.Await):
         return NO_KIND
     if isinstance(node, ast.Call):
         return _kind_of_call(node, scope, steps)
     value = scope.value(node)
-    if value is not UNKNOWN and not _is_rebound(node, scope):
+    if value is not UNKNOWN and value is not None:  # that a name is None at import says nothing of its first use
         return kind_of_class(type(value))
     if isinstance(node, ast.Name):
         return _kind_of_local(node.id, scope, steps)
     return _kind_of_own_attribute(node, scope, steps)
 
 
-def kind_of_annotation(node: ast.expr | None, scope: Scope) -> Kind:
+def kind_of_annotation(node: ast.expr | None, scope: Scope) -> ValueKind:
     """Of which class a parameter with this annotation is; what is or may be None counts as what it is otherwise."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return kind_of_annotation(_parsed(node.value), scope)
@@ -117,7 +119,7 @@ def kind_of_annotation(node: ast.expr | None, scope: Scope) -> Kind:
     return kind_of_hint(value) if value is not UNKNOWN else kind_of_name(full_name) if full_name else NO_KIND
 
 
-def kind_of_hint(hint: Any) -> Kind:
+def kind_of_hint(hint: Any) -> ValueKind:
     """The same for an annotation as an object."""
     if get_origin(hint) is Annotated:
         return kind_of_hint(get_args(hint)[0])
@@ -144,7 +146,7 @@ def parameter(name: str, scope: Scope) -> ast.arg | None:
     return next((one for one in (*given.posonlyargs, *given.args, *given.kwonlyargs) if one.arg == name), None)
 
 
-def _kind_of_call(node: ast.Call, scope: Scope, steps: int) -> Kind:
+def _kind_of_call(node: ast.Call, scope: Scope, steps: int) -> ValueKind:
     value, full_name = scope.value(node.func), scope.full_name(node.func)
     given = _GIVES.get(full_name) or _given_by_method(node.func, scope, steps)
     if given:
@@ -164,7 +166,7 @@ def _given_by_method(node: ast.expr, scope: Scope, steps: int) -> str:
     return next((_GIVES[name] for name in names if name in _GIVES), "")
 
 
-def _kind_of_local(name: str, scope: Scope, steps: int) -> Kind:
+def _kind_of_local(name: str, scope: Scope, steps: int) -> ValueKind:
     owner = scope.owner_of(name)
     if owner is None:
         return NO_KIND
@@ -174,15 +176,14 @@ def _kind_of_local(name: str, scope: Scope, steps: int) -> Kind:
     return _only(kind_of(one, owner, steps - 1) for one in assigned_to(name, owner))
 
 
-def _kind_of_own_attribute(node: ast.expr, scope: Scope, steps: int) -> Kind:
+def _kind_of_own_attribute(node: ast.expr, scope: Scope, steps: int) -> ValueKind:
     """Of `self.client`, from what the methods of the class assign to it."""
     if not isinstance(node, ast.Attribute) or not is_receiver(node.value, scope):
         return NO_KIND
-    methods = (one for one in (scope.cls.body if scope.cls else []) if isinstance(one, FunctionNode))
-    inside = (scope.all_in_file[id(method)] for method in methods)
-    return _only(
-        kind_of(value, method, steps - 1) for method in inside for value in _assigned_to_own(node.attr, method)
-    )
+    members = scope.cls.body if scope.cls else []
+    methods = (replace(scope, node=one) for one in members if isinstance(one, FunctionNode))
+    values = ((value, method) for method in methods for value in _assigned_to_own(node.attr, method))
+    return _only(kind_of(value, method, steps - 1) for value, method in values)
 
 
 def _assigned_to_own(attribute: str, scope: Scope) -> Iterator[ast.expr]:
@@ -191,7 +192,7 @@ def _assigned_to_own(attribute: str, scope: Scope) -> Iterator[ast.expr]:
             yield value
 
 
-def _kind_of_subscript(node: ast.Subscript, scope: Scope) -> Kind:
+def _kind_of_subscript(node: ast.Subscript, scope: Scope) -> ValueKind:
     name = ast.unparse(node.value).rpartition(".")[2]
     members = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name == "Annotated":
@@ -201,12 +202,7 @@ def _kind_of_subscript(node: ast.Subscript, scope: Scope) -> Kind:
     return NO_KIND
 
 
-def _is_rebound(node: ast.expr, scope: Scope) -> bool:
-    """Whether what the name was when the app was imported says nothing: it is None until it is first used."""
-    return scope.value(node) is None
-
-
-def _only(kinds: Iterable[Kind]) -> Kind:
+def _only(kinds: Iterable[ValueKind]) -> ValueKind:
     """The one that is known, if there is one and no other."""
     known = {kind.names: kind for kind in kinds if kind.names}
     return next(iter(known.values())) if len(known) == 1 else NO_KIND

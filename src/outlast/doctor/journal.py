@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from outlast.doctor.surroundings import JournalFacts
-from outlast.engines.history import History, Summary
-from outlast.engines.place import file_system_of, journal_path, refusal_of, why_not_written
-from outlast.errors import OutlastError
-from outlast.incidents import WEB_WORKER, Cause
-from outlast.liveness import Liveness
-from outlast.place import Place
+from outlast.errors import NotAJournal, OutlastError
+from outlast.events.words import WEB_WORKER
+from outlast.journal.engines import open_care, open_history
+from outlast.journal.location import file_system_of, journal_path, refusal_of, url_at, why_not_written
+from outlast.journal.read import History, Summary
 from outlast.settings import Settings
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place
+from outlast.watch.incident import Cause
 
 _LOOKED_AT = 200  # incidents
 _DEPTH = 2  # folders below the current one in which another journal is looked for
@@ -29,12 +31,14 @@ def journal_facts(place: Place, now: float) -> JournalFacts:
     if facts.refused or not path.exists():
         return replace(facts, runner_lives=False, blockers={})
     try:
-        history = History(path)
+        history, strange = open_history(url_at(place)), tuple(open_care(url_at(place)).strange_tables())
         summary, stalls = history.summary(now), _stalls(history)
+    except NotAJournal as error:
+        return replace(facts, refused=str(error), blockers={})
     except OutlastError as error:
         return replace(facts, unreadable=str(error), blockers={})
     waiting = summary.counts["waiting"]
-    facts = replace(facts, blockers=summary.blockers, stalls=stalls, waiting=waiting)
+    facts = replace(facts, blockers=summary.blockers, stalls=stalls, waiting=waiting, strange_tables=strange)
     return replace(facts, runner_lives=_runner_lives(place, summary))
 
 
@@ -59,16 +63,10 @@ def _runner_lives(place: Place, summary: Summary) -> bool | None:
 
 def _others(path: Path) -> Iterator[tuple[Path, str]]:
     """Other journals, and what leads to them."""
-    named = dict(_named_elsewhere())
-    seen = {path}
-    for other, leads in named.items():
-        if other not in seen:
-            seen.add(other)
-            yield other, leads
-    for other in _found_near():
-        if other not in seen:
-            seen.add(other)
-            yield other, "a process that was started in that folder has made it"
+    near = dict.fromkeys(_found_near(), "a process that was started in that folder has made it")
+    found = {**near, **dict(_named_elsewhere())}
+    found.pop(path, None)
+    yield from found.items()
 
 
 def _named_elsewhere() -> Iterator[tuple[Path, str]]:

@@ -6,15 +6,14 @@ import ast
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
-from outlast.sources import NOT_PYTHON, Source, Sources
-from outlast.syntax import FunctionNode
+from outlast.source.sources import NOT_PYTHON, Source, Sources
+from outlast.source.syntax import FunctionNode, imported_names
 
 
 @dataclass(frozen=True)
@@ -122,18 +121,6 @@ def statements_outside_of_functions(node: ast.AST) -> Iterator[ast.AST]:
             waiting.extend(ast.iter_child_nodes(child))
 
 
-def imported_names(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, str]]:
-    """The bound and the full name of what the import statements among `nodes` import."""
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.partition(".")[0]
-                yield alias.asname or top, alias.name if alias.asname else top
-        elif isinstance(node, ast.ImportFrom):
-            base = _base_of(node, package)
-            yield from ((alias.asname or alias.name, f"{base}.{alias.name}") for alias in node.names if base)
-
-
 def _modules_imported_by(file: ProjectFile) -> Iterator[str]:
     """With the packages above them, which are imported first; some of the names may be no modules."""
     nodes = list(ast.walk(file.source.tree))
@@ -141,13 +128,6 @@ def _modules_imported_by(file: ProjectFile) -> Iterator[str]:
     for full_name in (*plain, *(name for _, name in imported_names(nodes, file.package))):
         parts = full_name.split(".")
         yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-
-
-def _base_of(node: ast.ImportFrom, package: str) -> str:
-    try:
-        return resolve_name("." * node.level + (node.module or ""), package)
-    except ImportError:  # a relative import outside of a package
-        return ""
 
 
 def _home_of(module_name: str) -> Path | None:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from itertools import groupby
 from typing import Any
 
 from outlast.doctor.examine import Report
-from outlast.doctor.findings import GROUPS, Finding, Severity
+from outlast.doctor.findings import Finding, Severity
 from outlast.doctor.project import shown_file
 from outlast.doctor.tasks import UNKNOWN_LANE, ListedTask
 
 
-def as_json(report: Report) -> str:
-    """One document; files are relative to the current folder where they are below it."""
-    tasks = [asdict(_task_shown(task)) for task in report.tasks]
+def as_document(report: Report) -> dict[str, Any]:
+    """For JSON; files are relative to the current folder where they are below it."""
+    tasks = [asdict(replace(task, file=_file(task.file))) for task in report.tasks]
     findings = [asdict(replace(one, file=_file(one.file))) for one in report.findings]
-    document: dict[str, Any] = {"app": report.app, "journal": report.journal, "tasks": tasks, "findings": findings}
-    return json.dumps(document, indent=2)
+    return {"app": report.app, "journal": report.journal, "tasks": tasks, "findings": findings}
 
 
 def as_lines(report: Report) -> Iterator[str]:
     """The tasks, then what was found, by kind, then how much that is."""
     yield f"Tasks of {report.app}"
     yield from _table(report.tasks)
-    for title, codes in GROUPS.items():
-        found = [one for one in report.findings if one.code in codes]
-        if found:
-            yield from ("", title)
+    for heading, found in groupby(report.findings, lambda one: one.code.heading):
+        yield from ("", heading)
         for one in found:
             yield from _lines(one)
     yield ""
@@ -73,7 +70,3 @@ def _file(file: str) -> str:
 def _reason(task: ListedTask) -> str:
     """Without the function, which stands before it."""
     return task.reason.removeprefix(task.function).lstrip(":, ")
-
-
-def _task_shown(task: ListedTask) -> ListedTask:
-    return replace(task, file=_file(task.file))

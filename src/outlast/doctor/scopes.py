@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from outlast.doctor.project import Project, ProjectFile, imported_names, statements_outside_of_functions
-from outlast.meanings import Meaning, Names, imports
-from outlast.sources import Sources
-from outlast.syntax import FunctionNode, first_name
-
-UNKNOWN = object()
-_NOBODY = ast.FunctionDef(
-    name="", args=ast.arguments([], [], None, [], [], None, []), body=[], decorator_list=[], returns=None
-)
+from outlast.doctor.project import Project, ProjectFile, statements_outside_of_functions
+from outlast.source.meanings import UNKNOWN, Meaning, Names, imports, object_named
+from outlast.source.sources import Sources
+from outlast.source.syntax import NOBODY, FunctionNode, assignments, imported_names, leading_name
 
 
 @dataclass(frozen=True, eq=False)
 class Scope:
     """One function, or with `node` None what a module runs at its import.
 
-    outer: the scope around it. cls: the class it is a method of, as far as its source says. all_in_file: the scopes of
-    all functions of the file by the id of their node.
+    outer: the scope around it. cls: the class it is a method of, as far as its source says.
     """
 
     file: ProjectFile
@@ -35,7 +27,6 @@ class Scope:
     cls: ast.ClassDef | None
     names: Mapping[str, Any]
     sources: Sources
-    all_in_file: dict[int, Scope] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -56,7 +47,8 @@ class Scope:
     @cached_property
     def assignments(self) -> tuple[tuple[ast.expr | None, ast.expr], ...]:
         """Target and value of each, as far as one belongs to one, with what `with` statements enter."""
-        return tuple(pair for node in self.nodes for pair in _assigned_by(node))
+        entered = (one for node in self.nodes if isinstance(node, (ast.With, ast.AsyncWith)) for one in node.items)
+        return (*assignments(self.nodes), *((item.optional_vars, item.context_expr) for item in entered))
 
     def place(self, node: ast.AST) -> tuple[str, int]:
         """File and line of something in it."""
@@ -64,7 +56,7 @@ class Scope:
 
     def meaning(self, node: ast.expr) -> Meaning | None:
         """What an expression leads to in the imported program, where that does not depend on a call."""
-        owner = self.owner_of(first_name(node))
+        owner = self.owner_of(leading_name(node))
         return owner.body.meaning(node) if owner else None
 
     def value(self, node: ast.expr) -> Any:
@@ -83,7 +75,8 @@ class Scope:
             return ""
         if root in owner.imports:
             return ".".join((owner.imports[root], *behind))
-        is_builtin = owner.outer is None and not behind and owner.defines_nothing_named(root)
+        is_defined = root in owner.names or root in owner.file.definitions
+        is_builtin = owner.outer is None and not behind and not is_defined
         return f"builtins.{root}" if is_builtin else ""
 
     def owner_of(self, name: str) -> Scope | None:
@@ -91,10 +84,6 @@ class Scope:
         if not name or self.outer is None or self.body.binds(name):
             return self if name else None
         return self.outer.owner_of(name)
-
-    def defines_nothing_named(self, name: str) -> bool:
-        """Whether a module leaves `name` to the builtins."""
-        return name not in self.names and name not in self.file.definitions and name not in self.file.imports
 
     @cached_property
     def imports(self) -> Mapping[str, str]:
@@ -104,7 +93,7 @@ class Scope:
     @cached_property
     def body(self) -> Names:
         """What its names mean in the imported program."""
-        return Names(self.node or _NOBODY, self.names, {})
+        return Names(self.node or NOBODY, self.names, {})
 
     @cached_property
     def local_functions(self) -> dict[str, FunctionNode]:
@@ -128,17 +117,11 @@ class Scope:
 
 def scopes_of(project: Project, sources: Sources) -> list[Scope]:
     """Every place in the project where code runs."""
-    return [scope for file in project.files.values() for scope in scopes_in(file, sources)]
+    tops = [Scope(file, None, None, None, _names_of(file), sources) for file in project.files.values()]
+    return [scope for top in tops for scope in (top, *_inner_scopes(top.file.source.tree, top, None))]
 
 
-def scopes_in(file: ProjectFile, sources: Sources) -> Iterator[Scope]:
-    """The module itself, then its functions, each before those inside it."""
-    top = Scope(file, None, None, None, names_of(file), sources)
-    yield top
-    yield from _inner_scopes(file.source.tree, top, None)
-
-
-def names_of(file: ProjectFile) -> Mapping[str, Any]:
+def _names_of(file: ProjectFile) -> Mapping[str, Any]:
     """The globals of a module; of one that is not imported those that it would import and that are there already."""
     if file.module is not None:
         return vars(file.module)
@@ -146,29 +129,10 @@ def names_of(file: ProjectFile) -> Mapping[str, Any]:
     return imports(outside, {"__package__": file.package})
 
 
-def object_named(full_name: str) -> Any:
-    """What `package.module.name` leads to among the imported modules, or UNKNOWN. Runs no code."""
-    parts = full_name.split(".")
-    for count in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:count]))
-        if module is not None:
-            return _member(module, parts[count:])
-    return UNKNOWN
-
-
-def _member(found: Any, names: list[str]) -> Any:
-    for name in names:
-        found = inspect.getattr_static(found, name, UNKNOWN)
-        if isinstance(found, (staticmethod, classmethod)):
-            found = found.__func__
-    return found
-
-
 def _inner_scopes(node: ast.AST, outer: Scope, cls: ast.ClassDef | None) -> Iterator[Scope]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, FunctionNode):
             scope = replace(outer, node=child, outer=outer, cls=cls)
-            scope.all_in_file[id(child)] = scope
             yield scope
             yield from _inner_scopes(child, scope, None)
         else:
@@ -179,15 +143,6 @@ def _with_inner(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     if not isinstance(node, FunctionNode):
         yield from statements_outside_of_functions(node)
-
-
-def _assigned_by(node: ast.AST) -> Iterator[tuple[ast.expr | None, ast.expr]]:
-    if isinstance(node, ast.Assign):
-        yield from ((target, node.value) for target in node.targets)
-    elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
-        yield node.target, node.value
-    elif isinstance(node, (ast.With, ast.AsyncWith)):
-        yield from ((item.optional_vars, item.context_expr) for item in node.items)
 
 
 def _dotted(node: ast.expr) -> list[str]:

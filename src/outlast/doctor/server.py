@@ -15,6 +15,8 @@ from outlast.errors import SettingsError
 
 KNOWN = ("gunicorn", "uvicorn", "hypercorn", "granian", "fastapi")
 COMMAND_LINE = "--server"
+_OF_WORKERS = ("post_fork", "post_worker_init")
+_LOGS = re.compile(r"pass$|['\"]|(?:server|worker)\.log\.\w+\(|print\(|log(?:ger|ging)?\.\w+\(")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*=.*")
 
@@ -24,7 +26,10 @@ class Server:
     """A server's settings; times are seconds, None and 0 mean no limit.
 
     app: what it runs, `module:name`, empty if it was not told. folder: from where it imports that.
+    log_config: the file that sets up logging.
     timeout: of silence, after which a worker is killed. graceful: what a worker may take to stop.
+    preload: whether gunicorn imports the app once, before it forks its workers.
+    hook: the function of its configuration file that sets up each web worker of gunicorn.
     places: file and line, or the name of a variable or option, for each setting that was given.
     """
 
@@ -36,6 +41,9 @@ class Server:
     timeout: float = 0.0
     graceful: float | None = None
     max_requests: int = 0
+    preload: bool = False
+    log_config: str = ""
+    hook: str = ""
     places: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
@@ -128,11 +136,12 @@ _GUNICORN = _parser(
         "-t --timeout": ("timeout", float),
         "-k --worker-class": ("worker_class", str),
         "-c --config": ("config", str),
+        "--log-config --log-config-json": ("log_config", str),
         "--graceful-timeout": ("graceful", float),
         "--max-requests": ("max_requests", int),
         "--chdir --pythonpath": ("folder", str),
     },
-    flags=(),
+    flags=("preload",),
 )
 _UVICORN = _parser(
     {
@@ -142,6 +151,7 @@ _UVICORN = _parser(
         "--timeout-graceful-shutdown": ("graceful", float),
         "--limit-max-requests": ("max_requests", int),
         "--app-dir": ("folder", str),
+        "--log-config": ("log_config", str),
     },
     flags=("factory",),
 )
@@ -151,7 +161,10 @@ _IN_FILE: Mapping[str, tuple[str, tuple[type, ...]]] = {
     "worker_class": ("worker_class", (str,)),
     "graceful_timeout": ("graceful", (int, float)),
     "max_requests": ("max_requests", (int,)),
+    "preload_app": ("preload", (bool,)),
     "wsgi_app": ("app", (str,)),
+    "logconfig": ("log_config", (str,)),
+    "logconfig_json": ("log_config", (str,)),
     "chdir": ("folder", (str,)),
 }
 
@@ -176,7 +189,13 @@ def _in_file(path: Path) -> Given:
             setting, kinds = _IN_FILE.get(ast.unparse(node.targets[0]), ("", ()))
             if isinstance(node.value.value, kinds):
                 given[setting] = (node.value.value, (str(path), node.lineno))
+        if isinstance(node, ast.FunctionDef) and node.name in _OF_WORKERS and not _only_logs(node):
+            given["hook"] = (node.name, (str(path), node.lineno))
     return given
+
+
+def _only_logs(node: ast.FunctionDef) -> bool:
+    return all(isinstance(one, (ast.Expr, ast.Pass)) and _LOGS.match(ast.unparse(one)) for one in node.body)
 
 
 def _program(words: Sequence[str]) -> tuple[str, Sequence[str], dict[str, str]]:

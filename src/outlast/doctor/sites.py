@@ -13,15 +13,15 @@ from outlast.doctor.inference import kind_of
 from outlast.doctor.scopes import Scope
 
 _STOCK = "starlette.background.BackgroundTasks"
-_OURS = "outlast.request.tasks.Tasks"
+_OURS = "outlast.web.tasks.Tasks"
 _ENQUEUE = ("enqueue", "enqueue_sync")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class AddSite:
     """A call that asks for a task, or the definition of a function that is decorated as one.
 
-    promised: the call raises NotStorable for what cannot travel, instead of running it inline.
+    explicit: the call raises NotStorable for what cannot travel, instead of running it inline.
     sure: it is one, whatever the function turns out to be.
     """
 
@@ -29,7 +29,7 @@ class Site:
     node: ast.Call | ast.FunctionDef | ast.AsyncFunctionDef
     way: str
     function: ast.expr | None = None
-    promised: bool = False
+    explicit: bool = False
     sure: bool = True
     options: tuple[str, ...] = ()
 
@@ -47,10 +47,10 @@ class Site:
         return [one for one in self.node.args if one is not self.function], keywords
 
 
-def sites_in(scope: Scope) -> Iterator[Site]:
+def sites_in(scope: Scope) -> Iterator[AddSite]:
     """The tasks that a scope asks for, in order."""
     if scope.node is not None and any(is_outlast_task(one, scope) for one in scope.node.decorator_list):
-        yield Site(scope, scope.node, "@outlast.task")
+        yield AddSite(scope, scope.node, "@outlast.task")
     calls = [node for node in scope.nodes if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda one: (one.lineno, one.col_offset)):
         site = _added(call, scope) or _enqueued(call, scope) or _made(call, scope)
@@ -58,7 +58,7 @@ def sites_in(scope: Scope) -> Iterator[Site]:
             yield site
 
 
-def _added(call: ast.Call, scope: Scope) -> Site | None:
+def _added(call: ast.Call, scope: Scope) -> AddSite | None:
     """`tasks.add_task(function, ...)`, with or without options."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr != "add_task":
         return None
@@ -66,29 +66,29 @@ def _added(call: ast.Call, scope: Scope) -> Site | None:
     function = _first(call, "func")
     names = kind_of(tasks, scope).names
     if _OURS in names:
-        return Site(scope, call, "add_task", function, promised=True, options=options)
+        return AddSite(scope, call, "add_task", function, explicit=True, options=options)
     if names and _STOCK not in names:
         return None
     sure = bool(names) or "task" in ast.unparse(tasks).lower()
-    return Site(scope, call, "add_task", function, sure=sure, options=options)
+    return AddSite(scope, call, "add_task", function, sure=sure, options=options)
 
 
-def _enqueued(call: ast.Call, scope: Scope) -> Site | None:
+def _enqueued(call: ast.Call, scope: Scope) -> AddSite | None:
     """`outlast.enqueue(function, ...)`, `enqueue_sync`, and the same of what `install` gives."""
     full_name = scope.full_name(call.func)
     way = full_name.rpartition(".")[2] if full_name.startswith("outlast.") else ""
     if not way and isinstance(call.func, ast.Attribute) and call.func.attr in _ENQUEUE:
         way = call.func.attr if "outlast.app.Outlast" in kind_of(call.func.value, scope).names else ""
-    return Site(scope, call, way, _first(call, "function"), promised=True) if way in _ENQUEUE else None
+    return AddSite(scope, call, way, _first(call, "function"), explicit=True) if way in _ENQUEUE else None
 
 
-def _made(call: ast.Call, scope: Scope) -> Site | None:
+def _made(call: ast.Call, scope: Scope) -> AddSite | None:
     """`BackgroundTask(function, ...)`, for the `background` of a response."""
     cls = scope.value(call.func)
     if not isinstance(cls, type) or not issubclass(cls, BackgroundTask):
         return None
     is_plain = cls.__init__ is BackgroundTask.__init__ and cls.__call__ is BackgroundTask.__call__
-    return Site(scope, call, "BackgroundTask", _first(call, "func")) if is_plain else None
+    return AddSite(scope, call, "BackgroundTask", _first(call, "func")) if is_plain else None
 
 
 def _without_options(tasks: ast.expr) -> tuple[ast.expr, tuple[str, ...]]:

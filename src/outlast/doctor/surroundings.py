@@ -8,9 +8,10 @@ from pathlib import Path
 
 from outlast.doctor.findings import Code, Finding, finding, note, refusal
 from outlast.doctor.server import Server
-from outlast.engines.place import NETWORK_FILE_SYSTEMS, PASSING_FILE_SYSTEMS
+from outlast.journal.location import NETWORK_FILE_SYSTEMS, PASSING_FILE_SYSTEMS
 
 GUNICORN_PATIENCE = 0.7  # of its timeout: it was seen to kill after as little
+MOST_NAMED = 5
 ASGI_GRACE = 3  # seconds that gunicorn's asgi worker leaves to what a client has left
 
 
@@ -21,7 +22,8 @@ class JournalFacts:
     file_system: its type, empty if not known. refused: why it is not used, ending with the remedy. unreadable: why it
     cannot be read. others: journals elsewhere, with what leads to them. blockers: seconds for which functions have
     blocked an event loop, at most. stalls: the same for what has blocked a web worker, such as `send (report.py:88)`.
-    runner_lives: None if that cannot be told. waiting: tasks that wait to run.
+    runner_lives: None if that cannot be told. waiting: tasks that wait to run. strange_tables: those in it that are not
+    outlast's.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class JournalFacts:
     stalls: Mapping[str, float] = field(default_factory=dict)
     runner_lives: bool | None = None
     waiting: int = 0
+    strange_tables: tuple[str, ...] = ()
 
 
 def journal_findings(facts: JournalFacts, runner: str, doubts: Sequence[str]) -> Iterator[Finding]:
@@ -47,6 +50,12 @@ def journal_findings(facts: JournalFacts, runner: str, doubts: Sequence[str]) ->
         yield finding(Code.JOURNAL_PLACE, place, doubt, _outlasting(facts.file_system))
     if facts.unreadable:
         yield finding(Code.JOURNAL_UNREADABLE, place, facts.unreadable, "move it away, or use the outlast that made it")
+    if facts.strange_tables:
+        named = ", ".join(facts.strange_tables[:MOST_NAMED])
+        sentence = (
+            f"in the journal are tables of somebody else's ({named}), which writes to it at its own risk and ours"
+        )
+        yield finding(Code.JOURNAL_PLACE, place, sentence, "set OUTLAST_URL to a file of the journal's own")
     for other, leads in facts.others:
         there = "there is a second journal" if other.exists() else "another place is named for the journal"
         sentence = f"{there}, {other}: {leads}"
@@ -89,41 +98,41 @@ def server_findings(
         sentence = f"each worker ends after {server.max_requests} requests, and {_shown(inline)} with it"
         remedy = "mend what keeps the task inline, or set no limit of requests"
         yield finding(Code.MAX_REQUESTS, server.place("max_requests"), sentence, remedy)
+    if server.preload:
+        sentence = "with --preload a SIGHUP gives workers the old code again, task processes what stands in the files"
+        yield note(Code.PRELOAD, server.place("preload"), sentence, "deploy by a restart, or leave --preload out")
+    if server.hook:
+        sentence = f"gunicorn calls {server.hook}() in web workers only: what it sets up is not there in task processes"
+        remedy = "set it up where the app's module is imported, or in the lifespan"
+        yield note(Code.HOOK_NOT_CALLED, server.place("hook"), sentence, remedy)
     yield from _timeout_findings(server, inline, blockers)
     yield from _stop_findings(server, inline, stop_wait)
 
 
 def stall_findings(server: Server, stalls: Mapping[str, float]) -> Iterator[Finding]:
     """About what has blocked web workers, and for how long (s)."""
-    for culprit, seconds in stalls.items():
-        if not 0 < _patience(server) < seconds:
-            continue
-        sentence = (
-            f"{server.name} kills a worker that is silent for {server.timeout:g} s, and {culprit} has blocked one for "
-            f"{seconds:.1f} s"
-        )
+    for _, sentence in _blocked_too_long(server, stalls, "one"):
         remedy = "take the blocking call out of it, make it a task, or raise the timeout"
         yield finding(Code.SHORT_TIMEOUT, server.place("timeout"), sentence, remedy)
 
 
-def _patience(server: Server) -> float:
-    return server.timeout * (GUNICORN_PATIENCE if server.name == "gunicorn" else 1.0)
-
-
 def _timeout_findings(server: Server, inline: Sequence[str], blockers: Mapping[str, float]) -> Iterator[Finding]:
-    for function, seconds in blockers.items():
-        if not 0 < _patience(server) < seconds:
-            continue
-        sentence = (
-            f"{server.name} kills a worker that is silent for {server.timeout:g} s, and {function} has blocked an "
-            f"event loop for {seconds:.1f} s"
-        )
+    for function, sentence in _blocked_too_long(server, blockers, "an event loop"):
         if function in inline:
             remedy = "take the blocking call out of it, or raise the timeout"
             yield finding(Code.SHORT_TIMEOUT, server.place("timeout"), sentence, remedy)
         else:
             remedy = "keep it a task: called by a handler it would have the worker killed"
             yield note(Code.SHORT_TIMEOUT, server.place("timeout"), sentence, remedy)
+
+
+def _blocked_too_long(server: Server, blocked: Mapping[str, float], what: str) -> Iterator[tuple[str, str]]:
+    """Who has blocked it for longer than the server waits, each with the sentence that says so."""
+    patience = server.timeout * (GUNICORN_PATIENCE if server.name == "gunicorn" else 1.0)
+    kills = f"{server.name} kills a worker that is silent for {server.timeout:g} s"
+    for who, seconds in blocked.items():
+        if 0 < patience < seconds:
+            yield who, f"{kills}, and {who} has blocked {what} for {seconds:.1f} s"
 
 
 def _stop_findings(server: Server, inline: Sequence[str], stop_wait: float) -> Iterator[Finding]:

@@ -11,10 +11,11 @@ from typing import Any
 
 from outlast.doctor.inference import assigned_to, is_receiver, kind_of, parameter
 from outlast.doctor.project import Project, ProjectFile
-from outlast.doctor.scopes import UNKNOWN, Scope, object_named
-from outlast.functions import is_async
-from outlast.names import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, Held, is_bound_to, was_called
-from outlast.syntax import FunctionNode
+from outlast.doctor.scopes import Scope
+from outlast.functions.functions import is_async
+from outlast.functions.names import IS_LAMBDA, IS_LOCAL, IS_PARTIAL, Held, is_bound_to, was_called
+from outlast.source.meanings import UNKNOWN, object_named
+from outlast.source.syntax import FunctionNode
 
 _STEPS = 4  # names that stand for other names
 _MOST = 20  # functions in one container

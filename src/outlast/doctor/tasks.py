@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from outlast.doctor.blocking import is_isolated
-from outlast.doctor.context import refused_context
 from outlast.doctor.findings import Code, Finding, finding, refusal
 from outlast.doctor.project import Project
 from outlast.doctor.scopes import Scope
-from outlast.doctor.sites import Site, sites_in
+from outlast.doctor.sites import AddSite, sites_in
 from outlast.doctor.targets import Target, Targets, is_text
-from outlast.doctor.travel import refused_argument
+from outlast.doctor.travel import refused_argument, refused_context
 from outlast.errors import NotStorable
-from outlast.functions import Functions, TaskFunction, is_async, options_of
-from outlast.module_state import OVERRIDE, shared_state
-from outlast.sources import Sources
-from outlast.tasks import Lane
+from outlast.functions.functions import Functions, TaskFunction, is_async, options_of
+from outlast.source.module_state import OVERRIDE, shared_state
+from outlast.source.sources import Sources
+from outlast.tasks.task import Lane
 
 REFUSED = "refused"  # the call raises NotStorable
 UNKNOWN_LANE = "unknown"
@@ -41,55 +40,47 @@ class ListedTask:
     reason: str
 
 
-@dataclass(slots=True)
 class Listing:
-    """The tasks that were found, and what is wrong with them."""
+    """The tasks that are asked for in some scopes, by file and line, and what is wrong with them.
 
-    tasks: list[ListedTask] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    blockers: seconds by the functions that have blocked a loop, from the journal.
+    """
 
-    @property
-    def inline(self) -> list[ListedTask]:
-        """Those that run in the web worker."""
-        return [task for task in self.tasks if task.lane == Lane.INLINE]
-
-
-class Lister:
-    """Lists the tasks of a project. `blockers`: seconds by the functions that have blocked a loop, from the journal."""
-
-    def __init__(self, project: Project, sources: Sources, blockers: Mapping[str, float]) -> None:
+    def __init__(
+        self, project: Project, scopes: Sequence[Scope], sources: Sources, blockers: Mapping[str, float]
+    ) -> None:
+        self.tasks: list[ListedTask] = []
+        self.findings: list[Finding] = []
         self._functions = Functions()
         self._targets = Targets(project, self._functions.held)
         self._sources = sources
         self._blockers = blockers
-        self._listing = Listing()
-
-    def listing(self, scopes: Sequence[Scope]) -> Listing:
-        """All of them, by file and line."""
         for scope in scopes:
             for site in sites_in(scope):
                 self._list(site)
-        self._listing.tasks.sort(key=lambda task: (task.file, task.line))
-        return self._listing
+        self.tasks.sort(key=lambda task: (task.file, task.line))
 
-    def _list(self, site: Site) -> None:
+    @property
+    def inline(self) -> list[str]:
+        """The functions of those that run in the web worker."""
+        return list(dict.fromkeys(task.function for task in self.tasks if task.lane == Lane.INLINE))
+
+    def _list(self, site: AddSite) -> None:
         targets = self._targets_of(site)
         for target in targets:
-            self._listing.tasks.append(self._listed(site, target))
+            self.tasks.append(self._listed(site, target))
         if not targets and site.sure and not (site.function is not None and is_text(site.function)):
             name = ast.unparse(site.function) if site.function is not None else "?"
-            self._add(site, name, UNKNOWN_LANE, "which function it is shows only when it runs")
+            why = "which function it is shows only when it runs"
+            self.tasks.append(ListedTask(*site.place, site.way, name, UNKNOWN_LANE, why))
 
-    def _targets_of(self, site: Site) -> list[Target]:
+    def _targets_of(self, site: AddSite) -> list[Target]:
         if isinstance(site.node, ast.Call):
             return self._targets.of(site.function, site.scope) if site.function is not None else []
         outer = site.scope.outer
         return self._targets.of(ast.Name(site.node.name), outer) if outer is not None and site.scope.cls is None else []
 
-    def _add(self, site: Site, function: str, lane: str, reason: str) -> None:
-        self._listing.tasks.append(ListedTask(*site.place, site.way, function, lane, reason))
-
-    def _listed(self, site: Site, target: Target) -> ListedTask:
+    def _listed(self, site: AddSite, target: Target) -> ListedTask:
         task = ListedTask(*site.place, site.way, target.name, UNKNOWN_LANE, "")
         if target.refused:
             return self._kept(site, task, refusal(Code.NO_NAME, site.place, target.refused))
@@ -100,7 +91,7 @@ class Lister:
             return replace(task, lane=lane, reason=f"{reason}; from its source only, its module is not imported yet")
         return self._described(site, task, target.function)
 
-    def _described(self, site: Site, task: ListedTask, function: Any) -> ListedTask:
+    def _described(self, site: AddSite, task: ListedTask, function: Any) -> ListedTask:
         try:
             known = self._functions.describe(function)
         except NotStorable as error:
@@ -114,27 +105,27 @@ class Lister:
         lane, reason = self._lane(site, known, function)
         return replace(task, lane=lane, reason=reason)
 
-    def _inline(self, site: Site, task: ListedTask, known: TaskFunction, function: Callable[..., Any]) -> ListedTask:
+    def _inline(self, site: AddSite, task: ListedTask, known: TaskFunction, function: Callable[..., Any]) -> ListedTask:
         """It says itself that it stays, or shares the state of the web process."""
         shared = shared_state(function, self._sources) if options_of(function).get("travels") is None else None
         if shared is not None:
             remedy = f"keep that in a database, or {OVERRIDE}; travels=False keeps it inline and says no more"
             place = (shared.file, shared.line)
             return self._kept(site, task, finding(Code.MODULE_STATE, place, shared.sentence, remedy))
-        if site.promised:
+        if site.explicit:
             remedy = "add it with FastAPI's BackgroundTasks, or let it travel"
             return self._kept(site, task, finding(Code.NO_NAME, site.place, known.inline_reason, remedy))
         if options_of(function).get("travels") is None:
             return self._kept(site, task, refusal(Code.MODULE_STATE, site.place, known.inline_reason))
         return replace(task, lane=Lane.INLINE, reason=known.inline_reason)
 
-    def _kept(self, site: Site, task: ListedTask, why: Finding) -> ListedTask:
+    def _kept(self, site: AddSite, task: ListedTask, why: Finding) -> ListedTask:
         """A task that cannot leave: it stays in the web worker, or its call raises."""
-        self._listing.findings.append(why)
-        return replace(task, lane=REFUSED if site.promised else Lane.INLINE, reason=why.sentence)
+        self.findings.append(why)
+        return replace(task, lane=REFUSED if site.explicit else Lane.INLINE, reason=why.sentence)
 
-    def _lane(self, site: Site, known: TaskFunction, function: Callable[..., Any]) -> tuple[str, str]:
-        if known.terms.company is not None:
+    def _lane(self, site: AddSite, known: TaskFunction, function: Callable[..., Any]) -> tuple[str, str]:
+        if known.options.most_together is not None:
             return Lane.ALONE, "decorated with isolate or memory"
         if "memory" in site.options:
             return Lane.ALONE, "added with memory"
@@ -149,8 +140,3 @@ def _lane_by_source(node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) 
         return Lane.ALONE, "decorated with isolate or memory"
     lane = Lane.LOOP if isinstance(node, ast.AsyncFunctionDef) else Lane.THREAD
     return lane, _MANNERS[lane]
-
-
-def functions_named(tasks: Sequence[ListedTask]) -> Iterator[str]:
-    """Their functions, each once."""
-    yield from dict.fromkeys(task.function for task in tasks)

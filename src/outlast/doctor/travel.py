@@ -1,38 +1,51 @@
-"""Arguments of a task that cannot travel, from what is passed where it is added and from the function's annotations."""
+"""What of a task cannot travel: of its arguments, as they are passed or annotated, and of the context that it reads."""
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
-from types import FunctionType
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from types import FunctionType, NoneType
+from typing import Any, get_args
 
-from outlast import kinds
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticUserError
+
 from outlast.doctor.findings import Code, Finding, finding, refusal
-from outlast.doctor.inference import Kind, kind_of, kind_of_hint
-from outlast.doctor.scopes import UNKNOWN, Scope
-from outlast.doctor.sites import Site
+from outlast.doctor.inference import ValueKind, kind_of, kind_of_hint
+from outlast.doctor.scopes import Scope
+from outlast.doctor.sites import AddSite
 from outlast.doctor.targets import bound_value
-from outlast.encoding import Codec
 from outlast.errors import NotStorable
-from outlast.functions import is_async
+from outlast.events import context as words
+from outlast.events.words import an
+from outlast.functions import kinds
+from outlast.functions.context.variables import Variables
+from outlast.functions.encoding import Codec
+from outlast.functions.functions import Functions, is_async
+from outlast.functions.stashes import asks_for_upload
+from outlast.source.meanings import UNKNOWN
 
 
-def refused_argument(site: Site, codec: Codec) -> Finding | None:
+def refused_argument(site: AddSite, codec: Codec) -> Finding | None:
     """The first reason why the arguments of a call cannot be stored."""
     positional, keywords = site.arguments
     if not isinstance(site.node, ast.Call):
         return None
     hidden = any(isinstance(one, ast.Starred) for one in positional) or any(one.arg is None for one in keywords)
     try:
-        given = _bound(codec.signature, positional, keywords, hidden=hidden)
+        given = _bound(codec, positional, keywords, hidden=hidden)
     except TypeError as error:
         if hidden:
             return None
-        sentence = f"{str(codec.refusals.unbindable(codec.signature, error)).partition(';')[0]}, and fails when it runs"
+        names = [one.arg for one in keywords if one.arg]
+        said = str(codec.refusals.unbindable(codec.signature, names, error)).partition(";")[0]
+        sentence = f"{said}, and fails when it runs"
         return finding(Code.WRONG_ARGUMENTS, site.place, sentence, f"call it as its signature says: {codec.signature}")
-    for name, node in given:
+    if not hidden and codec.dependencies is not None and (need := codec.dependencies.need(given)):
+        return refusal(Code.CANNOT_TRAVEL, site.place, str(codec.refusals.about(*need)))
+    for name, node in _flat(given):
         refused = _refused(codec, name, node, site.scope)
         if refused is not None:
             return refusal(Code.CANNOT_TRAVEL, site.place, str(refused))
@@ -73,7 +86,7 @@ def _kind_of_expression(node: ast.expr, scope: Scope) -> kinds.Kind | None:
 def _kind_wanted(node: ast.expr, hint: Any, scope: Scope) -> kinds.Kind | None:
     """The kind that the function's annotation asks for, where nothing says that another one is passed."""
     is_literal = isinstance(node, (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict))
-    if is_literal or kind_of(node, scope).names:
+    if is_literal or kind_of(node, scope).names or asks_for_upload(hint):  # it may have been stashed
         return None
     return kind_wanted(hint)
 
@@ -83,21 +96,17 @@ def kind_wanted(hint: Any) -> kinds.Kind | None:
     return _that_stays(kind_of_hint(hint)) or kinds.row_wanted(hint)
 
 
-def _that_stays(kind: Kind) -> kinds.Kind | None:
+def _that_stays(kind: ValueKind) -> kinds.Kind | None:
     return kinds.kind_of_class(kind.cls) if kind.cls else kinds.kind_named(kind.names)
 
 
-def _bound(
-    signature: inspect.Signature, positional: list[ast.expr], keywords: list[ast.keyword], *, hidden: bool
-) -> Iterator[tuple[str, ast.expr]]:
-    """Parameter and expression for each argument that shows. Raises TypeError for a call that does not fit."""
+def _bound(codec: Codec, positional: list[ast.expr], keywords: list[ast.keyword], *, hidden: bool) -> Mapping[str, Any]:
+    """The expressions of each argument that shows, by parameter. Raises TypeError for a call that does not fit."""
     shown = positional[: next((at for at, one in enumerate(positional) if isinstance(one, ast.Starred)), None)]
-    bind = signature.bind_partial if hidden else signature.bind
-    bound = bind(*shown, **{one.arg: one.value for one in keywords if one.arg})
-    return _flat(bound.arguments)
+    return codec.bound(tuple(shown), {one.arg: one.value for one in keywords if one.arg}, partially=hidden)
 
 
-def _flat(arguments: dict[str, Any]) -> Iterator[tuple[str, ast.expr]]:
+def _flat(arguments: Mapping[str, Any]) -> Iterator[tuple[str, ast.expr]]:
     for name, value in arguments.items():
         inside = value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,)
         yield from ((name, one) for one in inside)
@@ -111,3 +120,40 @@ def _is_local_function(name: str, scope: Scope) -> bool:
 def _is_method(node: ast.Attribute, scope: Scope) -> bool:
     cls = kind_of(node.value, scope).cls
     return cls is not None and isinstance(inspect.getattr_static(cls, node.attr, None), FunctionType)
+
+
+def refused_context(site: AddSite, path: str, function: Callable[..., Any], functions: Functions) -> Finding | None:
+    """The first variable of the project that a task of `function` cannot do without, and cannot take along."""
+    for variable, place in functions.reads(function).variables.items():
+        name, why = _left(variable, functions.carrier.variables) if variable is not None else ("", "")
+        if why:
+            return refusal(Code.CANNOT_TRAVEL, site.place, words.read_by(path, name, place, why))
+    return None
+
+
+def _left(variable: ContextVar[Any], variables: Variables) -> tuple[str, str]:
+    """How a variable is called, and why it does not come along; empty if it does, as far as can be told."""
+    found = variables.of(variable)
+    if found is not None:
+        return found.path, _why_stays(found.hint) if found.is_own else ""
+    return variable.name, words.HAS_NO_NAME if variables.has_no_name(variable) else ""
+
+
+def _why_stays(hint: Any) -> str:
+    """Why a value of that type cannot travel; empty if it can, as far as the type tells."""
+    kind = kind_wanted(hint)
+    if kind is not None:
+        return words.holds(kind.what, kind.remedy)
+    try:
+        TypeAdapter(hint)
+    except PydanticUserError:
+        return words.holds(_shown(hint), "keep plain values in it")
+    except Exception:  # noqa: BLE001 - an annotation that is no type: what it may hold is not known
+        return ""
+    return ""
+
+
+def _shown(hint: Any) -> str:
+    """The types that it may be, with articles."""
+    types = [one for one in get_args(hint) or (hint,) if one is not NoneType]
+    return " or ".join(an(one.__qualname__ if isinstance(one, type) else str(one)) for one in types)

@@ -1,0 +1,1 @@
+"""Logging as the server set it up, in every process."""

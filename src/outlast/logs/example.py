@@ -7,14 +7,15 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from contextvars import Context
 from datetime import datetime
 from itertools import product
 from typing import Any
 
+from outlast.events.event import log
 from outlast.logs.lines import written
 from outlast.logs.server import handlers_above, is_heard, server_handlers, server_logger
 
-log = logging.getLogger("outlast")
 _STYLES = {logging.PercentStyle: "%", logging.StrFormatStyle: "{", logging.StringTemplateStyle: "$"}
 _PLAIN = "%(message)s"
 _ATTRIBUTES = ("message", "name", "levelname", "levelno", "process", "pathname", "filename", "funcName", "lineno")
@@ -29,8 +30,9 @@ def told_format() -> dict[str, Any]:
     """The level from which on, and the format in which, lines of outlast are written in this process. As JSON."""
     heard = is_heard(log)
     level = (log if heard else server_logger()).getEffectiveLevel()
+    lowest = max(level, logging.root.manager.disable + 1)
     handlers = list(handlers_above(log)) if heard else server_handlers()
-    return {"level": level, **(_told(_first(handlers)) if handlers else {})}
+    return {"level": lowest, **(_told(_first(handlers)) if handlers else {})}
 
 
 def _first(handlers: list[logging.Handler]) -> logging.Handler:
@@ -41,15 +43,24 @@ def _first(handlers: list[logging.Handler]) -> logging.Handler:
 
 
 def _told(handler: logging.Handler) -> dict[str, Any]:
-    formatter = handler.formatter
-    kind = "" if formatter is None else f"{type(formatter).__module__}.{type(formatter).__name__}"
-    if formatter is None:
-        return _stated(logging.Formatter(_PLAIN))
+    """How its lines look; `unlike`, what makes them look so, where that cannot be told."""
+    formatter = handler.formatter or logging.Formatter(_PLAIN)
+    told = _format_of(handler, formatter)
+    if "json" in told or (told and isinstance(handler, logging.StreamHandler)):
+        return told
+    return {"unlike": _kind(formatter if isinstance(handler, logging.StreamHandler) else handler)}
+
+
+def _format_of(handler: logging.Handler, formatter: logging.Formatter) -> dict[str, Any]:
     if type(formatter) is logging.Formatter:
         return _stated(formatter)
-    if kind.startswith("uvicorn.logging."):
+    if _kind(formatter).startswith("uvicorn.logging."):
         return {**_stated(formatter), "colours": bool(getattr(formatter, "use_colors", False))}
-    return _by_example(formatter)
+    return Context().run(_by_example, handler, formatter)  # what a request has set is not of the server's lines
+
+
+def _kind(thing: object) -> str:
+    return f"{type(thing).__module__}.{type(thing).__qualname__}"
 
 
 def _stated(formatter: logging.Formatter) -> dict[str, Any]:
@@ -60,14 +71,16 @@ def _stated(formatter: logging.Formatter) -> dict[str, Any]:
     return {"format": formatter._fmt, "dates": formatter.datefmt, "style": style, "utc": is_utc}
 
 
-def _by_example(formatter: logging.Formatter) -> dict[str, Any]:
+def _by_example(handler: logging.Handler, formatter: logging.Formatter) -> dict[str, Any]:
     """Of one that writes JSON, what each key is; of another one, nothing."""
     pairs = []
     for at, level, message, task in _EXAMPLES:
         record = logging.LogRecord(log.name, level, __file__, 7, message, (), None, "example")
-        record.created, record.msecs, record.message, record.task_id = at, at % 1 * 1000, message, f"id-{task}"
-        with suppress(Exception):  # the user's formatter, which may raise anything
+        record.created, record.msecs, record.task_id = at, at % 1 * 1000, f"id-{task}"
+        with suppress(Exception):  # the user's filters, which add fields, and formatter: they may raise anything
+            handler.filter(record)
             line = json.loads(formatter.format(record))
+            record.message = message  # not before: a formatter may take it for a field that somebody has added
             pairs.append((record, line if isinstance(line, dict) else {}))
     if len(pairs) < len(_EXAMPLES) or not pairs[0][1]:
         return {}

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from outlast.events.event import NAME_BESIDE
 from outlast.logs.plain import DATES, LINE
 
 _COLOURS = {10: 36, 20: 32, 30: 33, 40: 31, 50: 91}  # of a level, as terminals count them
@@ -60,13 +61,16 @@ class JsonLines(logging.Formatter):
         super().__init__()
         self._keys = keys
         self._extras = extras
+        self._names = {"event": NAME_BESIDE} if keys.get("event", {}).get("attribute") else {}
+        self._kept = _OWN | {key for key, source in keys.items() if source.get("constant") is not None}
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
         record.message = record.getMessage()
         line = {key: _value(source, record) for key, source in self._keys.items()}
         if self._extras:
-            line |= {key: value for key, value in vars(record).items() if key not in _OWN}
+            extras = ((key, value) for key, value in vars(record).items() if key not in self._kept)
+            line |= {self._names.get(key, key): value for key, value in extras}
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -14,8 +14,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from outlast.errors import NotStorable, OutlastError, TargetNotFound
-from outlast.names import path_of, resolve
-from outlast.process import MAIN_NAME
+from outlast.functions.names import path_of, resolve
+from outlast.system.process import MAIN_NAME
 from outlast.text import name_of_class
 
 DEEPEST = 6

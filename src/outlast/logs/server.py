@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+from outlast.events.event import log
 from outlast.logs.plain import DATES, LINE
 
-log = logging.getLogger("outlast")
 SERVERS = ("uvicorn.error", "gunicorn.error", "hypercorn.error", "_granian")
 
 

@@ -10,13 +10,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from outlast import hindrances
+from outlast.events import hindrances
+from outlast.logs.files import files_of_handlers, share
 from outlast.logs.handlers import LaterFilter, is_made_early, made_handler, told_handler, told_later
-from outlast.logs.objects import NotTold
+from outlast.logs.objects import NotTold, stream_number
 from outlast.logs.server import ServerLog
 from outlast.text import in_brief
 
-log = logging.getLogger("outlast")
+_STDERR = 2
 _OURS = (logging.NullHandler, ServerLog)
 
 
@@ -24,7 +25,8 @@ def told_setup() -> dict[str, Any]:
     """The set-up of this process as JSON, for `Follower`."""
     loggers = {name: _told_logger(logger) for name, logger in _loggers() if _is_set_up(logger)}
     captures = logging._warnings_showwarning is not None  # type: ignore[attr-defined]
-    return {"loggers": loggers, "disabled": logging.root.manager.disable, "captures_warnings": captures}
+    ways = {"disabled": logging.root.manager.disable, "captures_warnings": captures}
+    return {"loggers": loggers, "files": files_of_handlers(), **ways}
 
 
 class Follower:
@@ -37,6 +39,8 @@ class Follower:
 
     def begin(self) -> None:
         """Before the app is imported: what a server has done by then, as far as no code of the app is needed."""
+        if files := self._setup.get("files"):
+            share(frozenset(files))
         for name, given in self._loggers.items():
             if given.get("is_filtered"):  # without its filter, which is made later, it would say too much
                 continue
@@ -65,7 +69,7 @@ class Follower:
                     handler.close()
 
     def _add(self, logger: logging.Logger, wanted: Sequence[Any]) -> None:
-        for given in wanted:
+        for given in sorted(wanted, key=lambda one: "why" in one):
             try:
                 handler = made_handler(given) if "why" not in given else _stand_in(given, given["why"], logger)
             except Exception as error:  # noqa: BLE001 - importing the user's module may raise anything
@@ -151,13 +155,21 @@ def _key(given: Mapping[str, Any]) -> tuple[Any, ...]:
     return given["kind"], given.get("stream"), given.get("file")
 
 
+def _writes_to_stderr(handler: logging.Handler, level: int) -> bool:
+    """Whether it does all that has this level, or a higher one."""
+    is_one = isinstance(handler, logging.StreamHandler) and stream_number(handler.stream) == _STDERR
+    return is_one and handler.level <= level and not handler.filters
+
+
 def _standing_in(given: Mapping[str, Any]) -> str:
     return f"outlast: instead of {given['kind']}"
 
 
 def _stand_in(given: Mapping[str, Any], why: str, logger: logging.Logger) -> logging.Handler:
-    """Its lines are not lost: they go to stderr."""
-    log.warning("%s", hindrances.handler_not_followed(str(given["kind"]), logger.name, why))
+    """Its lines are not lost: they go to stderr, once, whatever else writes there."""
+    hindrances.HandlerNotFollowed(str(given["kind"]), logger.name, why).tell()
+    if there := next((one for one in logger.handlers if _writes_to_stderr(one, given["level"])), None):
+        return there
     handler = logging.StreamHandler()
     handler.setLevel(given["level"])
     handler.set_name(_standing_in(given))

@@ -1,4 +1,4 @@
-"""`python -m outlast.runner PATH [--shared-folder]`: what a web worker starts when a journal has no runner."""
+"""`python -m outlast.runner PATH [--shared-folder] [--state=FOLDER]`: what a web worker starts where there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def main(path: str, *flags: str) -> None:
         os._exit(0)
     from outlast.runner.start import start
 
-    start(path, is_shared="--shared-folder" in flags)
+    state = next((one.removeprefix("--state=") for one in flags if one.startswith("--state=")), None)
+    start(path, state, is_shared="--shared-folder" in flags)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""What the runner has to write and has not written yet. It is kept in memory until the journal takes it."""
+"""What has happened and is not written yet: kept in memory until the journal takes it.
+
+What becomes of an attempt that is over is decided and said here, too, as it is put down.
+"""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
-from outlast import hindrances
-from outlast.engines.contract import Journal, Parked
-from outlast.engines.refused import bare
-from outlast.errors import TaskRefused
-from outlast.incidents import Incident
-from outlast.runner import recovery
-from outlast.tasks import Claimed, Settlement, State
+from outlast.events import hindrances
+from outlast.journal.schedules import Adopted, Halted, Tick
+from outlast.journal.turn import Began, Burial, Gone, Known, Learned, Reached, Turn
+from outlast.runner import ends
+from outlast.runner.policy import Policy
+from outlast.tasks.outcome import Happening, outcome
+from outlast.tasks.task import FINISHED, Claimed, Settlement, State
+from outlast.watch.incident import Incident
 
-log = logging.getLogger("outlast")
 MOST_INCIDENTS = 1000  # that wait to be written, as many as a journal keeps; the oldest are left out first
 
 
@@ -28,61 +30,20 @@ class Ended:
     attempt: Claimed
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
-    """An attempt that was claimed behind another has begun, at `at` seconds since the epoch."""
-
-    attempt: Claimed
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class WebGone:
-    """A web worker is dead."""
-
-    process: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChildGone:
-    """A task process has ended, and how."""
-
-    process: int
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """A function has blocked an event loop for so many seconds; `code` is the hash of its code."""
-
-    function: str
-    code: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """Something has happened to a process."""
-
-    incident: Incident
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A task process knows parked tasks, or misses something else: of those parked before `before`."""
-
-    group: Parked
-    before: float
-
-
-Entry = Began | Ended | WebGone | ChildGone | Learned | Happened | Known
+Entry = Began | Reached | Ended | Burial | Gone | Learned | Known | Incident | Tick | Halted | Adopted
 
 
 class Ledger:
-    """Entries in the order in which they came. What is over in the journal is struck out by `strike`."""
+    """Entries in the order in which they came. What is over in the journal is struck out by `strike`.
 
-    def __init__(self) -> None:
+    may_wait: whether a task may have come to wait of late.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.may_wait = False
+        self._policy = policy
         self._entries: list[Entry] = []
+        self._again: list[Claimed] = []
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -102,6 +63,26 @@ class Ledger:
         """Whether there is an attempt that is over and not settled."""
         return any(isinstance(one, Ended) for one in self._entries)
 
+    @property
+    def has_schedules(self) -> bool:
+        """Whether there is something about schedules."""
+        return any(isinstance(one, Tick | Halted | Adopted) for one in self._entries)
+
+    def settle(self, attempt: Claimed, happening: Happening) -> bool:
+        """An attempt is over; returns whether its task has ended for good."""
+        settlement = outcome(happening, attempt, self._policy.settings.max_crashes)
+        self.add(Ended(settlement, attempt))
+        ends.tell_settled(attempt, settlement, happening)
+        self.may_wait = True
+        if settlement.state is State.WAITING:
+            self._again.append(attempt._replace(cuts=attempt.cuts + settlement.cuts))
+        return settlement.state in FINISHED
+
+    def take_again(self) -> list[Claimed]:
+        """Those whose tasks wait again, each once."""
+        taken, self._again = self._again, []
+        return taken
+
     def add(self, entry: Entry) -> None:
         """To be written."""
         self._entries.append(entry)
@@ -116,13 +97,21 @@ class Ledger:
         self._entries = [one for one in self._entries if not _is_same_function(one, newest)]
         self._entries.append(newest)
 
+    def reach(self, newest: Reached) -> None:
+        """To be written, in place of what the same attempt has said before."""
+        for index, one in enumerate(self._entries):
+            if isinstance(one, Reached) and (one.task_id, one.attempt) == (newest.task_id, newest.attempt):
+                self._entries[index] = one.and_then(newest)
+                return
+        self._entries.append(newest)
+
     def add_incidents(self, incidents: Iterable[Incident]) -> None:
         """To be written; of too many, the newest."""
-        self._entries += map(Happened, incidents)
-        waiting = [one for one in self._entries if isinstance(one, Happened)]
+        self._entries += incidents
+        waiting = [one for one in self._entries if isinstance(one, Incident)]
         for oldest in waiting[:-MOST_INCIDENTS]:
             self._entries.remove(oldest)
-            log.error("%s", hindrances.incident_left_out(MOST_INCIDENTS, oldest.incident.sentence))
+            hindrances.IncidentLeftOut(MOST_INCIDENTS, oldest.sentence).tell()
 
     def strike(self, page: Sequence[Entry]) -> None:
         """That is in the journal, or nothing for it."""
@@ -134,23 +123,24 @@ class Ledger:
         return dict(Counter(type(one).__name__ for one in self._entries))
 
 
-def write(page: Sequence[Entry], journal: Journal) -> None:
-    """Write entries, few statements for many. In a transaction."""
-    now = time.time()
-    journal.began([(one.attempt.id, one.attempt.attempt, one.at) for one in page if isinstance(one, Began)])
-    journal.settle([one.settlement for one in page if isinstance(one, Ended)], now)
-    if webs := [one.process for one in page if isinstance(one, WebGone)]:
-        pids = dict(journal.present("web"))
-        for web in webs:
-            recovery.bury_web(journal, web, pids.get(web, 0))
+def turn_of(page: Sequence[Entry], runner: int, file: object) -> Turn:
+    """The batch that writes a page, of the runner with this id that is known to this store."""
+    of: defaultdict[type, list[Any]] = defaultdict(list)
     for one in page:
-        if isinstance(one, ChildGone):
-            journal.leave(one.process, one.how, now)
-        elif isinstance(one, Learned):
-            journal.learn(one.function, one.code, one.seconds, now)
-        elif isinstance(one, Known):
-            journal.unpark(one.group, one.before, now)
-    journal.note([one.incident for one in page if isinstance(one, Happened)], now)
+        of[type(one)].append(one)
+    return Turn(
+        runner,
+        file,
+        began=of[Began],
+        reached=of[Reached],
+        ended=[one.settlement for one in of[Ended]],
+        burials=of[Burial],
+        gone=of[Gone],
+        learned=of[Learned],
+        known=of[Known],
+        happened=of[Incident],
+        schedules=[*of[Adopted], *of[Tick], *of[Halted]],
+    )
 
 
 def parks(page: Sequence[Entry]) -> bool:
@@ -158,34 +148,9 @@ def parks(page: Sequence[Entry]) -> bool:
     return any(isinstance(one, Ended) and one.settlement.state is State.PARKED for one in page)
 
 
-def write_apart(page: Sequence[Entry], journal: Journal, ledger: Ledger) -> None:
-    """There is something on a page that no journal takes: write in halves, so that it alone is set aside.
-
-    Raises StoreFailed or JournalUnusable when the journal takes nothing any more; the rest waits then.
-    """
-    try:
-        with journal.transaction():
-            write(page, journal)
-    except TaskRefused as error:
-        if len(page) == 1:
-            _set_aside(page[0], error, journal)
-        else:
-            half = len(page) // 2
-            write_apart(page[:half], journal, ledger)
-            write_apart(page[half:], journal, ledger)
-    ledger.strike(page)
-
-
-def _set_aside(entry: Entry, error: TaskRefused, journal: Journal) -> None:
-    """Say so; of an attempt's end the journal gets as little as it can be told in."""
-    log.error("%s", hindrances.set_aside(type(entry).__name__, error))
-    if not isinstance(entry, Ended):
-        return
-    try:
-        with journal.transaction():
-            write([replace(entry, settlement=bare(entry.settlement, str(error)))], journal)
-    except TaskRefused:  # there is nothing of it that can be stored
-        return
+def leaves_or_finds_tasks(page: Sequence[Entry]) -> bool:
+    """Whether what is on a page may let tasks wait: those of the dead, those that were parked, those of schedules."""
+    return any(isinstance(one, Burial | Known | Tick) for one in page)
 
 
 def _is_same_function(one: Entry, other: Learned) -> bool:

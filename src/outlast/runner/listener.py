@@ -3,46 +3,58 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import selectors
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
-from outlast import hindrances
-from outlast.connection import socket_address
 from outlast.errors import JournalUnusable
-from outlast.ownership import is_trusted, user_named
-from outlast.peers import peer_of
-from outlast.place import Place
+from outlast.events import hindrances
+from outlast.system.ownership import inode_of, is_trusted, user_named
+from outlast.system.peers import peer_of
+from outlast.system.place import Place, socket_address
 
-log = logging.getLogger("outlast")
 LOOK = 1.0  # seconds between looks at the socket's file
 QUIET = 60.0  # seconds between two lines about strangers
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Listener:
-    """`accepted(connection)` is called for each caller who is of this user, or root.
+    """Takes callers who are of this user, or root.
 
     Raises JournalUnusable when it cannot listen, for example since somebody else's file is in the way.
     """
 
-    def __init__(
-        self, place: Place, selector: selectors.BaseSelector, accepted: Callable[[socket.socket], None]
-    ) -> None:
+    def __init__(self, place: Place, selector: selectors.BaseSelector) -> None:
         self._place = place
         self._selector = selector
-        self._accepted = accepted
+        self._accepted: list[socket.socket] = []
         self._is_paused = False
         self._complaint = ""
         self._strangers = 0
         self._next_look = self._next_stranger = 0.0
         self._socket = self._listening()
-        self._inode = _inode_of(place.socket)
+        self._inode = inode_of(place.socket)
+
+    def attend(self) -> None:
+        """Somebody calls."""
+        try:
+            connection, _ = self._socket.accept()
+        except OSError as error:  # or it gave up before we came
+            if error.errno in EXHAUSTED:
+                self._pause(error)
+            return
+        self._complaint = ""
+        if self._knows(connection):
+            self._accepted.append(connection)
+        else:
+            connection.close()
+
+    def accepted(self) -> list[socket.socket]:
+        """Who has called since the last time."""
+        taken, self._accepted = self._accepted, []
+        return taken
 
     def keep(self, now: float) -> None:
         """Listen again, once a second: after a pause, or when the socket's file is no longer there, or another one."""
@@ -51,18 +63,20 @@ class Listener:
         self._next_look = now + LOOK
         if self._is_paused:
             self._is_paused = False
-            self._selector.register(self._socket, selectors.EVENT_READ, self._accept)
-        if _inode_of(self._place.socket) != self._inode:
+            self._selector.register(self._socket, selectors.EVENT_READ, self)
+        if inode_of(self._place.socket) != self._inode:
             self._listen_anew()
 
     def complain(self, error: object) -> None:
         """Why nobody can connect, once."""
         if str(error) != self._complaint:
             self._complaint = str(error)
-            log.error("%s", hindrances.nobody_can_connect(self._place.socket, error))
+            hindrances.NobodyCanConnect(self._place.socket, self._complaint).tell()
 
     def close(self) -> None:
         """Stop listening."""
+        for caller in self.accepted():
+            caller.close()
         self._stop()
         with suppress(OSError):  # a folder that was made read-only: the next runner puts its own there
             self._place.socket.unlink(missing_ok=True)
@@ -75,8 +89,8 @@ class Listener:
             self.complain(error)
             return
         self._stop()
-        self._socket, self._inode = listener, _inode_of(self._place.socket)
-        log.warning("%s", hindrances.listens_anew(self._place.socket))
+        self._socket, self._inode = listener, inode_of(self._place.socket)
+        hindrances.ListensAnew(self._place.socket).tell()
 
     def _stop(self) -> None:
         if not self._is_paused:
@@ -96,7 +110,7 @@ class Listener:
             listener.close()
             raise JournalUnusable(hindrances.cannot_listen(self._place.socket, error)) from error
         listener.setblocking(False)
-        self._selector.register(listener, selectors.EVENT_READ, self._accept)
+        self._selector.register(listener, selectors.EVENT_READ, self)
         return listener
 
     def _bind(self, listener: socket.socket) -> None:
@@ -107,19 +121,6 @@ class Listener:
         finally:
             os.umask(old_mask)
         listener.listen(128)
-
-    def _accept(self) -> None:
-        try:
-            connection, _ = self._socket.accept()
-        except OSError as error:  # or it gave up before we came
-            if error.errno in EXHAUSTED:
-                self._pause(error)
-            return
-        self._complaint = ""
-        if self._knows(connection):
-            self._accepted(connection)
-        else:
-            connection.close()
 
     def _pause(self, error: OSError) -> None:
         """Who wants to connect makes the listener ready all the time, and cannot be taken: look again in a second."""
@@ -141,13 +142,5 @@ class Listener:
         """Now and then: it may call as often as it likes."""
         self._strangers += 1
         if time.monotonic() >= self._next_stranger:
-            log.warning("%s", hindrances.stranger_called(user_named(user), self._strangers))
+            hindrances.StrangerCalled(user_named(user), self._strangers).tell()
             self._next_stranger, self._strangers = time.monotonic() + QUIET, 0
-
-
-def _inode_of(file: Path) -> tuple[int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

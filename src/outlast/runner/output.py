@@ -8,7 +8,6 @@ wait for it in a queue of a stated length, and what finds no room there is count
 from __future__ import annotations
 
 import io
-import logging
 import os
 import queue
 import select
@@ -16,9 +15,8 @@ import threading
 import time
 from contextlib import suppress
 
-from outlast import events
+from outlast.events import processes
 
-log = logging.getLogger("outlast")
 MOST_WAITING = 500  # lines
 FAREWELL = 0.5  # seconds for the last lines of a process that ends
 
@@ -106,7 +104,7 @@ class Courier(threading.Thread):
     def _tell_of_dropped(self) -> None:
         dropped, since = self._dropped, self._dropped_since
         self._dropped, self._dropped_since = 0, 0.0
-        log.warning("%s", events.lines_dropped(dropped, since))
+        processes.LinesDropped(dropped, since).tell()
 
 
 def _stderr() -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from outlast import waits
-from outlast.engines.contract import Journal, Parked
+from outlast.events import waits
+from outlast.journal.contract import Journal, Parked
+from outlast.runner.pool import Pool
 from outlast.runner.pools import Pools
 
-log = logging.getLogger("outlast")
 PATIENCE = 5.0  # seconds in which more of a function may be parked before the first are told of
 
 
@@ -53,18 +52,31 @@ class Parking:
 
     def look(self, now: float) -> None:
         """Outside of a transaction; raises StoreFailed or JournalUnusable."""
-        pools = {child: pool for pool in self._pools.all for child in pool.children}
-        children = [child for child in pools if child.is_ready and child.stays]
-        unasked = [child for child in children if child.id not in self._asked]
+        ready = [
+            (pool, child)
+            for pool in self._pools.all
+            for child in pool.crew.children
+            if child.start.ready_at and child.stays
+        ]
+        unasked = [(pool, child) for pool, child in ready if child.id not in self._asked]
         if not self._is_stirred and not unasked:
             return
-        groups = self._journal.parked()
-        for child in unasked:
-            child.ask(self._pools.concerned(pools[child], groups), time.time())
-        self._asked = {child.id for child in children}
+        groups = self._journal.tasks.parked()
+        for pool, child in unasked:
+            child.inquiry.ask(child.process.channel, self._concerned(pool, groups), time.time())
+        self._asked = {child.id for _, child in ready}
         largest = of_functions(groups)
         self._watched = {name: self._said(self._watched.get(name), one, now) for name, one in largest.items()}
         self._is_stirred = any(self._watched[name].is_news(one) for name, one in largest.items())
+
+    def _concerned(self, pool: Pool, groups: Iterable[Parked]) -> list[Parked]:
+        """Those groups of its app that a pool may run: its own, and those that would be its own if it knows them."""
+        found = []
+        for group in groups:
+            home = group.example.home
+            if (runs := self._pools.of(home)) and pool.deployment.is_app(home.app):
+                found.append(group if runs is pool else replace(group, home=pool.deployment.home))
+        return found
 
     def _said(self, before: Watched | None, group: Parked, now: float) -> Watched:
         watched = before or Watched(since=now)
@@ -72,7 +84,7 @@ class Parking:
             return replace(watched, count=group.count, since=now)
         if not watched.is_ripe(group, now):
             return replace(watched, count=group.count)
-        log.warning("%s", waits.parked(group.example.function, group.count, group.reason))
+        waits.TasksParked(group.example.function, group.count, group.reason).tell()
         return Watched(group.count, now, group.count, group.reason)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from enum import Enum
 
-from outlast.outcome import ALONE_AFTER
-from outlast.tasks import Claimed
+from outlast.tasks.outcome import ALONE_AFTER
+from outlast.tasks.task import Claimed
 
 LONGEST = 60.0  # seconds for which others wait for one suspect, and it for others
 

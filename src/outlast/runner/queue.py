@@ -10,10 +10,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import replace
 
 from outlast.runner.children import Child
-from outlast.tasks import Claimed, Lane
+from outlast.tasks.task import Claimed, Lane
 
 LANES = (Lane.LOOP, Lane.THREAD)
 MOMENT = 0.1  # seconds
@@ -64,12 +63,12 @@ class Queue:
     def move_up(self, ended: int) -> None:
         """It is the turn of what follows a task that has ended for good."""
         if next_ones := self._behind.pop(ended, None):
-            self.ready += [replace(one, follows=None) for one in next_ones]
+            self.ready += [one._replace(follows=None) for one in next_ones]
             self._moved_at = time.monotonic()
 
-    def take_all_behind(self, task: int) -> list[Claimed]:
+    def take_all_behind(self, task_id: int) -> list[Claimed]:
         """Whatever waits for a task, directly or not, in order."""
-        taken = self._behind.pop(task, [])
+        taken = self._behind.pop(task_id, [])
         return taken + [one for before in taken for one in self.take_all_behind(before.id)]
 
     def take_behind(self, is_meant: Callable[[Claimed], bool] = lambda _: True) -> list[Claimed]:
@@ -106,7 +105,7 @@ class Queue:
         while one := next((one for one in self._all_behind if one.id in tasks), None):
             self._remove(one)
             for behind in self._behind.pop(one.id, ()):
-                self._put_behind(one.follows, replace(behind, follows=one.follows))
+                self._put_behind(one.follows, behind._replace(follows=one.follows))
             taken.append(one)
         return taken
 

@@ -1,45 +1,78 @@
-"""Task processes that cannot start: that is said once, and it is tried again, after a longer pause each time."""
+"""Task processes that cannot start: that is said once, and it is tried again, after a longer pause each time.
+
+Of those that do not come to the end of their start it is said why tasks wait, then they are ended. That may be for want
+of time, so that each try after such an end has twice as much.
+"""
 
 from __future__ import annotations
 
-import logging
 import time
+from collections.abc import Iterable
 
-from outlast import events
 from outlast.errors import WorkerRefused
-from outlast.incidents import TASK_PROCESS
+from outlast.events import processes, waits, words
+from outlast.runner.children import Child
 from outlast.runner.ledger import Ledger
-from outlast.watch.autopsy import incident_of_start
+from outlast.watch.post_mortem import incident_of_start
 
-log = logging.getLogger("outlast")
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
+LEAST_TIME = 10.0  # seconds that an import, or a lifespan, may take at least, however short `stall_limit` is
+TOLD_AFTER = 1 / 6  # of the time that the first one has
+SILENT_AFTER = 1 / 2  # of that time: one that has not said where it stands by then is told of without it
 
 
 class Setbacks:
-    """What keeps task processes from starting. `why` is that in one sentence, empty while nothing does."""
+    """What keeps task processes from starting."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._next_try = 0.0
         self._back_off = 0.0
-        self.why = ""
+        self._broken = ""  # why the last one could not start
+        self._was_killed = False  # one was, which may have been somebody's hand, and none has started since
+        self._slow = SlowStarts()
         self.is_final = False  # whether the first one ends the runner, as it ends a server that cannot import its app
 
-    def met(self, why: str) -> None:
+    @property
+    def why(self) -> str:
+        """That as the rest of a sentence, empty while nothing does."""
+        if self._broken:
+            return processes.cannot_start(self._broken)
+        return waits.not_started(self._slow.why) if self._slow.why else ""
+
+    def look(self, children: Iterable[Child], now: float) -> None:
+        """See which of them do not come to the end of their start."""
+        self._slow.look(children, now, may_end=not self.is_final)
+
+    def met(self, why: str, *, was_killed: bool = False) -> None:
         """A child could not start. `why` is one sentence, and behind a line break what else there is to say.
 
+        was_killed: by SIGKILL, and not by the runner; once that says nothing of the next.
         Raises WorkerRefused where that is final.
         """
-        if self.is_final:
-            log.error("%s", events.worker_ends(why))
-            raise WorkerRefused(events.NOTHING_STARTS)
+        is_first = was_killed and not (self._was_killed or self._broken)
+        self._was_killed = was_killed
+        if self.is_final and not is_first:
+            processes.WorkerEnds(why).tell()
+            raise WorkerRefused(processes.NOTHING_STARTS)
         self._back_off = min(LONGEST_BACK_OFF, max(1.0, self._back_off * 2))
         self.pause(time.monotonic())
+        if is_first:
+            killed = processes.StartKilled(why, self._back_off)
+            killed.tell()
+            self._note(str(killed))
+        else:
+            self._say_once(why)
+
+    def _say_once(self, why: str) -> None:
         sentence = why.partition("\n")[0]
-        if sentence != self.why:
-            self.why = sentence
-            log.error("%s", events.child_broken(why, self._back_off))
-            self._ledger.add_incidents([incident_of_start(TASK_PROCESS, why, time.time())])
+        if sentence != self._broken:
+            self._broken = sentence
+            processes.TaskProcessesBroken(why, self._back_off).tell()
+            self._note(f"a new {words.TASK_PROCESS} cannot start: {why}")
+
+    def _note(self, said: str) -> None:
+        self._ledger.add_incidents([incident_of_start(words.TASK_PROCESS, said, time.time())])
 
     def has_imported(self) -> None:
         """A child has imported the app, so that another one can."""
@@ -47,9 +80,9 @@ class Setbacks:
 
     def over(self) -> None:
         """One has started."""
-        self._back_off, self.why = 0.0, ""
+        self._back_off, self._broken, self._was_killed = 0.0, "", False
 
-    def forgive(self) -> None:
+    def reset(self) -> None:
         """Try at once: much may be different now."""
         self._next_try = self._back_off = 0.0
 
@@ -60,3 +93,47 @@ class Setbacks:
     def may_try(self, now: float) -> bool:
         """Whether it is time to start one."""
         return now >= self._next_try
+
+
+class SlowStarts:
+    """Of one pool. `why`: what keeps a task process from coming to the end of its start now; empty if nothing does."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self._told: set[tuple[int, str]] = set()
+        self._more = 1  # times the time of the first one
+
+    def look(self, children: Iterable[Child], now: float, *, may_end: bool) -> None:
+        """Tell of those that take long, and end those that take too long, if that is allowed."""
+        self.why = ""
+        for child in children:
+            seconds = now - (child.start.begun_at or child.start.started_at)
+            time = max(LEAST_TIME, child.generation.settings.stall_limit)
+            if child.start.is_going_on and not child.parting.killed and seconds > time * _patience(child):
+                self._tell(child, seconds)
+                if may_end and seconds > time * self._more:
+                    self._end(child, seconds)
+
+    def _tell(self, child: Child, seconds: float) -> None:
+        step = _step(child)
+        self.why = waits.not_started_yet(step, child.start.stands_at, in_lifespan=bool(child.start.begun_at))
+        if (child.generation.number, step) not in self._told:
+            self._told.add((child.generation.number, step))
+            waits.SlowToStart(child.pid, seconds, self.why).tell()
+
+    def _end(self, child: Child, seconds: float) -> None:
+        self._more *= 2
+        child.start.broken_because = self.why
+        child.end(waits.took_too_long(seconds))
+
+
+def _patience(child: Child) -> float:
+    return TOLD_AFTER if child.start.stands_at else SILENT_AFTER
+
+
+def _step(child: Child) -> str:
+    """What it does at this time of its start."""
+    environment = child.generation.environment
+    if child.start.begun_at:
+        return f"the lifespan of {environment.lifespan}"
+    return f"importing {environment.app}" if environment.app else "the start of a task process"

@@ -16,9 +16,13 @@ class StopSignals:
         for end in (self._receiver, self._sender):
             end.setblocking(False)
         signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
-        selector.register(self._receiver, selectors.EVENT_READ, lambda: self._receiver.recv(64))
+        selector.register(self._receiver, selectors.EVENT_READ, self)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._came)
+
+    def attend(self) -> None:
+        """One has come."""
+        self._receiver.recv(64)
 
     def give(self) -> None:
         """As if one had come, if none has yet."""

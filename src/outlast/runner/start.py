@@ -7,37 +7,39 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from outlast import events
-from outlast.engines.opening import reached
-from outlast.engines.place import prepare_folder
 from outlast.errors import OutlastError, WorkerRefused
-from outlast.hello import Hello
-from outlast.kernel import become_subreaper
-from outlast.liveness import Liveness
-from outlast.place import Place
+from outlast.events import processes
+from outlast.events.event import log
+from outlast.journal.engines import open_journal
+from outlast.journal.location import prepare_folder, reached, url_at
 from outlast.runner.output import Output
+from outlast.runner.refusal import PATIENCE
 from outlast.runner.runner import Runner
+from outlast.runner.sweeping import sweeping
 from outlast.runner.voice import Voice
+from outlast.system.kernel import become_subreaper
+from outlast.system.liveness import Liveness
+from outlast.system.place import Place
+from outlast.wire.hello import Hello
 
-log = logging.getLogger("outlast")
 LOCK_PATIENCE = 1.0  # seconds: the last runner may be on its way out
 
 
-def start(path: str, *, is_shared: bool) -> None:
+def start(path: str, state: str | None, *, is_shared: bool) -> None:
     """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
     with logging_to_stderr(is_told=True) as voice:
         try:
-            run(Place.of(Path(path), is_shared=is_shared), voice)
+            run(Place.of(Path(path), is_shared=is_shared, state=Path(state) if state else None), voice)
         except WorkerRefused:
             return
         except OutlastError as error:
-            log.error("%s", error)
+            processes.RunnerGivesUp(str(error)).tell()
             sys.exit(1)
-        except Exception:
-            log.critical("%s", events.runner_broke(os.getpid()), exc_info=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the end
+            processes.RunnerBroke(os.getpid()).tell(error)
             sys.exit(1)
 
 
@@ -56,7 +58,11 @@ def run(place: Place, voice: Voice, standing: Hello | None = None) -> None:
         if time.monotonic() > deadline:
             raise WorkerRefused(f"runner {liveness.runner()} already moves the tasks of {place.journal}: stop it first")
         time.sleep(0.02)
-    Runner(place, liveness, voice, standing).run()
+    with (
+        closing(open_journal(url_at(place), patience=PATIENCE, checkpoints=True, is_shared=place.is_shared)) as journal,
+        sweeping(place),
+    ):
+        Runner(journal, place, liveness, voice, standing).run()
 
 
 @contextmanager

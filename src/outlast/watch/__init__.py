@@ -1,0 +1,1 @@
+"""Who blocks an event loop, and what ended a process: signs of life, stacks, verdicts."""

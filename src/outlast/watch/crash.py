@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from outlast.watch.site import Site, is_users, shown_file
+from outlast.system.whose import is_users
+from outlast.watch.site import Site, shown_file
 
 _THREAD = re.compile(r"^(?P<current>Current thread|Thread) (?P<name>0x[0-9a-f]+).*$", re.MULTILINE)
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d{1,9}) in (?P<function>\S+)$', re.MULTILINE)
@@ -36,7 +37,53 @@ class Thread:
     frames: tuple[Frame, ...]
 
 
-def threads_in(text: str) -> list[Thread]:
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """What was written, read once. It is false if that was nothing.
+
+    excerpt: what is kept of it. error: what broke the process, such as `Segmentation fault`; empty if nothing did.
+    threads: the stacks of the last dump. at: when it was written, seconds since the epoch.
+    """
+
+    excerpt: str = ""
+    error: str = ""
+    threads: tuple[Thread, ...] = ()
+    at: float = 0.0
+
+    @classmethod
+    def read(cls, text: str, at: float = 0.0) -> Crash:
+        """From whatever a file holds."""
+        errors = _FATAL.findall(text)
+        return cls(_excerpt(text), str(errors[-1]) if errors else "", tuple(_threads_in(text)), at)
+
+    def __bool__(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.excerpt)
+
+    @property
+    def hit(self) -> Sequence[Thread]:
+        """The thread that the signal was delivered to, if it is told."""
+        return [one for one in self.threads if one.is_current]
+
+    @property
+    def site(self) -> Site | None:
+        """The user's innermost frame: of the thread that was hit, else of the only other one that has any."""
+        current = [site for one in self.hit if (site := _site(_above_the_loop(one.frames)))]
+        others = [site for one in self.threads if not one.is_current and (site := _site(one.frames))]
+        if current:
+            return current[0]
+        return others[0] if len(others) == 1 else None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the thread that was hit was an event loop with nothing to do. uvloop's own frames are not seen."""
+        return any(_waits(one.frames) for one in self.hit)
+
+
+NO_CRASH = Crash()
+
+
+def _threads_in(text: str) -> list[Thread]:
     """The stacks of the last dump in `text`."""
     heads = list(_THREAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
@@ -47,7 +94,7 @@ def threads_in(text: str) -> list[Thread]:
     return found[_start_of_last_dump(found) :]
 
 
-def excerpt(text: str) -> str:
+def _excerpt(text: str) -> str:
     """What is kept of a dump: what broke, the stack of the thread that was hit, and the others if there is room.
 
     Each thread of a pool that has nothing to do has a stack, too.
@@ -61,27 +108,6 @@ def excerpt(text: str) -> str:
     stacks = [one.strip("\n") for one in (current[0], *others) if one.strip()]
     whole = "\n\n".join([head[:200].rstrip(), *stacks]).lstrip("\n")
     return f"{whole}\n"[:LONGEST_EXCERPT]
-
-
-def fatal_error(text: str) -> str:
-    """What broke the process, such as `Segmentation fault`; empty if nothing did."""
-    found = _FATAL.findall(text)
-    return str(found[-1]) if found else ""
-
-
-def site_in_crash(text: str) -> Site | None:
-    """The user's innermost frame: of the thread that the signal hit, else of the only other one that has any."""
-    threads = threads_in(text)
-    current = [site for one in threads if one.is_current and (site := _site(_above_the_loop(one.frames)))]
-    others = [site for one in threads if not one.is_current and (site := _site(one.frames))]
-    if current:
-        return current[0]
-    return others[0] if len(others) == 1 else None
-
-
-def is_waiting(text: str) -> bool:
-    """Whether the thread that the signal hit was an event loop with nothing to do. uvloop's own frames are not seen."""
-    return any(one.is_current and _waits(one.frames) for one in threads_in(text))
 
 
 def _waits(frames: Sequence[Frame]) -> bool:

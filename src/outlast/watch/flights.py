@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from outlast.incidents import Flight
+from outlast.watch.incident import Flight
+from outlast.watch.layout import PLACES
 
 if TYPE_CHECKING:
-    from outlast.watch.box import Box
+    from outlast.watch.black_box import BlackBox
 
 SCOPE_KEY = "outlast.flight"
-PLACES = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -25,14 +25,14 @@ class InFlight:
     """
 
     name: str
-    task: int
+    task_id: int
     lane: str
     began: float
     place: int = -1
 
     def seen(self, now: float) -> Flight:
         """As an incident tells it; `now` is monotonic seconds."""
-        return Flight(self.name, max(0.0, now - self.began), self.task, self.lane)
+        return Flight(self.name, max(0.0, now - self.began), self.task_id, self.lane)
 
 
 class Flights:
@@ -47,11 +47,11 @@ class Flights:
         self._places = [InFlight("", 0, "", 0.0)] * PLACES  # who is there, or was there last
         self._free = list(reversed(range(PLACES)))
         self._beyond: set[InFlight] = set()
-        self._box: Box | None = None
+        self._box: BlackBox | None = None
         self._began: list[float] | memoryview[float] = [0.0] * PLACES
         self._then: Callable[[], None] | None = None
 
-    def write_to(self, box: Box | None) -> None:
+    def write_to(self, box: BlackBox | None) -> None:
         """From now on what begins is also in `box`."""
         if box is None:
             self._box, self._began = None, [one.began if one.place >= 0 else 0.0 for one in self._places]
@@ -61,25 +61,25 @@ class Flights:
             while not self._is_copied(place, box):
                 continue
 
-    def _is_copied(self, place: int, box: Box) -> bool:
+    def _is_copied(self, place: int, box: BlackBox) -> bool:
         """Whether what is there was still there when it had been written, or somebody wrote there at the same time."""
         one = self._places[place]
         began = one.began if one.place >= 0 else 0.0
-        box.label(place, one.task, one.name)
+        box.label(place, one.task_id, one.name)
         box.began[place] = began
         return self._places[place] is one and (one.place >= 0) is bool(began)
 
-    def begin(self, name: str, task: int = 0, lane: str = "") -> InFlight:
+    def begin(self, name: str, task_id: int = 0, lane: str = "") -> InFlight:
         """One has begun: a request, or a task by its id and lane."""
-        flight = InFlight(name, task, lane, time.monotonic())
+        flight = InFlight(name, task_id, lane, time.monotonic())
         try:
             flight.place = place = self._free.pop()
         except IndexError:
             self._beyond.add(flight)
             return flight
         last, self._places[place] = self._places[place], flight
-        if (name != last.name or task != last.task) and self._box is not None:
-            self._box.label(place, task, name)
+        if (name != last.name or task_id != last.task_id) and self._box is not None:
+            self._box.label(place, task_id, name)
         self._began[place] = flight.began  # only now it counts, whenever this process dies
         return flight
 
@@ -105,9 +105,9 @@ class Flights:
             then()
 
     @contextmanager
-    def flying(self, name: str, task: int = 0, lane: str = "") -> Iterator[InFlight]:
+    def flying(self, name: str, task_id: int = 0, lane: str = "") -> Iterator[InFlight]:
         """In flight as long as the block lasts."""
-        flight = self.begin(name, task, lane)
+        flight = self.begin(name, task_id, lane)
         try:
             yield flight
         finally:

@@ -10,19 +10,17 @@ from contextvars import Context
 from dataclasses import dataclass
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from itertools import takewhile
+from types import CodeType
 
+from outlast.system.whose import is_hosts, is_users
 from outlast.watch.flights import InFlight
-from outlast.watch.site import Site, is_users, shown_file
-from outlast.watch.stacks import Stack, Stood, stack_of, stacks_but
+from outlast.watch.site import Site, shown_file
+from outlast.watch.stacks import FrameSnapshot, Stack, stack_of, stacks_but
 
 Identify = Callable[[Context], InFlight | None]
 """Whose code runs in a context."""
 
 _BEAT = "outlast.watch.beat"
-_HOSTS = frozenset(
-    {"asyncio", "uvicorn", "uvicorn_worker", "gunicorn", "starlette", "fastapi", "anyio", "uvloop", "outlast"}
-    | {"threading", "concurrent", "selectors", "contextlib"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,12 @@ class Sample:
     def site(self) -> Site | None:
         """The code to blame."""
         return site_of(self.above) or _site_of_callback(self.step)
+
+    @property
+    def place(self) -> tuple[CodeType, int] | None:
+        """The line to blame, to be compared with that of another look; None where no Python runs."""
+        blamed = _blamed_in(self.above)
+        return (blamed.code, blamed.line) if blamed is not None else None
 
 
 class LoopView:
@@ -84,7 +88,7 @@ class LoopView:
         return [] if above and above[0].module == "selectors" else above
 
 
-def _is_plain(stood: Stood) -> bool:
+def _is_plain(stood: FrameSnapshot) -> bool:
     return not stood.code.co_flags & (CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR)
 
 
@@ -101,20 +105,20 @@ def only_busy(stacks: Sequence[Stack]) -> Stack | None:
 
 def site_of(stack: Stack) -> Site | None:
     """The user's innermost frame, else the innermost that is no server's."""
-    inward = list(reversed(stack))
-    chosen = next(filter(_is_users, inward), None) or next((one for one in inward if not _is_hosts(one)), None)
-    chosen = chosen or next(iter(inward), None)
-    if chosen is None:
+    blamed = _blamed_in(stack)
+    if blamed is None:
         return None
-    return Site(chosen.code.co_qualname, shown_file(chosen.code.co_filename), chosen.line, chosen.call)
+    return Site(blamed.code.co_qualname, shown_file(blamed.code.co_filename), blamed.line, blamed.call)
 
 
-def _is_users(stood: Stood) -> bool:
+def _blamed_in(stack: Stack) -> FrameSnapshot | None:
+    inward = list(reversed(stack))
+    chosen = next(filter(_is_users, inward), None) or next((one for one in inward if not is_hosts(one.module)), None)
+    return chosen or next(iter(inward), None)
+
+
+def _is_users(stood: FrameSnapshot) -> bool:
     return is_users(stood.code.co_filename)
-
-
-def _is_hosts(stood: Stood) -> bool:
-    return stood.module.partition(".")[0] in _HOSTS
 
 
 def _site_of_callback(step: object) -> Site | None:

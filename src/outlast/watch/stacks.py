@@ -24,7 +24,7 @@ _STEP = asyncio.Handle._run.__code__
 
 
 @dataclass(frozen=True, slots=True)
-class Stood:
+class FrameSnapshot:
     """A frame as it stood. `handle` is what the event loop runs in it, `flight` what our own marks in it say.
 
     frame: itself, to be compared by identity and for nothing else, since it moves on.
@@ -50,7 +50,7 @@ class Stood:
         return text if len(text) <= LONGEST_CALL else f"{text[:LONGEST_CALL]}…"
 
 
-Stack = Sequence[Stood]
+Stack = Sequence[FrameSnapshot]
 """Outermost first."""
 
 
@@ -73,12 +73,15 @@ def text_of(stack: Stack) -> str:
 
 
 def _stood(frame: FrameType | None) -> Stack:
-    stack = [
-        Stood(one, one.f_code, one.f_lasti, one.f_lineno or 0, _module(one), handle_in(one), _mark(one))
-        for one in islice(_inside_out(frame), DEEPEST)
-    ]
+    stack = [stood(one) for one in islice(_inside_out(frame), DEEPEST)]
     stack.reverse()
     return stack
+
+
+def stood(frame: FrameType) -> FrameSnapshot:
+    """A frame as it stands now."""
+    line = frame.f_lineno or 0
+    return FrameSnapshot(frame, frame.f_code, frame.f_lasti, line, _module(frame), handle_in(frame), _mark(frame))
 
 
 def _inside_out(frame: FrameType | None) -> Iterator[FrameType]:

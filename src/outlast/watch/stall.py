@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from outlast.incidents import Cause, Flight
+from outlast.watch.incident import Cause, Flight
 from outlast.watch.site import Site
 
 LATE = 0.3  # seconds: a watching thread that comes so much later was kept from running (265 ms seen on a busy machine)
@@ -14,34 +14,67 @@ DOUBT = 1.5  # times `stall_after`: then it is clear that there is no such step
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
-    """Seconds since the loop's last beat, and how they were spent.
+class Unseen:
+    """How a silence began: what the kernel has counted by the time at which the watching thread could look (seconds).
 
-    waited: the loop's thread stood in line for a processor. ran: it had one. process: all threads together had one.
-    late: the watching thread came that much later than it should have, its own standing in line left out.
-    same_step: the loop has been seen in one and the same step for so long.
+    late: it came that much later than it should have, its own standing in line left out. waited: it, or the loop's
+    thread, stood in line for a processor. ran: the loop's thread had one. process: all threads together had one.
     """
 
-    seconds: float
+    seconds: float = 0.0
+    late: float = 0.0
     waited: float = 0.0
     ran: float = 0.0
-    process: float = 0.0
-    late: float = 0.0
-    same_step: float = 0.0
+    cpu: float = 0.0
+
+    @property
+    def free(self) -> float:
+        """Seconds in which no lack of a processor has kept anybody from looking."""
+        return self.seconds - self.waited
 
     @property
     def is_another_threads(self) -> bool:
         """Whether the processor went to another thread than the loop's; never where that is not counted."""
-        return 0.0 < self.ran <= self._share < self.process
+        return 0.0 < self.ran <= RAN * self.free < self.cpu
 
     @property
     def has_run(self) -> bool:
         """Whether the loop's thread, or all together, had enough of a processor to hold the interpreter's lock."""
-        return max(self.ran, self.process) > self._share
+        return max(self.ran, self.cpu) > RAN * self.free
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Seconds since the loop's last beat, and how they were spent.
+
+    waited: the loop's thread stood in line for a processor. same_step: the loop has been seen in one and the same step
+    for so long. unseen: what was before it could be seen.
+    """
+
+    seconds: float
+    waited: float = 0.0
+    same_step: float = 0.0
+    unseen: Unseen = field(default_factory=Unseen)
 
     @property
-    def _share(self) -> float:
-        return RAN * (self.seconds - self.waited)
+    def free(self) -> float:
+        """Seconds in which no lack of a processor has kept the loop from beating."""
+        return self.seconds - self.waited
+
+    @property
+    def was_unseen(self) -> bool:
+        """Whether something has kept the watching thread from looking for longer than the loop was seen in a step."""
+        return self.unseen.late > LATE and self.unseen.free >= self.same_step
+
+    @property
+    def seen(self) -> float:
+        """Seconds in which it was looked at."""
+        return self.seconds - self.unseen.seconds
+
+    @property
+    def in_one_step(self) -> float:
+        """Seconds that the loop was seen in one step and could have left it."""
+        return self.same_step - max(0.0, self.waited - self.unseen.waited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +105,20 @@ def cause_of(silence: Silence, stall_after: float) -> Cause | None:
     """Why the loop is silent; None as long as it need not be a stall.
 
     A process that gets no processor is not a blocked loop: what it stood in line does not count. Where that was the
-    smaller part, the rest may come to be a stall yet.
+    smaller part, the rest may come to be a stall yet. What kept the watching thread from looking explains the time
+    before it could, and no more: a loop that it then sees in one step for longer is blocked by that step.
     """
     if silence.seconds < stall_after:
         return None
-    if silence.seconds - silence.waited < stall_after:
-        return Cause.STARVED if silence.waited > silence.seconds / 2 else None
-    if silence.late > LATE:
-        return Cause.HELD if silence.has_run else Cause.FROZEN
-    if silence.same_step >= stall_after * BELIEF:
-        return Cause.BLOCKED
-    return Cause.SATURATED if silence.seconds >= stall_after * DOUBT else None
+    if silence.free >= stall_after:
+        if silence.was_unseen and silence.unseen.free >= stall_after:
+            return Cause.HELD if silence.unseen.has_run else Cause.FROZEN
+        if silence.in_one_step >= stall_after * BELIEF:
+            return Cause.BLOCKED
+        may_be_one_step = silence.same_step >= stall_after * BELIEF or silence.seen < stall_after * BELIEF
+        if silence.free - silence.unseen.late >= stall_after * DOUBT and not may_be_one_step:
+            return Cause.SATURATED
+    return Cause.STARVED if silence.waited > silence.seconds / 2 else None
 
 
 def is_worth_a_line(times: int) -> bool:

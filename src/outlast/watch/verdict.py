@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from outlast import events
-from outlast.incidents import Cause, Flight, Incident, Kind
-from outlast.watch import sentences
-from outlast.watch.box import State, Vitals
-from outlast.watch.crash import excerpt, fatal_error, is_waiting, site_in_crash
-from outlast.watch.remains import Remains
+from outlast.events import deaths, endings, processes, stalls, words
+from outlast.watch.incident import Cause, Flight, Incident, IncidentKind
+from outlast.watch.layout import LifeState, Vitals
+from outlast.watch.recovered import Remains
 
 IMPATIENCE = 0.5  # of its timeout: gunicorn is told twice in it that all is well, and counts from the last time on
 LOST = 0.5  # seconds after which a watching thread, which looks ten times a second, does not run any more
@@ -41,11 +39,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """How long the event loop had been silent at the death (s), and whether the watching thread was silent, too."""
+    """How long the event loop had been silent at the death (s), and why, as far as it was seen.
+
+    whole: for how long the watching thread had been silent, too, if that was most of it; else 0.
+    """
 
     seconds: float
-    is_whole: bool
-    is_starved: bool = False
+    cause: Cause = Cause.UNKNOWN
+    whole: float = 0.0
     culprit: str = ""
     call: str = ""
     flight: Flight | None = None
@@ -57,7 +58,7 @@ def judge(found: Evidence) -> Incident:
     cause = _cause(found, silence)
     owner = found.remains.owner
     return Incident(
-        kind=Kind.DEATH,
+        kind=IncidentKind.DEATH,
         cause=cause,
         process=owner.kind,
         pid=owner.pid,
@@ -76,13 +77,13 @@ def _cause(found: Evidence, silence: Silence) -> Cause:
 
 
 def _was_cut_off(found: Evidence) -> bool:
-    return found.remains.vitals.state is State.CUT_OFF and found.status in (None, -signal.SIGKILL)
+    return found.remains.vitals.state is LifeState.CUT_OFF and found.status in (None, -signal.SIGKILL)
 
 
 def _is_broken(found: Evidence) -> bool:
     if found.status is not None and -found.status in _BREAKS:
         return True
-    broke = fatal_error(found.remains.crash)
+    broke = found.remains.crash.error
     return found.status is None and bool(broke) and broke != "Aborted"
 
 
@@ -91,18 +92,18 @@ def _was_too_long(found: Evidence, silence: Silence) -> bool:
     server = found.remains.owner.server
     if not server.patience or found.status not in (None, -signal.SIGABRT, -signal.SIGKILL):
         return False
-    sees_it = silence.is_whole or server.looks_at == "loop"
+    sees_it = server.looks_at == "loop" or silence.cause in (Cause.HELD, Cause.FROZEN)
     return sees_it and silence.seconds >= IMPATIENCE * server.patience
 
 
 def _was_stopping(found: Evidence, _silence: Silence) -> bool:
-    is_stopping = found.remains.vitals.state is State.STOPPING
+    is_stopping = found.remains.vitals.state is LifeState.STOPPING
     return is_stopping and found.status in (None, -signal.SIGABRT, -signal.SIGKILL)
 
 
 def _aborted_itself(found: Evidence, _silence: Silence) -> bool:
     """By C code, or os.abort(): one that waited for events was told to by somebody else."""
-    return found.status == -signal.SIGABRT and not is_waiting(found.remains.crash)
+    return found.status == -signal.SIGABRT and not found.remains.crash.is_waiting
 
 
 _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
@@ -112,7 +113,7 @@ _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
     (Cause.TIMEOUT, _was_too_long),
     (Cause.DRAIN, _was_stopping),
     (Cause.CRASH, _aborted_itself),
-    (Cause.START, lambda found, _: found.remains.vitals.state is State.STARTING),
+    (Cause.START, lambda found, _: found.remains.vitals.state is LifeState.STARTING),
     (Cause.UNKNOWN, lambda found, _: found.status is None),
     (Cause.SIGNAL, lambda found, _: (found.status or 0) < 0),
     (Cause.EXIT, lambda _found, _silence: True),
@@ -120,26 +121,29 @@ _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
 
 
 def _silence(found: Evidence) -> Silence:
-    """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise."""
+    """From the beats: the watching thread goes on when only the loop is blocked, and is silent with it otherwise.
+
+    What it has noted of the silence counts if it has seen most of that.
+    """
     vitals, note = found.remains.vitals, found.remains.stall
-    since = _beats_until(vitals)
-    seconds = _last_known(found) - since
+    since, end = _beats_until(vitals), _last_known(found)
+    seconds, whole = end - since, end - max(since, vitals.watch_beat)
     if seconds < SILENT:
-        return Silence(0.0, is_whole=False)
-    if note is not None and not note.is_over:
-        is_whole = note.cause in (Cause.HELD, Cause.FROZEN)
-        return Silence(seconds, is_whole, note.cause is Cause.STARVED, note.culprit, note.call, note.flight)
-    is_whole = vitals.watch_beat <= since or _last_known(found) - vitals.watch_beat > LOST
-    site = site_in_crash(found.remains.crash) if _is_of_the_silence(found, seconds) else None
-    return Silence(seconds, is_whole, culprit=str(site) if site else "")
+        return Silence(0.0)
+    if whole > max(LOST, seconds / 2):
+        site = found.remains.crash.site if _is_of_the_silence(found, whole) else None
+        return Silence(seconds, Cause.HELD, whole, str(site)) if site else Silence(seconds, Cause.FROZEN, whole)
+    if note is None or note.is_over:
+        return Silence(seconds)
+    return Silence(seconds, note.cause, 0.0, note.culprit, note.call, note.flight)
 
 
 def _beats_until(vitals: Vitals) -> float:
     """When the loop beat for the last time, infinity if it does not have to: one that rests does not beat."""
-    has_rested = vitals.state is State.STOPPING and vitals.loop_beat < vitals.state_since - SILENT
-    if has_rested or vitals.state is State.RESTING:
+    has_rested = vitals.state is LifeState.STOPPING and vitals.loop_beat < vitals.state_since - SILENT
+    if has_rested or vitals.state is LifeState.RESTING:
         return inf
-    return max(vitals.loop_beat, vitals.state_since) if vitals.state is State.SERVING else vitals.loop_beat
+    return max(vitals.loop_beat, vitals.state_since) if vitals.state is LifeState.SERVING else vitals.loop_beat
 
 
 def _last_known(found: Evidence) -> float:
@@ -150,20 +154,20 @@ def _last_known(found: Evidence) -> float:
 
 def _is_of_the_silence(found: Evidence, seconds: float) -> bool:
     """Whether C wrote its stack after the last beat: it may have been asked at some other time, too."""
-    return found.at - found.remains.crash_at <= seconds
+    return found.at - found.remains.crash.at <= seconds
 
 
 def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
     if cause is Cause.TIMEOUT:
         return silence.culprit
-    site = site_in_crash(found.remains.crash) if cause is Cause.CRASH else None
+    site = found.remains.crash.site if cause is Cause.CRASH else None
     return str(site) if site is not None else ""
 
 
 def _stack(found: Evidence) -> str:
     """The last one that there is."""
     note = found.remains.stall
-    return excerpt(found.remains.crash) or (note.stack if note is not None and not note.is_over else "")
+    return found.remains.crash.excerpt or (note.stack if note is not None and not note.is_over else "")
 
 
 def _flights(found: Evidence) -> tuple[Flight, ...]:
@@ -173,41 +177,43 @@ def _flights(found: Evidence) -> tuple[Flight, ...]:
 def _sentence(found: Evidence, cause: Cause, silence: Silence) -> str:
     owner = found.remains.owner
     also = f"; {_described(silence)}" if silence.seconds and cause not in (Cause.TIMEOUT, Cause.CRASH) else ""
-    return sentences.death(owner.kind, owner.pid, _how(found, cause, silence) + also, _flights(found), found.fates)
+    flights = [deaths.in_flight(str(one), one.seconds, _fate(found, one)) for one in _flights(found)]
+    return deaths.death(owner.kind, owner.pid, _how(found, cause, silence) + also, flights)
+
+
+def _fate(found: Evidence, flight: Flight) -> str:
+    usual = deaths.CUT_INLINE if flight.task and found.remains.owner.kind == words.WEB_WORKER else endings.CUT
+    return found.fates.get(flight.task, usual)
 
 
 def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
-    server, vitals, crash = found.remains.owner.server, found.remains.vitals, found.remains.crash
+    server, status, crash = found.remains.owner.server, found.status, found.remains.crash
     match cause:
         case Cause.STOPPED:
-            return events.ended_by_outlast(found.ended_by_us) if found.ended_by_us else events.ended_itself()
+            return processes.ended_by_outlast(found.ended_by_us) if found.ended_by_us else processes.LOST_ITS_RUNNER
         case Cause.MEMORY:
-            return sentences.out_of_memory(vitals.memory)
+            return deaths.out_of_memory(found.remains.vitals.memory)
         case Cause.CRASH:
-            return sentences.broke(found.status, fatal_error(crash), site_in_crash(crash))
+            return deaths.broke(status, crash.error, crash.site)
         case Cause.TIMEOUT:
-            return sentences.timed_out(server, found.status, _described(silence))
+            return deaths.timed_out(server.name, server.patience, status, _described(silence))
         case Cause.DRAIN:
-            return sentences.stopped_too_long(server, _since(found, vitals.state_since), found.status)
-        case _:
-            return _how_plainly(found, cause)
-
-
-def _how_plainly(found: Evidence, cause: Cause) -> str:
-    match cause:
-        case Cause.START:
-            return sentences.ended_at_start(found.status)
-        case Cause.SIGNAL:
-            return sentences.killed_from_outside(found.status)
-        case Cause.EXIT:
-            return sentences.left(found.status)
-        case _:
-            return sentences.went_down_too() if found.is_rebooted else sentences.not_known()
+            since, is_idle = _since(found, found.remains.vitals.state_since), not _flights(found)
+            limits = deaths.limits(server.name, server.graceful, server.patience if server.looks_at == "loop" else 0)
+            return deaths.stopped_too_long(limits, since, status, is_idle=is_idle)
+    broke = found.remains.vitals.state is LifeState.LOOP_BROKE
+    plainly = {
+        Cause.START: deaths.ended_at_start(status),
+        Cause.SIGNAL: deaths.killed_from_outside(status),
+        Cause.EXIT: processes.ITS_LOOP_BROKE if broke else deaths.left(status),
+    }
+    return plainly.get(cause, deaths.WENT_DOWN_TOO if found.is_rebooted else deaths.NOT_KNOWN)
 
 
 def _described(silence: Silence) -> str:
-    by_whom = sentences.by_whom(silence.culprit, silence.call, silence.flight)
-    return sentences.silence(silence.seconds, by_whom, is_whole=silence.is_whole, is_starved=silence.is_starved)
+    by = stalls.by_whom(silence.culprit, silence.call, str(silence.flight or ""))
+    was_over = silence.cause in (Cause.HELD, Cause.FROZEN) and not silence.whole
+    return deaths.silence(silence.cause, silence.whole or silence.seconds, by, was_over=was_over)
 
 
 def _since(found: Evidence, moment: float) -> float | None:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import faulthandler
-import logging
 import math
 import os
-import signal
-import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from outlast.forks import OfOneProcess
-from outlast.incidents import Cause, Flight
-from outlast.kernel import boot_id
-from outlast.process import this
-from outlast.threads import OwnThread, started
-from outlast.watch import sentences
+from outlast.system.forks import OfOneProcess
+from outlast.system.kernel import boot_id
+from outlast.system.machine import HOST
+from outlast.system.memory import OomKills
+from outlast.system.process import this
 from outlast.watch.beat import EVERY, Beat
-from outlast.watch.box import POKE, Box, Owner, Server, StallNote, State
 from outlast.watch.flights import Flights, InFlight
-from outlast.watch.leaving import Leaving
-from outlast.watch.memory import OomKills, OwnMemory
+from outlast.watch.incident import Cause, Flight
+from outlast.watch.kept_box import KeptBox
+from outlast.watch.layout import LifeState, Owner, Server, StallNote
+from outlast.watch.recovered import Remains, read_own
 from outlast.watch.sample import Identify
 from outlast.watch.stall import Stall
 
-log = logging.getLogger("outlast")
-MEASURE_EVERY = 4  # beats
-LOOK_AGAIN = 5.0  # seconds until a box is tried again for which there was no room
 Tell = Callable[[Stall], None]
 
 
@@ -58,63 +50,32 @@ class Watch(OfOneProcess):
     def __init__(self, kind: str) -> None:
         self.flights = Flights()
         self._kind = kind
-        self._box: Box | None = None
+        self._box = KeptBox(self.flights)
         self._beat: Beat | None = None
         self._duty: Duty | None = None
-        self._beats = 0
         self._noted: Stall | None = None
         self._beside: tuple[InFlight, ...] = ()  # a loop that stands still
-        self._memory: OwnMemory | None = None
-        self._leaving: Leaving | None = None
-        self._writes_stacks = False
-        self._state = State.STARTING
         self._open_since = math.inf  # when its start was over: what had blocked before kept nobody waiting
-        self._is_closed = threading.Event()
-        self._placing = threading.Lock()
-        self._placer: OwnThread | None = None
         this.forks.tell(self)
 
     @property
     def box_path(self) -> Path | None:
         """Where the black box is; None without one."""
-        return self._box.path if self._box is not None else None
+        return self._box.path
 
-    def keep_box(self, path: Path, process: int = 0, server: Server | None = None) -> None:
+    @property
+    def remains(self) -> Remains | None:
+        """What the black box would tell if this process died now; None without one."""
+        return read_own(self._box.content)
+
+    def keep_box(self, path: Path, process_id: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
         owner = Owner(
-            *(self._kind, os.getpid(), time.time(), socket.gethostname(), boot_id(), process),
+            *(self._kind, os.getpid(), time.time(), HOST, boot_id(), process_id),
             oom_kills=OomKills().count,
             server=server or Server(),
         )
-        try:
-            self._place_box(path, owner)
-        except OSError as error:
-            log.warning("%s", sentences.no_box(error))
-            self._placer = OwnThread("outlast-box", lambda: self._place_box_later(path, owner))
-            started(self._placer)
-
-    def _place_box_later(self, path: Path, owner: Owner) -> None:
-        while not self._is_closed.wait(LOOK_AGAIN):
-            try:
-                self._place_box(path, owner)
-            except OSError:  # that there is no room has been said
-                continue
-            log.warning("%s", sentences.box_after_all(path))
-            return
-
-    def _place_box(self, path: Path, owner: Owner) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        box = Box(path, owner)
-        with self._placing:
-            if self._is_closed.is_set() or owner.pid != os.getpid():
-                box.close()
-                return
-            box.enter(self._state)
-            self._box = box
-            box.introduce(replace(owner, poke=self._write_stacks(box)))
-            self.flights.write_to(box)
-            self._memory = OwnMemory()
-            self._leaving = Leaving(self._leave)
+        self._box.keep(path, owner)
 
     def begin(self, duty: Duty) -> None:
         """Watch the running event loop. On it."""
@@ -126,42 +87,34 @@ class Watch(OfOneProcess):
         """There is nothing to do: do not watch until `wake`. On the loop."""
         if self._beat is not None:
             self._beat.pause()
-        self.enter(State.RESTING)
+        self.enter(LifeState.RESTING)
 
     def wake(self) -> None:
         """There is something to do. From any thread."""
-        self.enter(State.SERVING)
+        self.enter(LifeState.SERVING)
         if self._beat is not None:
             self._beat.resume()
 
-    def enter(self, state: State) -> None:
+    def enter(self, state: LifeState) -> None:
         """The process has come so far. On the loop, when its start is over."""
-        is_start_over, self._state = self._state is State.STARTING is not state, state
+        is_start_over = self._box.state is LifeState.STARTING is not state
+        self._box.enter(state)
         if is_start_over:
             self._open_since = time.monotonic()
             if self._beat is not None:
                 self._beat.begin_anew()
-        if self._box is not None:
-            self._box.enter(state)
 
     def close(self) -> None:
         """A good-bye: this process ends in order. From any thread."""
         beat, self._beat = self._beat, None
         if beat is not None:
             beat.close()
-        with self._placing:
-            self._is_closed.set()
-            box, self._box = self._box, None
-            memory, self._memory = self._memory, None
-            leaving, self._leaving = self._leaving, None
-        if memory is not None:
-            memory.close()
-        if leaving is not None:
-            leaving.cancel()
-        if box is not None:
-            self.flights.write_to(None)
-            self._stop_writing_stacks()
-            box.close()
+        self._box.close()
+
+    def after_fork_in_child(self) -> None:
+        """A forked process is not the one that is watched."""
+        self._box.let_go()
+        self._beat = None
 
     # What the beat tells
 
@@ -169,74 +122,25 @@ class Watch(OfOneProcess):
         """The loop runs."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
         self._duty.on_beat()
-        if self._box is None:
-            if self._placer is not None and not self._placer.is_alive:  # no thread could be started for it
-                started(self._placer)
-            return
-        self._box.beat_loop()
-        self._beats += 1
-        if self._beats % MEASURE_EVERY == 0:
-            if self._memory is not None:
-                self._box.measured(*self._memory.read())
-            if self._duty.is_stopping():
-                self._box.enter(State.STOPPING)
+        self._box.beat(self._beat.lag if self._beat is not None else 0.0, self._duty.is_stopping)
 
     def look(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
         """The loop is silent."""
         if self._duty is not None:
             self._duty.on_look()
-        box = self._box
-        if box is not None:
-            box.beat_watch()
+        self._box.beat_watch()
 
     def stalled(self, stall: Stall) -> None:
         """The loop stands still: into the box when that is new, is seen otherwise, has doubled, or is over."""
         assert self._duty is not None  # noqa: S101 - given before the beat begins
-        box, self._beside = self._box, self._beside or self.flights.now()
-        if box is not None and _is_news(stall, self._noted):
+        self._beside = self._beside or self.flights.now()
+        if self.box_path is not None and _is_news(stall, self._noted):
             self._noted = stall
-            box.note(_note(stall))
+            self._box.note(_note(stall))
         if time.monotonic() - stall.seconds > self._open_since:
             self._duty.tell(replace(stall, beside=_beside(stall, self._beside)))
         if stall.is_over:
             self._beside = ()
-
-    # Steps
-
-    def _write_stacks(self, box: Box) -> int:
-        """Have C write the stack into a file when the process breaks, or is asked; returns the signal that asks."""
-        if faulthandler.is_enabled():  # somebody else wants it elsewhere
-            return 0
-        faulthandler.enable(box.crash_file)
-        self._writes_stacks = True
-        if not POKE or signal.getsignal(POKE) != signal.SIG_DFL:  # somebody else uses it
-            return 0
-        faulthandler.register(POKE, box.crash_file)
-        return int(POKE)
-
-    def _leave(self) -> None:
-        """The interpreter ends in order, though nobody has said good-bye: nothing to wonder about, but at start-up."""
-        if self._box is not None and self._box.state is not State.STARTING:
-            self._stop_writing_stacks()
-            self._box.close()
-
-    def after_fork_in_child(self) -> None:
-        """A forked process is not the one that is watched."""
-        self.flights.write_to(None)
-        self._stop_writing_stacks()
-        self._placing, self._is_closed = threading.Lock(), threading.Event()
-        box, self._box, self._beat = self._box, None, None
-        memory, self._memory = self._memory, None
-        if memory is not None:
-            memory.close()
-        if box is not None:
-            box.let_go()
-
-    def _stop_writing_stacks(self) -> None:
-        if self._writes_stacks:
-            faulthandler.disable()
-            faulthandler.unregister(POKE)
-            self._writes_stacks = False
 
 
 def _is_news(stall: Stall, noted: Stall | None) -> bool:

@@ -1,0 +1,1 @@
+"""The dashboard: pages on what is in a journal, and the few things that may be done there."""

@@ -1,0 +1,1 @@
+"""Which functions and values can travel to another process, and how."""

@@ -1,0 +1,1 @@
+"""The project's source code: what its functions read, share and start."""

@@ -1,0 +1,1 @@
+"""What the machine knows: processes, forks, locks, signals, memory, folders."""

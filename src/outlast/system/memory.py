@@ -1,0 +1,110 @@
+"""What the kernel says of memory: how much a process has, and whether it has killed one for want of it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+_OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_CGROUPS = Path("/sys/fs/cgroup")
+_BETWEEN_LOOKS = 1.0  # seconds
+
+
+def resident_bytes(pid: int) -> int:
+    """The memory that a process has now; 0 when it is gone or the kernel does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+class OwnMemory:
+    """This process's resident memory and the count of OOM kills, for who asks every second: the files stay open."""
+
+    def __init__(self) -> None:
+        self._memory = _opened(Path("/proc/self/statm"))
+        self._kills = _opened(_counting_file())
+
+    def read(self) -> tuple[int, int]:
+        """Bytes, and kills; 0 for what the kernel does not tell."""
+        resident = _read(self._memory).split()[1:2]
+        return int(resident[0]) * _PAGE if resident else 0, _kills_in(_read(self._kills))
+
+    def close(self) -> None:
+        """Give back the files."""
+        for descriptor in (self._memory, self._kills):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._memory = self._kills = None
+
+
+class OomKills:
+    """The count of OOM kills of this process's cgroup, else of the machine (cgroups(7), proc_vmstat(5))."""
+
+    def __init__(self) -> None:
+        self._file = _counting_file()
+        self._seen = self._seen_before = self.count
+        self._next_look = 0.0
+
+    def look(self, now: float) -> None:
+        """To be called often, counts once a second: what was killed before the last look was none of our children."""
+        if now >= self._next_look:
+            self._next_look = now + _BETWEEN_LOOKS
+            self._seen_before, self._seen = self._seen, self.count
+
+    def has_struck(self) -> bool:
+        """Whether something was killed of late: since the last look but one, as a death is heard of a moment later."""
+        before = self._seen_before
+        self._seen = self._seen_before = self.count
+        return self._seen > before
+
+    @property
+    def count(self) -> int:
+        """The kernel's count now."""
+        try:
+            return _kills_in(self._file.read_bytes()) if self._file else 0
+        except OSError:
+            return 0
+
+
+def _kills_in(text: bytes) -> int:
+    found = _OOM_KILL.search(text)
+    return int(found[1]) if found else 0
+
+
+def _opened(file: Path | None) -> int | None:
+    try:
+        return os.open(file, os.O_RDONLY | os.O_CLOEXEC) if file is not None else None
+    except OSError:
+        return None
+
+
+def _read(descriptor: int | None) -> bytes:
+    try:
+        return os.pread(descriptor, 65_536, 0) if descriptor is not None else b""
+    except OSError:
+        return b""
+
+
+def _counting_file() -> Path | None:
+    candidates = [*_cgroup_files(), Path("/proc/vmstat")]
+    return next((file for file in candidates if file.exists()), None)
+
+
+def _cgroup_files() -> list[Path]:
+    """Of this process's memory cgroup, version 2 or 1; in a container its path may be seen as the root."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            found += [_CGROUPS / path.lstrip("/") / "memory.events", _CGROUPS / "memory.events"]
+        elif "memory" in controllers.split(","):
+            root = _CGROUPS / "memory"
+            found += [root / path.lstrip("/") / "memory.oom_control", root / "memory.oom_control"]
+    return found
