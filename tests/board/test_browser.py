@@ -314,6 +314,27 @@ def test_keys_lead_to_pages_and_to_the_filter(watched: Watched) -> None:
     assert page.url == f"{watched.root}/tasks"
 
 
+def test_who_is_quicker_than_the_page_is_not_complained_about(watched: Watched, server: Server) -> None:
+    task = failed(server, "quick")
+    watched.page.add_init_script("""
+        const quick = new MutationObserver(() => document.getElementById("live")?.focus());
+        quick.observe(document, { childList: true, subtree: true });
+        addEventListener("load", () => quick.disconnect());
+    """)
+    page = watched.go(f"/tasks/{task}")
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    assert page.evaluate("document.activeElement.textContent") == "Close"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#keys", state="hidden")
+    page.focus("text=Delete")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#dialog[open]")
+    assert page.evaluate("document.activeElement.textContent") == "Delete"
+    page.keyboard.press("Escape")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
 def test_keys_are_listed_and_can_be_turned_off(watched: Watched) -> None:
     page = watched.go("/")
     page.keyboard.press("?")

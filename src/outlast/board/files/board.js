@@ -130,7 +130,11 @@
     if (meant.matches("input")) meant.focus();
     else meant.click();
   });
-  document.getElementById("show-keys").addEventListener("click", () => keys.showModal());
+  // No page has `autofocus`: a browser warns of it where somebody was quicker than the first picture of the page.
+  document.getElementById("show-keys").addEventListener("click", () => {
+    keys.showModal();
+    keys.querySelector("[data-close]").focus();
+  });
   try {
     useKeys.checked = localStorage.getItem("outlast-keys") !== "off";
     useKeys.addEventListener("change", () => localStorage.setItem("outlast-keys", useKeys.checked ? "on" : "off"));
