@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from outlast.cli.main import cli
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("docs", "examples", "bench")

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 import outlast
 from outlast.app import current
 from outlast.journal.read import Record
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.process import adopt, this
 from outlast.testing import FOLDER, JOURNAL, CollectedTasks
 from tests.support.history import history_of

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 import outlast
 from outlast.errors import SettingsError
 from outlast.functions.functions import Functions
 from outlast.journal.location import place_of
-from outlast.settings import Settings, names_given_to_one_app
+from outlast.settings.settings import Settings
+from outlast.settings.unread import names_given_to_one_app
 from outlast.tasks.limits import Limit, QueueSettings
 from outlast.tasks.options import with_options
 
@@ -149,6 +151,28 @@ def test_options_that_are_none_are_refused(pyproject: Path, given: Any, said: st
 def test_numbers_that_nobody_can_mean_are_refused(pyproject: Path, name: str, given: Any, said: str) -> None:
     with pytest.raises(SettingsError, match=f"setting '{name}' is .*, but it has to be .*{said}"):
         Settings.load({}, **{name: given})
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("drain", True, "'drain' is True, but it has to be a number"),
+        ("loop_slots", False, "'loop_slots' is False, but it has to be a whole number"),
+        ("max_rss", True, "'max_rss' is True, but it has to be a size"),
+        ("release", True, "'release' is True, but it has to be text"),
+        ("app", FastAPI(), "the app itself comes first: outlast.install\\(app\\)"),
+        ("child_lifespan", plain, "it has to be true, false, or text such as 'main:lifespan_of_tasks'"),
+        ("state_folder", None.__class__, "'state_folder' is <class 'NoneType'>, but it has to be text"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(pyproject: Path, name: str, given: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        Settings.load({}, **{name: given})
+
+
+def test_a_text_may_be_a_path_or_a_number(pyproject: Path) -> None:
+    loaded = Settings.load({}, state_folder=Path("/run/shop"), release=20261127)
+    assert (loaded.state_folder, loaded.release) == ("/run/shop", "20261127")
 
 
 def test_names_that_the_command_line_does_not_know_are_told_of(pyproject: Path) -> None:

@@ -12,7 +12,8 @@ from typing import get_type_hints
 
 import pytest
 
-from outlast.settings import GivenSettings, Settings
+from outlast.settings.given import GivenSettings
+from outlast.settings.settings import Settings
 
 PROGRAM = """
 from collections.abc import AsyncIterator

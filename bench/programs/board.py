@@ -20,7 +20,7 @@ from outlast.board.guard import Gate
 from outlast.journal.contract import ProcessEntry
 from outlast.journal.engines import open_history, open_journal
 from outlast.journal.sqlite.opening import connect
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.tasks.ids import TaskIds
 from outlast.tasks.task import State
 

@@ -13,7 +13,8 @@ from outlast.functions.functions import Functions
 from outlast.ids import number_of
 from outlast.journal.contract import Cancel, Retry
 from outlast.journal.read import TaskRecord, Which
-from outlast.settings import GivenSettings, Settings
+from outlast.settings.given import GivenSettings
+from outlast.settings.settings import Settings
 from outlast.system.process import this
 from outlast.tasks.every import Every
 from outlast.tasks.options import GivenAtCall, nearer, with_options
@@ -203,7 +204,7 @@ def install(
         adds a variable that no module holds under a name, and warns whenever its value cannot travel.
     dashboard: the path at which the app shows its dashboard, such as `/outlast`; none if it is empty.
     dashboard_guard: says who may see it; see `outlast.dashboard`.
-    settings: those of `outlast.settings.Settings`, for example `url` and `runner`.
+    settings: those of `outlast.settings.settings.Settings`, for example `url` and `runner`.
 
     Installing twice is the same as once. Raises SettingsError for a setting that is not known, for a `carry` that means
     nothing, and for other settings the second time, and TypeError for what is no app.

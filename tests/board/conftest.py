@@ -17,7 +17,7 @@ from outlast.journal.engines import open_history, open_journal
 from outlast.journal.read import Record
 from outlast.journal.schedules import Scheduled
 from outlast.journal.turn import RunnersJournal
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.deployment import Home
 from outlast.tasks.ids import TaskIds
 from outlast.tasks.limits import Limit, Limits

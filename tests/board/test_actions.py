@@ -13,7 +13,7 @@ from outlast.board.said import said_in
 from outlast.ids import shown
 from outlast.journal.engines import open_history, open_stashed_files, open_survey
 from outlast.journal.location import place_of
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Place
 from outlast.system.stash import Stash
 from outlast.tasks.task import Lane, NewTask, State

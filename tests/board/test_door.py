@@ -28,7 +28,7 @@ from outlast.board.door import HEADERS
 from outlast.board.guard import Gate
 from outlast.board.key import Key
 from outlast.errors import ExtraMissing, NotInstalled, SettingsError
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from tests.board.asking import SENT_FROM_HERE, ask, post
 from tests.board.conftest import Tasks, of
 

@@ -32,7 +32,7 @@ from outlast.journal.read import Event
 from outlast.journal.survey import Failure, Minute
 from outlast.journal.telling import counted
 from outlast.journal.turn import Reached, Turn
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.tasks.log import TaskLog
 from outlast.tasks.task import NO_OPTIONS, End, Lane, NewTask, Sequel, Settlement, State
 from outlast.watch.incident import Cause, Flight, Incident, IncidentKind

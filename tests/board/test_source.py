@@ -6,7 +6,7 @@ import os
 import warnings
 
 from outlast.board.source import MOST_IDLE, Source
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from tests.board.conftest import Tasks
 
 

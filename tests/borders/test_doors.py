@@ -30,7 +30,7 @@ from outlast.child.life import why_not_imported
 from outlast.child.outbox import Outbox
 from outlast.child.run import Assignment, Run
 from outlast.cli.main import cli
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.process import this
 from outlast.watch.flights import Flights
 from outlast.web.background import StandIn

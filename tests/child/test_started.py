@@ -16,7 +16,7 @@ import pytest
 from fastapi import FastAPI
 
 from outlast.child.started import Forecast, Standing
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.wire.hello import Environment
 
 

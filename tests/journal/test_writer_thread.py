@@ -220,7 +220,7 @@ FORK = """
 import os, sys, threading, time
 import apsw
 from outlast.app import Outlast
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 def files():
     descriptors = [f"/proc/self/fd/{one}" for one in range(256)]

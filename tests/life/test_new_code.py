@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Place, socket_address
 from outlast.wire.frames import packed
 from outlast.wire.hello import Environment, Hello

@@ -14,7 +14,7 @@ import pytest
 from outlast.errors import OutlastError
 from outlast.journal.contract import ProcessEntry
 from outlast.journal.engines import open_journal
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Address, Place
 from outlast.web.reach import connected
 from outlast.wire.frames import packed

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.wire.frames import packed
 from outlast.wire.hello import VERSION, Environment, Hello
 from tests.life.captured import Capture, captured

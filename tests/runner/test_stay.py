@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from outlast.runner.lifecycle import PARTING_TIME, Phase, Situation, decide
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 SETTINGS = Settings(drain=25.0, linger=10.0)
 SERVES = Situation(None, stop_signals=0, has_children=True, has_unwritten=False, would_be_replaced=True)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.tasks.outcome import MOST_CUTS
 from tests.soak.plan import KILLERS, LAST_LINK, Asked
 

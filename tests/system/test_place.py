@@ -18,7 +18,7 @@ import pytest
 from outlast.errors import JournalUnusable, SettingsError
 from outlast.journal.engines import open_history, open_journal
 from outlast.journal.location import journal_path, place_of, refusal_of, why_not_written
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.liveness import Liveness
 from outlast.system.ownership import open_own, others_who_write
 from outlast.system.peers import Peer, _peer_by_xucred, peer_of

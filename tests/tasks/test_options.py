@@ -11,7 +11,7 @@ import pytest
 import outlast
 from outlast.errors import OptionError, SettingsError
 from outlast.functions.functions import options_of
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.tasks.options import size_of, with_options
 from outlast.tasks.task import NO_OPTIONS, TaskOptions
 

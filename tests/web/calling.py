@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from tests.web.recording import Outcome, Recorded, RecordingStore, install
 
 

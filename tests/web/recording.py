@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from outlast.functions.functions import Functions
 from outlast.journal.contract import Change
 from outlast.journal.submissions import Answer
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.tasks.task import NewTask, Settlement
 from outlast.web import hook
 from outlast.web.entrance import with_doorway

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from outlast.errors import OutlastError
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.wire.hello import VERSION, Environment, Hello
 
 HELLO = Hello(7, VERSION, serves=True, environment=Environment.here("main:app", Settings()))

@@ -11,7 +11,7 @@ from outlast.board.guard import Gate
 from outlast.board.key import Key
 from outlast.errors import ExtraMissing, OutlastError
 from outlast.events import board as words
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -46,7 +46,7 @@ from outlast.errors import (
 )
 from outlast.events import board as words
 from outlast.journal.location import place_of
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.web.installed import InstalledApp
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import os
 from outlast.events import waits
 from outlast.journal.location import doubts_about, refusal_of, why_not_written
 from outlast.journal.survey import Overview
-from outlast.settings import Settings, names_given_to_one_app, unknown_variables, unread_variables
+from outlast.settings.settings import Settings
+from outlast.settings.unread import names_given_to_one_app, unknown_variables, unread_variables
 from outlast.system.place import Place
 
 

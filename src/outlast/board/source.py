@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from outlast.journal.engines import open_history, open_survey
 from outlast.journal.read import History
 from outlast.journal.survey import Survey
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.forks import OfOneProcess
 from outlast.system.process import this
 

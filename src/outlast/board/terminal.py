@@ -6,7 +6,7 @@ import shlex
 
 from outlast.board.visit import Visit
 from outlast.journal.location import journal_path, url_at
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 
 class Terminal:

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from outlast.board.links import Links
 from outlast.journal.read import History
 from outlast.journal.survey import Survey
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Place
 
 

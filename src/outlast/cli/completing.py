@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 from outlast.errors import OutlastError
 from outlast.journal.engines import open_history, open_survey
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 MOST_OFFERED = 200  # tasks, the newest
 Found = Callable[[Settings], Mapping[str, str]]

@@ -9,7 +9,7 @@ import click
 from outlast.cli import documents
 from outlast.cli.output import say, say_aside, say_json
 from outlast.cli.read import as_json, at_url, settings_at, told_errors
-from outlast.settings import origins
+from outlast.settings.settings import origins
 
 ONLY_HERE = "what the app gives to outlast.install(app, ...) is not known here: it comes before all of this"
 

@@ -16,7 +16,7 @@ from outlast.doctor.examine import examine
 from outlast.doctor.report import as_document, as_lines
 from outlast.doctor.server import Server, arguments_of, read_server
 from outlast.errors import SettingsError
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.web.identity import called
 
 FINDINGS = 3

@@ -20,7 +20,7 @@ from outlast.events import waits
 from outlast.journal.engines import open_history
 from outlast.journal.location import place_of
 from outlast.journal.read import History, Record, Which
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.liveness import living_among, living_runner
 from outlast.system.place import Place
 from outlast.tasks.log import MOST_LOG

@@ -21,7 +21,7 @@ from outlast.journal.location import place_of
 from outlast.journal.read import ScheduleRecord
 from outlast.journal.schedules import Schedules
 from outlast.journal.telling import clock
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.liveness import living_runner
 from outlast.web.connection import look_now
 

@@ -12,7 +12,7 @@ from outlast.cli.output import say_aside
 from outlast.errors import OutlastError
 from outlast.journal.location import place_of
 from outlast.runner.start import logging_to_stderr, run
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.web.identity import called, deployment_to_be
 from outlast.wire.hello import VERSION, Environment, Hello
 

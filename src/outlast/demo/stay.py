@@ -10,7 +10,7 @@ from outlast.board.alone import Alone
 from outlast.demo.run import call_when_told_to_end
 from outlast.events.board import NO_BROWSER
 from outlast.journal.location import url_at
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Place
 
 

@@ -29,7 +29,8 @@ from outlast.doctor.tasks import ListedTask, Listing
 from outlast.errors import OutlastError, TargetNotFound
 from outlast.events import board as closed
 from outlast.journal.location import doubts_about, place_of
-from outlast.settings import Settings, names_given_to_one_app, unknown_variables, unread_variables
+from outlast.settings.settings import Settings
+from outlast.settings.unread import names_given_to_one_app, unknown_variables, unread_variables
 from outlast.source.sources import Sources
 from outlast.source.startup import singular_at_import, singular_in, startup_functions
 from outlast.system.process import this

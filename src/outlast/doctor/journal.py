@@ -13,7 +13,7 @@ from outlast.events.words import WEB_WORKER
 from outlast.journal.engines import open_care, open_history
 from outlast.journal.location import file_system_of, journal_path, refusal_of, url_at, why_not_written
 from outlast.journal.read import History, Summary
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.liveness import Liveness
 from outlast.system.place import Place
 from outlast.watch.incident import Cause

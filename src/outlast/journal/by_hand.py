@@ -13,7 +13,7 @@ from outlast.journal.contract import Journal, Tasks
 from outlast.journal.engines import open_existing, open_stashed_files
 from outlast.journal.location import place_of
 from outlast.journal.turn import Retention, RunnersJournal, Turn
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.stash import Stash
 from outlast.tasks.ids import TaskIds
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from outlast.errors import JournalUnusable, SettingsError, StoreFailed
 from outlast.events import journal as words
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.links import working_folder
 from outlast.system.ownership import NOT_FOLLOWED, is_trusted, others_who_write, why_not_own
 from outlast.system.place import Place

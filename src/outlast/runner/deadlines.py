@@ -10,7 +10,7 @@ from outlast.runner.ends import of_attempt
 from outlast.runner.ladder import Grip, Rung, Sight, next_rung
 from outlast.runner.running import Running, Stop
 from outlast.runner.scaling import Role
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.kernel import is_stopped
 from outlast.tasks.outcome import Cut, Happening, Stuck, Why, fate_of
 from outlast.tasks.task import Claimed, Lane

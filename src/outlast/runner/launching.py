@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from outlast.runner.reaping import Handle
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.wire.hello import Environment
 
 Pair = tuple[socket.socket, socket.socket]

@@ -11,7 +11,7 @@ from outlast.runner.policy import Policy
 from outlast.runner.pools import Pools
 from outlast.runner.reception import Reception
 from outlast.runner.signals import StopSignals
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 PARTING_TIME = 5.0  # seconds in which web workers leave that are stopped at the same moment, as systemd stops a service
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 
 @dataclass(slots=True)

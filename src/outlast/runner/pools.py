@@ -12,7 +12,7 @@ from outlast.runner.ledger import Ledger
 from outlast.runner.pool import Pool
 from outlast.runner.scaling import Counts
 from outlast.runner.starter import Enrolment
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.deployment import Deployment, Home, deployment_for, newest_of
 from outlast.tasks.limits import Limit
 from outlast.tasks.task import Claimed, Lane

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 
 
 class Role(Enum):

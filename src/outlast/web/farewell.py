@@ -14,7 +14,7 @@ from outlast.events import waits
 from outlast.ids import shown
 from outlast.journal.engines import open_history
 from outlast.journal.read import History
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.forks import OfOneProcess
 from outlast.system.process import this
 from outlast.system.program import unguarded_line

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType, ModuleType
 
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.deployment import Deployment, Home
 from outlast.system.forks import OfOneProcess
 from outlast.system.links import from_here, remember_folders, working_folder

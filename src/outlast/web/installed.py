@@ -16,7 +16,8 @@ from outlast.functions.functions import Functions
 from outlast.journal.contract import Change
 from outlast.journal.engines import open_history
 from outlast.journal.submissions import Answer
-from outlast.settings import Settings, names_given_to_one_app, unknown_variables, unread_variables
+from outlast.settings.settings import Settings
+from outlast.settings.unread import names_given_to_one_app, unknown_variables, unread_variables
 from outlast.system.process import this
 from outlast.tasks.ids import TaskIds
 from outlast.watch.flights import Flights

@@ -8,7 +8,7 @@ from outlast.events import processes, waits
 from outlast.functions.names import is_in_program, why_not_imported
 from outlast.logs.example import told_format
 from outlast.logs.setup import told_setup
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.place import Place
 from outlast.tasks.callbacks import wanted_states
 from outlast.web.identity import Identity

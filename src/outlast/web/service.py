@@ -11,7 +11,7 @@ from outlast.journal.engines import open_journal
 from outlast.journal.location import place_of
 from outlast.journal.writer import Writer
 from outlast.logs.server import begin_server_log
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.process import this
 from outlast.system.threads import OwnThread, start_from
 from outlast.tasks.ids import TaskIds

@@ -13,7 +13,7 @@ from functools import partial
 
 from outlast.events import deaths, words
 from outlast.journal.location import refusal_of
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.kernel import start_of
 from outlast.system.memory import OomKills
 from outlast.system.place import Place

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from outlast.errors import OutlastError
-from outlast.settings import Settings
+from outlast.settings.settings import Settings
 from outlast.system.deployment import Deployment
 from outlast.system.links import real, real_file, working_folder
 from outlast.system.place import Address

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from outlast.board.checks import checked
 from outlast.board.visit import Page, Visit
 from outlast.board.workers import living
-from outlast.settings import Settings, origins
+from outlast.settings.settings import Settings, origins
 
 PACKAGES = ("outlast", "fastapi", "starlette", "pydantic", "apsw", "uvicorn", "gunicorn")
 

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from outlast.errors import OptionError, SettingsError
+from outlast.settings.layers import layers
+from outlast.settings.values import APP, BY_TYPE, LIFESPAN, SIZE
 from outlast.tasks.limits import QueueSettings
 from outlast.tasks.log import MOST_LOG
-from outlast.tasks.options import DEFAULTS, GivenByDefault, by_default, size_of
+from outlast.tasks.options import DEFAULTS, by_default
 from outlast.tasks.outcome import MOST_RESULT
 from outlast.tasks.policy import MOST_DELAY
 from outlast.tasks.task import TaskOptions
-from outlast.text import as_text
 
-PREFIX = "OUTLAST_"
 _MODES = {
     "runner": ("auto", "external", "off"),
     "on_store_error": ("refuse", "inline"),
     "child_start": ("spawn", "fork"),
-}
-_SPELLINGS: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "yes", "on", "1", "t", "y"), True),
-    **dict.fromkeys(("false", "no", "off", "0", "f", "n"), False),
 }
 
 
@@ -176,169 +168,23 @@ class Settings:
         pyproject.toml that cannot be read.
         """
         merged: dict[str, Any] = {}
-        for layer in _layers(environ, arguments).values():
+        for layer in layers(NAMES, environ, arguments).values():
             merged.update({_known(name): _converted(name, value) for name, value in layer.items()})
         return cls(**merged)
 
 
-class QueueGiven(TypedDict, total=False):
-    """What may be said of a queue, see `Settings.queues`."""
-
-    concurrency: int
-    rate: str
-    max_waiting: int
-
-
-class GivenSettings(TypedDict, total=False):
-    """What `install` takes, so that type checkers know each name; `Settings` says what they mean."""
-
-    url: str
-    shared_folder: bool
-    state_folder: str
-    app: str
-    release: str
-    runner: Literal["auto", "external", "off"]
-    drain: float
-    stop_wait: float
-    linger: float
-    max_children: int
-    max_alone: int
-    spares: int
-    loop_slots: int
-    thread_slots: int
-    max_crashes: int
-    stall_after: float
-    stall_limit: float
-    grace: float
-    max_rss: int | str
-    store_deadline: float
-    on_store_error: Literal["refuse", "inline"]
-    watch: bool
-    gc_freeze: bool
-    child_start: Literal["spawn", "fork"]
-    child_lifespan: bool | str
-    redact: Sequence[str]
-    keep_done: float
-    keep_done_count: int
-    keep_failed: float
-    max_result: int | str
-    max_log: int | str
-    max_stash: int | str
-    queues: Mapping[str, QueueGiven]
-    options: GivenByDefault
-
-
 def origins(**arguments: Any) -> dict[str, str]:
     """Where each setting that `Settings.load` gives has its value from: what is not among them has its default."""
-    return {name: origin.format(name.upper()) for origin, layer in _layers(None, arguments).items() for name in layer}
+    return {
+        name: origin.format(name.upper()) for origin, layer in layers(NAMES, None, arguments).items() for name in layer
+    }
 
 
-def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """One sentence for each OUTLAST_ variable that names no setting: a typo there would otherwise be silent."""
-    return [
-        f"{variable} is set but outlast has no such setting{_hint(variable.removeprefix(PREFIX).lower())}"
-        for variable in sorted(environ)
-        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX).lower() not in _NAMES
-    ]
-
-
-def unread_variables(environ: Mapping[str, str]) -> list[str]:
-    """One sentence for each setting that stands in a `.env` here and nowhere else: nobody reads it from there."""
-    path = Path(".env")
-    try:
-        names = _VARIABLE.findall(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [
-        f"{name} stands in {path.absolute()}, which outlast does not read: give that file to the server "
-        "(`uvicorn --env-file .env`), load it before outlast.install(app), or write it into pyproject.toml"
-        for name in dict.fromkeys(names)
-        if name not in environ
-    ]
-
-
-def names_given_to_one_app(asked: Settings) -> list[str]:
-    """A sentence if the command line, which imports no app, does not know all the names of `redact` that one has."""
-    alone = [name for name in asked.redact if name not in Settings.load().redact]
-    if not alone:
-        return []
-    return [
-        f"redact={alone} is given to install(app) alone, so `outlast list` and `show`, which import no app, show what "
-        "has these names: write it into pyproject.toml, or set OUTLAST_REDACT"
-    ]
-
-
-_VARIABLE = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", re.MULTILINE)
-_NAMES = tuple(field.name for field in fields(Settings))
-
-
-def _truth(value: Any) -> bool:
-    """What a yes or no in any of the common spellings means. Raises ValueError for anything else."""
-    meant = _SPELLINGS.get(as_text(value).strip().lower())
-    if meant is None:
-        raise ValueError(value)
-    return meant
-
-
-def _truth_or_text(value: Any) -> str:
-    """The same as `true` or `false`, for a setting that may also be something else."""
-    meant = _SPELLINGS.get(as_text(value).strip().lower())
-    return as_text(value) if meant is None else str(meant).lower()
-
-
-def _whole(value: Any) -> int:
-    """Raises ValueError or TypeError for what is no whole number."""
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError(value)
-    return int(value)
-
-
-def _names_in(value: Any) -> tuple[str, ...]:
-    """The names in a list of them, or in a text with commas between them. Raises ValueError for anything else."""
-    given = value.split(",") if isinstance(value, str) else list(value)
-    if not all(isinstance(one, str) for one in given):
-        raise ValueError(value)
-    return tuple(filter(None, map(str.strip, given)))
-
-
-def _table_in(value: Any) -> dict[str, Any]:
-    """A table, or a text that has it as JSON. Raises ValueError or TypeError for anything else."""
-    given = json.loads(value) if isinstance(value, str) else value
-    if not isinstance(given, Mapping):
-        raise ValueError(value)
-    return {as_text(name): one for name, one in given.items()}
-
-
-def _tables_in(value: Any) -> dict[str, dict[str, Any]]:
-    """Tables by name, as a table."""
-    return {name: dict(one) for name, one in _table_in(value).items()}
-
-
-_BY_TYPE: Mapping[str, Callable[[Any], Any]] = {
-    "str": as_text,
-    "int": _whole,
-    "float": float,
-    "bool": _truth,
-    "tuple[str, ...]": _names_in,
-    "Mapping[str, Mapping[str, Any]]": _tables_in,
-    "Mapping[str, Any]": _table_in,
-}
-_CONVERTERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Settings)} | {
-    "max_rss": size_of,
-    "max_result": size_of,
-    "max_log": size_of,
-    "max_stash": size_of,
-    "child_lifespan": _truth_or_text,
-}
-_WANTED = {
-    as_text: "text",
-    _whole: "a whole number",
-    float: "a number",
-    size_of: "a size, in bytes or such as 512M, of a pebibyte at most",
-    _truth: "true or false",
-    _names_in: "names, as a list or with commas between them",
-    _table_in: 'a table of options, or JSON such as {"retries": 3}',
-    _tables_in: 'a table of queues, or JSON such as {"mail": {"concurrency": 4}}',
+NAMES = tuple(field.name for field in fields(Settings))
+_KINDS = {field.name: BY_TYPE[str(field.type)] for field in fields(Settings)} | {
+    "app": APP,
+    "child_lifespan": LIFESPAN,
+    **dict.fromkeys(("max_rss", "max_result", "max_log", "max_stash"), SIZE),
 }
 
 
@@ -348,53 +194,21 @@ def _require(holds: bool, name: str, value: object, wanted: str) -> None:  # noq
 
 
 def _known(name: str) -> str:
-    if name in _NAMES:
+    if name in NAMES:
         return name
-    raise SettingsError(f"outlast has no setting {name!r}{_hint(name)}")
+    raise SettingsError(f"outlast has no setting {name!r}{hint(name)}")
 
 
-def _hint(name: str) -> str:
-    near = get_close_matches(name, _NAMES, n=1)
+def hint(name: str) -> str:
+    """What may have been meant by a name that no setting has, to be put behind a sentence; else empty."""
+    near = get_close_matches(name, NAMES, n=1)
     of_tasks = f"; of tasks it is an option: options={{{name!r}: ...}}" if name in DEFAULTS else ""
     return of_tasks or (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _converted(name: str, value: Any) -> Any:
+    kind = _KINDS[_known(name)]
     try:
-        return _CONVERTERS[_known(name)](value)
+        return kind.read(value)
     except (TypeError, ValueError, OverflowError):
-        wanted = _WANTED[_CONVERTERS[name]]
-        raise SettingsError(f"setting {name!r} is {value!r:.100}, but it has to be {wanted}") from None
-
-
-def _layers(environ: Mapping[str, str] | None, arguments: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What is set, by where that is done; the nearer ones come later."""
-    return {
-        "pyproject.toml": _from_pyproject(Path("pyproject.toml")),
-        f"{PREFIX}{{}}": _from_environment(os.environ if environ is None else environ),
-        "argument": {name: value for name, value in arguments.items() if value is not None},
-    }
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[PREFIX + name.upper()] for name in _NAMES if PREFIX + name.upper() in environ}
-
-
-def _from_pyproject(path: Path) -> dict[str, Any]:
-    """What [tool.outlast] says. Where a file is that cannot be read, another journal would be used without a word."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"{path.absolute()} cannot be read, so it is not known which settings of outlast it has: {error}"
-        ) from None
-    return _table(_table(content, "tool", path), "outlast", path)
-
-
-def _table(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
-    found = content.get(name, {})
-    if not isinstance(found, dict):
-        raise SettingsError(f"{name!r} in {path.absolute()} is {found!r}, but it has to be a table: [tool.outlast]")
-    return found
+        raise SettingsError(f"setting {name!r} is {value!r:.100}, but it has to be {kind.wanted}") from None

@@ -1,0 +1,1 @@
+"""All settings: what each means, where they come from, what is wrong with them."""
