@@ -117,7 +117,7 @@ def test_a_thread_that_is_killed_in_a_web_worker_goes_on(thread: str, tmp_path: 
         eventually(lambda: said in server.output, f"it says so; {server.output}")
         assert server.output.count(said) == 1
         server.get("/block")
-        eventually(lambda: "has been blocked for" in server.output, f"the watch goes on; {server.output}")
+        eventually(server.tells_of_a_stall, f"the watch goes on; {server.output}")
         end_runner(server)
         assert server.add("ok", "last") == worker
         server.wait_for("ran", "last")
@@ -149,7 +149,7 @@ def test_a_watch_that_is_killed_in_a_task_process_goes_on(tmp_path: Path) -> Non
             server.add("block", name, 1.5)
             server.wait_for("ran", name)
         eventually(lambda: "thread outlast-watch has met" in server.output, f"it says so; {server.output}")
-        eventually(lambda: "has been blocked for" in server.output, f"and goes on; {server.output}")
+        eventually(server.tells_of_a_stall, f"and goes on; {server.output}")
         assert len({pid for _, _, pid in server.witnessed("began")}) == 1, "in one process"
 
 

@@ -208,6 +208,10 @@ class Server:
         liveness = Liveness(Place.of(self.journal))
         return [pid for one in present if one.kind == kind and (pid := liveness.holder(one.id))]
 
+    def tells_of_a_stall(self) -> bool:
+        """Whether it has said that a loop stood still, by whom or, where the watch got no processor either, that."""
+        return "has been blocked for" in self.output or "has been silent for" in self.output
+
     def all_settled(self) -> bool:
         states = [record.state for record in self.records()]
         return bool(states) and not {"held", "waiting", "running"} & set(states)
