@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from outlast.journal.sqlite.opening import connect
+from outlast.journal.sqlite.opening import make_durable
 
 BATCH = 100  # tasks in one transaction of the loop
 ARGUMENTS = '{"text":"' + "x" * 100 + '","number":1}'
@@ -32,9 +32,8 @@ class BareSqlite:
     """One connection to a file of its own, with the table that a queue needs and nothing else."""
 
     def __init__(self, file: Path, *, checkpoints: bool) -> None:
-        with closing(apsw.Connection(str(file))) as new:
-            new.pragma("journal_mode", "wal")
-        self._connection: apsw.Connection = connect(file, patience=5.0)
+        self._connection = apsw.Connection(str(file))
+        make_durable(self._connection, patience=5.0)
         self._connection.pragma("wal_autocheckpoint", 1000 if checkpoints else 0)
         self._connection.execute(_SCHEMA)
         self._last = 0

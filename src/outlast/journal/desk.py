@@ -11,6 +11,7 @@ from outlast.errors import StoreFailed
 from outlast.events import endings, hindrances
 from outlast.journal.contract import Cancel, Change, Drop
 from outlast.journal.intake import RETRY_AFTER, Intake
+from outlast.journal.patience import Patience
 from outlast.journal.submissions import Backlog, Submission
 from outlast.tasks.task import NewTask, State
 
@@ -23,6 +24,7 @@ class Desk:
     def __init__(self, intake: Intake[Submission]) -> None:
         self.intake = intake
         self.backlog = Backlog()
+        self.patience = Patience(self._expire)
 
     def put(self, submission: Submission) -> None:
         """To be written."""
@@ -47,7 +49,7 @@ class Desk:
             self.withdraw(submission)
             raise self._late(deadline) from None
 
-    def expire(self, submission: Submission, deadline: float) -> None:
+    def _expire(self, submission: Submission, deadline: float) -> None:
         """The time of whoever waits for it on an event loop is over."""
         if submission.future is not None and not submission.future.done():
             self.withdraw(submission)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 from outlast.errors import IdTaken, JournalUnusable, StoreFailed, StoreUnsure, TaskRefused
 from outlast.events import hindrances, journal
@@ -17,7 +19,7 @@ from outlast.text import in_one_line
 from outlast.watch.incident import Incident
 
 Refusal = StoreFailed | JournalUnusable
-_OF_SCHEDULES = (Declared, Scheduled, Unscheduled)
+_IN_ORDER = dict.fromkeys((Declared, Scheduled, Unscheduled), Scheduled)  # of schedules, what is said last holds
 _CALLED = {NewTask: "add", Settlement: "settle", Incident: "note"}  # what is asked for, where it is not in the name
 
 
@@ -117,8 +119,8 @@ class Scribe:
         with self._journal.transaction():
             owner = self._known_owner()
             batch = [one for one in given if not one.withdrawn]
-            wanted = self._without_known(batch)
-            answers = self._add([one for one in wanted if isinstance(one, NewTask)], owner)
+            wanted = _by_kind(self._without_known(batch))
+            answers = self._add(wanted.get(NewTask, ()), owner)
             stored = {**answers, **_apply(self._journal, wanted, owner, self.home)}
         for one in batch:
             one.written = True
@@ -161,26 +163,33 @@ class Scribe:
                 self._declared = change
 
 
-def _apply(journal: Journal, changes: Sequence[Change], owner: int, home: Home) -> Answer:
+def _apply(journal: Journal, asked: Mapping[type, list[Any]], owner: int, home: Home) -> Answer:
     """What a batch asks for of schedules, and of tasks that are there, its new ones among them."""
     answers: dict[int, int] = {}
-    if of_schedules := [one for one in changes if isinstance(one, _OF_SCHEDULES)]:
+    if of_schedules := asked.get(Scheduled):
         answers |= _apply_to_schedules(journal, of_schedules, home)
-    if releases := [one.id for one in changes if isinstance(one, Release)]:
-        journal.tasks.release(releases)
-    if drops := [one for one in changes if isinstance(one, Drop)]:
+    if releases := asked.get(Release):
+        journal.tasks.release([one.id for one in releases])
+    if drops := asked.get(Drop):
         journal.tasks.drop(drops)
-    if begins := [one.id for one in changes if isinstance(one, Begin)]:
-        journal.attempts.begin(begins, owner)
-    if settlements := [one for one in changes if isinstance(one, Settlement)]:
+    if begins := asked.get(Begin):
+        journal.attempts.begin([one.id for one in begins], owner)
+    if settlements := asked.get(Settlement):
         journal.attempts.settle(settlements)
-    if incidents := [one for one in changes if isinstance(one, Incident)]:
+    if incidents := asked.get(Incident):
         journal.processes.note(incidents)
-    if cancels := [one.id for one in changes if isinstance(one, Cancel)]:
-        answers |= journal.tasks.cancel(cancels)
-    if retries := [one.id for one in changes if isinstance(one, Retry)]:
-        answers |= journal.tasks.retry(retries)
+    if cancels := asked.get(Cancel):
+        answers |= journal.tasks.cancel([one.id for one in cancels])
+    if retries := asked.get(Retry):
+        answers |= journal.tasks.retry([one.id for one in retries])
     return answers
+
+
+def _by_kind(changes: Iterable[Change]) -> dict[type, list[Any]]:
+    found: defaultdict[type, list[Any]] = defaultdict(list)
+    for one in changes:
+        found[_IN_ORDER.get(type(one), type(one))].append(one)
+    return found
 
 
 def _apply_to_schedules(journal: Journal, changes: Sequence[Change], home: Home) -> dict[int, int]:

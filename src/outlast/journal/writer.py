@@ -81,7 +81,8 @@ class Writer(OfOneProcess):
         future: asyncio.Future[Answer] = loop.create_future()
         submission = Submission(changes, future, loop)
         self._desk.put(submission)
-        timer = loop.call_later(deadline, self._desk.expire, submission, deadline)
+        line = self._desk.patience.line_of(loop)
+        line.join(loop, submission, deadline)
         self._desk.insist(submission)
         try:
             return await future
@@ -89,7 +90,7 @@ class Writer(OfOneProcess):
             self._desk.withdraw(submission)
             raise
         finally:
-            timer.cancel()
+            line.leave()
 
     def store_now(self, changes: Sequence[Change], deadline: float) -> Answer:
         """The same for code without an event loop: blocks the calling thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
+from functools import cache
 from pathlib import Path, PurePath
 
 _HOMES = ("site-packages", "dist-packages")
@@ -31,6 +32,7 @@ def is_ours(file: str) -> bool:
     return file.startswith(_OURS)
 
 
+@cache
 def is_hosts(module: str) -> bool:
     """Whether a module is of what runs users' code: a server, the framework, an event loop, outlast."""
     return module.partition(".")[0] in _HOSTS

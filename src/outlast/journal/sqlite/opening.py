@@ -46,13 +46,18 @@ def connect(path: Path, patience: float, *, read_only: bool = False) -> apsw.Con
     if connection.readonly("main"):  # SQLite has settled for that, and would stay with it when the file can be written
         connection.close()
         raise JournalUnusable(journal.journal_closed(path, "it can only be read"))
+    make_durable(connection, patience)
+    return connection
+
+
+def make_durable(connection: apsw.Connection, patience: float) -> None:
+    """What a commit has written is on the disk when it returns, and a large log is cut."""
     switch_to_wal(connection, patience)
     connection.pragma("synchronous", "full")
     connection.pragma("fullfsync", True)  # macOS: fsync alone does not reach the disk there
     connection.pragma("temp_store", "memory")
     connection.pragma("cache_size", -16384)
     connection.pragma("journal_size_limit", LARGEST_LOG)
-    return connection
 
 
 def _opened(path: Path, patience: float) -> apsw.Connection:
