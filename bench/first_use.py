@@ -10,7 +10,7 @@ from bench.harness.rounds import Size, say
 
 def measure(size: Size) -> list[Figure]:
     """Each round in a process of its own, with a project of its own."""
-    rounds, modules = [], size.pick(300, 60)
+    rounds, modules = [], size.pick(300, 12)
     for number in range(size.repeat):
         say(f"  round {number + 1} of {size.repeat}")
         with place() as here:
