@@ -74,8 +74,12 @@ class Body:
         self._finder = Changes(names, sources, self._first_use)
         self._changes: dict[int, Change | None] = {}  # as far as they were asked for
 
-    def uses(self) -> Iterator[Use]:
+    @cached_property
+    def uses(self) -> list[Use]:
         """What the function reads of its module and of other modules of the project."""
+        return list(self._found_uses())
+
+    def _found_uses(self) -> Iterator[Use]:
         for node in self._nodes:
             if not _is_read(node) or id(node) in self._first_use.harmless:
                 continue

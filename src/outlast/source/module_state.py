@@ -122,7 +122,7 @@ class _Search:
             if body is not None:
                 followed += 1
                 yield body
-                for use in body.uses():
+                for use in body.uses:
                     waiting.extend(_calls_of(use.meaning.value, use.meaning.owner, use.missing))
 
     def shared_in(self, body: Body) -> tuple[str, int] | None:
@@ -130,7 +130,7 @@ class _Search:
         for change in body.changes():
             what = f"changes {change.text} ({_place(body, change)}), and the web process would not see it"
             return what, change.line
-        for use in (*body.guards(), *body.decorated_with(), *body.uses()):
+        for use in (*body.guards(), *body.decorated_with(), *body.uses):
             found = self._shared_by(body, use)
             if found:
                 return found, use.line

@@ -11,6 +11,7 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 
+from outlast.system.links import working_folder
 from outlast.text import is_a
 
 _MOCKS = "unittest.mock"
@@ -25,8 +26,8 @@ def stands_in(thing: object, file: str) -> bool:
 @lru_cache
 def is_test_file(path: str) -> bool:
     """Whether tests are written there, by its name or by that of a folder in the working one, as pytest calls them."""
-    with suppress(OSError):  # there is no working folder any more
-        path = path.removeprefix(os.path.join(os.getcwd(), ""))  # noqa: PTH109, PTH118 - as text
+    with suppress(OSError):  # there was no working folder any more
+        path = path.removeprefix(os.path.join(working_folder(), ""))  # noqa: PTH118 - as text
     *folders, file = path.split(os.sep)  # noqa: PTH206 - as text
     name = file.partition(".")[0]
     return name == "conftest" or name.startswith("test_") or name.endswith("_test") or _FOLDER in folders

@@ -33,7 +33,7 @@ def reads_of(function: Callable[..., Any], sources: Sources) -> Reads:
     variables: dict[ContextVar[Any] | None, str] = {}
     packages: set[str] = set()
     for body in _bodies(function, sources):
-        for use in body.uses():
+        for use in body.uses:
             value = use.meaning.value
             if is_a(value, ContextVar):
                 variables.setdefault(value, f"{from_here(body.file)}:{use.line}")
@@ -47,7 +47,7 @@ def _bodies(function: Callable[..., Any], sources: Sources) -> Iterator[Body]:
     seen: set[int] = set()
     for body in bodies_of(function, sources):
         yield body
-        for use in body.uses():
+        for use in body.uses:
             asked = use.meaning.value
             way = inspect.getattr_static(class_of(asked), "__getattr__", None)
             if is_a(way, FunctionType) and id(asked) not in seen:
