@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -32,11 +33,10 @@ LARGE_CLASSES: dict[str, tuple[int, int]] = {
 }
 
 
-def functions() -> Iterator[tuple[Path, Function]]:
-    for file in FILES:
-        for node in ast.walk(parsed(file.read_text())):
-            if isinstance(node, Function):
-                yield file, node
+@cache
+def functions() -> list[tuple[Path, Function]]:
+    trees = ((file, parsed(file.read_text())) for file in FILES)
+    return [(file, node) for file, tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
 
 
 def length(node: Function) -> int:

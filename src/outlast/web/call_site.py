@@ -27,7 +27,7 @@ class CallSite(NamedTuple):
     def __str__(self) -> str:
         if not self.line:
             return "a background object"
-        return one_line(f"{self.file.removeprefix(working_folder())}:{self.line}", MOST_NAME)
+        return one_line(f"{self.file.removeprefix(start_folder())}:{self.line}", MOST_NAME)
 
     @property
     def in_short(self) -> str:
@@ -36,7 +36,7 @@ class CallSite(NamedTuple):
 
 
 @cache
-def working_folder() -> str:
+def start_folder() -> str:
     """With a separator; as it was when this was first asked, which is not on an event loop. Empty if it was gone."""
     try:
         return os.getcwd() + os.sep  # noqa: PTH109 - as text

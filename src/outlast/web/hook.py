@@ -10,7 +10,7 @@ from starlette.background import BackgroundTasks
 from starlette.responses import Response
 
 from outlast.system.program import look_into_main_file
-from outlast.web.call_site import working_folder
+from outlast.web.call_site import start_folder
 from outlast.web.current import open_observer
 
 _NAME = "background"
@@ -42,7 +42,7 @@ class ObservedBackground:
 
 def install() -> None:
     """Put the hooks in place, once per process, and learn what they have to know."""
-    working_folder()
+    start_folder()
     look_into_main_file()
     if not isinstance(vars(Response).get(_NAME), ObservedBackground):
         Response.background = ObservedBackground()  # type: ignore[assignment]  # a descriptor in its place
