@@ -17,9 +17,14 @@ _SPELLINGS: Mapping[str, bool] = {
 }
 
 
+def _yes_or_no(value: Any) -> bool | None:
+    """What a yes or no in any of the common spellings means; None for anything else."""
+    return _SPELLINGS.get(as_text(value).strip().lower())
+
+
 def _truth(value: Any) -> bool:
-    """What a yes or no in any of the common spellings means. Raises ValueError for anything else."""
-    meant = _SPELLINGS.get(as_text(value).strip().lower())
+    """The same. Raises ValueError for anything else."""
+    meant = _yes_or_no(value)
     if meant is None:
         raise ValueError(value)
     return meant
@@ -34,7 +39,7 @@ def _text(value: Any) -> str:
 
 def _truth_or_text(value: Any) -> str:
     """The same as `true` or `false`, for a setting that may also be something else."""
-    meant = _SPELLINGS.get(as_text(value).strip().lower())
+    meant = _yes_or_no(value)
     return _text(value) if meant is None else str(meant).lower()
 
 
