@@ -73,10 +73,10 @@ HANGS: dict[str, tuple[str, str, str, str]] = {
 RARER = [kind for kind in HANGS if kind not in ("a lock", "an await")]
 
 
-def told(server: Server, what: str) -> str:
-    """The one line that says that this takes long."""
-    words = f"tasks wait for it: {what} has not come to its end"
-    eventually(lambda: words in server.output, f"it is said; {server.output}")
+def told(server: Server, what: str, at: str) -> str:
+    """The one line that says so of a start that stands there. Where starts are slow, it stood elsewhere before."""
+    words = f"tasks wait for it: {what} has not come to its end: it stands in {at}"
+    eventually(lambda: words in server.output, f"{words!r} is said")
     (line,) = [line for line in server.output.splitlines() if words in line]
     return line
 
@@ -91,14 +91,36 @@ def test_where_a_start_hangs_is_told_once_with_the_remedy(kind: str, tmp_path: P
     with captured("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="20", OUTLAST_CHILD_LIFESPAN=lifespan) as capture:
         server = capture.server
         server.add("ok", "it")
-        line = told(server, what)
-        assert f"it stands in {where.format(line_of(text, hangs_at))}" in line
+        line = told(server, what, where.format(line_of(text, hangs_at)))
         remedy = "guard it with `if not outlast.in_task_process():`" + ", or set child_lifespan" * (kind != "an import")
         assert line.endswith(remedy)
         for words in (["list"], ["show", server.records()[0].id], ["status"]):
             said = said_by_outlast(server, *words)
             assert f"since a task process that is needed has not started yet: {what} has not come to its end" in said
             assert "cannot start" not in said
+
+
+TWO_PLACES = """
+import time
+
+
+@asynccontextmanager
+async def lifespan(app):
+    if outlast.in_task_process():
+        time.sleep(6)  # the first
+        time.sleep(60)  # the second
+    yield
+
+"""
+
+
+@pytest.mark.slow
+def test_where_it_stands_is_told_of_each_place_where_it_stays(tmp_path: Path) -> None:
+    text = written(tmp_path, TWO_PLACES)
+    with captured("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="20") as capture:
+        capture.server.add("ok", "it")
+        for place in ("the first", "the second"):
+            told(capture.server, "the lifespan of main:app", f"lifespan (main.py:{line_of(text, place)})")
 
 
 WAITS = """

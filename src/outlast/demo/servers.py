@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from outlast.demo.logbook import Sighting, port_in, read
 from outlast.demo.plan import DemoPlan, Side
-from outlast.system.ending import end_runner
+from outlast.system.ending import LOOK, end_runner
 from outlast.system.liveness import living_runner
 from outlast.system.place import DEFAULT_JOURNAL, Place
 
@@ -63,6 +64,7 @@ class DemoServer:
             self._note(raw.decode(errors="replace").rstrip())
         if not self._port.done():
             self._port.set_exception(self.failed("ended before it listened"))
+            self._port.exception()  # asked for, since nobody may wait for it any more
 
     def _note(self, line: str) -> None:
         self.lines.append(line)
@@ -86,10 +88,8 @@ async def serving(side: Side, plan: DemoPlan, article: Path, clock: Callable[[],
         try:
             yield server
         finally:
-            # Not awaited to its end: a process of outlast that outlives the server holds the pipe open.
-            reading.cancel()
             await _stop(process)
-            await _end_runner(place)
+            await _see_off(reading, place)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -144,10 +144,17 @@ async def _stop(process: Process) -> None:
         _kill(process)
 
 
-async def _end_runner(place: Place) -> None:
-    """What a server has left waits for the next one, and would put back a journal that is taken away."""
-    if runner := living_runner(place):
-        await asyncio.to_thread(end_runner, place, runner, now=True)
+async def _see_off(reading: asyncio.Task[None], place: Place) -> None:
+    """End what outlives a server: a runner waits for the next one, and would put back a journal that is taken away.
+
+    It may be on its way only, as long as somebody holds the pipe of the log, which it lets go of once it is there.
+    """
+    give_up = time.monotonic() + START_LIMIT
+    while ((runner := living_runner(place)) or not reading.done()) and time.monotonic() < give_up:
+        if runner:
+            await asyncio.to_thread(end_runner, place, runner, now=True)
+        await asyncio.wait([reading], timeout=LOOK)
+    reading.cancel()
 
 
 def _kill(process: Process) -> None:

@@ -54,7 +54,7 @@ class Start:
     """How far a task process has come with its start. Times are monotonic seconds, 0 for what has not been.
 
     begun_at: when it was told to enter the lifespan. stands_at: where it was when it last said so, as long as it
-    imports or enters. broken_because: why it cannot start.
+    imports or enters, and stands_since: when it said so first. broken_because: why it cannot start.
     """
 
     started_at: float = field(default_factory=time.monotonic)
@@ -62,12 +62,23 @@ class Start:
     begun_at: float = 0.0
     ready_at: float = 0.0
     stands_at: str = ""
+    stands_since: float = 0.0
     broken_because: str = ""
 
     @property
     def is_going_on(self) -> bool:
         """Whether it imports the app, or enters the lifespan: its end then is that of its start."""
         return not self.imported_at or (self.begun_at > 0 and not self.ready_at)
+
+    @property
+    def step_began_at(self) -> float:
+        """When what it does now began: the import, or the lifespan."""
+        return self.begun_at or self.started_at
+
+    def stood(self, at: str, now: float) -> None:
+        """It has said where it stands."""
+        if at != self.stands_at:
+            self.stands_at, self.stands_since = at, now
 
 
 @dataclass(slots=True)

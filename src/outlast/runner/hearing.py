@@ -97,7 +97,7 @@ class Hearing:
     def _of_its_start(self, pool: Pool, child: Child, report: Report) -> None:
         match report:
             case reports.Stands(at):
-                child.start.stands_at = at
+                child.start.stood(at, child.heard_at)
             case reports.Broken(why):
                 child.start.broken_because = why
             case reports.Imported(remarks):

@@ -17,8 +17,8 @@ from outlast.watch.post_mortem import incident_of_start
 
 LONGEST_BACK_OFF = 60.0  # seconds between tries to start children that cannot start
 LEAST_TIME = 10.0  # seconds that an import, or a lifespan, may take at least, however short `stall_limit` is
-TOLD_AFTER = 1 / 6  # of the time that the first one has
-SILENT_AFTER = 1 / 2  # of that time: one that has not said where it stands by then is told of without it
+TOLD_AFTER = 1 / 6  # of the time that the first one has: so long it stands at one place
+MOVING_AFTER = 1 / 2  # of that time: by then it is told of, also where it goes on, or has not said where it stands
 
 
 class Setbacks:
@@ -100,35 +100,35 @@ class SlowStarts:
 
     def __init__(self) -> None:
         self.why = ""
-        self._told: set[tuple[int, str]] = set()
+        self._told: dict[tuple[int, str], set[str]] = {}  # the places that were told of a step of a generation's starts
         self._more = 1  # times the time of the first one
 
     def look(self, children: Iterable[Child], now: float, *, may_end: bool) -> None:
         """Tell of those that take long, and end those that take too long, if that is allowed."""
         self.why = ""
         for child in children:
-            seconds = now - (child.start.begun_at or child.start.started_at)
+            if not child.start.is_going_on or child.parting.killed:
+                continue
             time = max(LEAST_TIME, child.generation.settings.stall_limit)
-            if child.start.is_going_on and not child.parting.killed and seconds > time * _patience(child):
-                self._tell(child, seconds)
-                if may_end and seconds > time * self._more:
-                    self._end(child, seconds)
+            seconds = now - child.start.step_began_at
+            stays = bool(child.start.stands_at) and now - child.start.stands_since > time * TOLD_AFTER
+            if stays or seconds > time * MOVING_AFTER:
+                self._tell(child, seconds, stays=stays)
+            if may_end and seconds > time * self._more:
+                self._end(child, seconds)
 
-    def _tell(self, child: Child, seconds: float) -> None:
+    def _tell(self, child: Child, seconds: float, *, stays: bool) -> None:
         step = _step(child)
         self.why = waits.not_started_yet(step, child.start.stands_at, in_lifespan=bool(child.start.begun_at))
-        if (child.generation.number, step) not in self._told:
-            self._told.add((child.generation.number, step))
+        told = self._told.setdefault((child.generation.number, step), set())
+        if not told or (stays and child.start.stands_at not in told):
+            told.add(child.start.stands_at)
             waits.SlowToStart(child.pid, seconds, self.why).tell()
 
     def _end(self, child: Child, seconds: float) -> None:
         self._more *= 2
         child.start.broken_because = self.why
         child.end(waits.took_too_long(seconds))
-
-
-def _patience(child: Child) -> float:
-    return TOLD_AFTER if child.start.stands_at else SILENT_AFTER
 
 
 def _step(child: Child) -> str:
