@@ -26,7 +26,8 @@ class RecordingStore(InstalledApp):
     """Takes everything at once. `failure` is raised instead, once something is to be stored."""
 
     def __init__(self, write: Write, settings: Settings | None = None) -> None:
-        super().__init__(settings or Settings(), Functions())
+        settings = settings or Settings()
+        super().__init__(settings, Functions(defaults=settings.default_options()))
         self.failure: Exception | None = None
         self._write = write
 

@@ -72,6 +72,10 @@ def test_parallel_is_true_or_false() -> None:
 def short_lived(name: str) -> None: ...
 
 
+@outlast.task(delay=60)
+def late(name: str) -> None: ...
+
+
 def test_options_that_together_let_nothing_begin_are_refused_at_the_call() -> None:
     app = FastAPI()
 
@@ -86,6 +90,24 @@ def test_options_that_together_let_nothing_begin_are_refused_at_the_call() -> No
     served = Served(app)
     served.get("/")
     assert [json.loads(one["arguments"])["name"] for one in served.events[0]["changes"]] == ["third"]
+
+
+def test_a_setting_and_a_function_that_together_let_nothing_begin_are_refused(caplog: pytest.LogCaptureFixture) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def endpoint(tasks: outlast.BackgroundTasks) -> None:
+        with pytest.raises(OptionError, match="let 'expires' be more than 'delay'"):
+            tasks.options(retries=1).add_task(late, "first")
+        tasks.options(delay=0).add_task(late, "second")
+        tasks.add_task(late, "third")
+
+    served = Served(app, options={"expires": 30})
+    served.get("/")
+    second, third = served.events[0]["changes"]
+    assert json.loads(second["arguments"])["name"] == "second"
+    assert "arguments" not in third
+    assert "let 'expires' be more than 'delay'" in caplog.text
 
 
 def test_handles_are_values() -> None:

@@ -60,11 +60,10 @@ class Plan:
 
     def with_options(self, given: Mapping[str, Any]) -> Plan:
         """The same task, with what is said of this one of its function. Raises OptionError."""
+        options = with_options(self.options, given) if given else self.options
+        refuse_if_it_never_begins(options)
         if not given:
             return self
-        options = with_options(self.options, given)
-        if given.keys() & {"delay", "expires"}:
-            refuse_if_it_never_begins(options)
         by = options.limits.by
         if by and self.arguments and by.partition(".")[0] not in self.takes:
             raise OptionError(f"option 'limit_by' is {by!r}, but {self.function} has no such parameter")
