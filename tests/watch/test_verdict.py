@@ -64,9 +64,9 @@ def held(status: int | None, *, silent: float = 9.0, server: Server = GUNICORN, 
     return found(status, silent=silent, server=server, crash=crash)
 
 
-def unwatched(stall: StallNote, for_seconds: float) -> Evidence:
+def unwatched(stall: StallNote, for_seconds: float, *, silent: float = 9.0, server: Server = GUNICORN) -> Evidence:
     """Watched at first, and not in its last seconds."""
-    evidence = found(-signal.SIGKILL, silent=9.0, stall=stall)
+    evidence = found(-signal.SIGKILL, silent=silent, stall=stall, server=server)
     vitals = replace(evidence.remains.vitals, watch_beat=DIED - for_seconds)
     return replace(evidence, remains=replace(evidence.remains, vitals=vitals))
 
@@ -163,11 +163,26 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         "was killed by gunicorn with SIGKILL, whose timeout is 10 s: the interpreter's lock had been held for most of "
         "9.0 s by send (mail.py:8) in time.sleep(60), for GET /mail",
     ),
-    "blocked or starved at first, and then nothing ran for longer": (
+    "blocked at first, and then nothing ran for longer": (
         unwatched(SLEEPS, for_seconds=6.0),
         Cause.TIMEOUT,
         "was killed by gunicorn with SIGKILL, whose timeout is 10 s: "
+        "no thread of it had run Python for 6.0 s, and why is not known; before, its event loop had been blocked for "
+        "3.0 s by send (mail.py:8) in time.sleep(60), for GET /mail",
+    ),
+    "starved at first, and then nothing ran for longer": (
+        unwatched(replace(SLEEPS, cause=Cause.STARVED, culprit="", flight=None), for_seconds=6.0),
+        Cause.TIMEOUT,
+        "was killed by gunicorn with SIGKILL, whose timeout is 10 s: "
         "no thread of it had run Python for 6.0 s, and why is not known",
+    ),
+    "uvicorn is not impatient with who blocks and then stands still for less than its timeout": (
+        unwatched(
+            replace(SLEEPS, flight=None), for_seconds=6.0, silent=8.0, server=Server("uvicorn", 15.0, 0.0, "lock")
+        ),
+        Cause.SIGNAL,
+        f"{OUTSIDE}; no thread of it had run Python for 6.0 s, and why is not known; before, its event loop had been "
+        "blocked for 2.0 s by send (mail.py:8) in time.sleep(60)",
     ),
     "blocked, and the watching thread had its last turn a while ago": (
         unwatched(SLEEPS, for_seconds=3.0),

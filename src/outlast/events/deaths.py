@@ -71,6 +71,11 @@ def silence(cause: str, seconds: float, by: str, *, was_over: bool = False) -> s
     return _SILENCES[cause].format(seconds=long, by=by, inside=f", in{by[3:]}" if by else "")
 
 
+def blocked_before(seconds: float, by: str) -> str:
+    """What had been seen, until nothing was seen any more."""
+    return f"; before, its event loop had been blocked for {seconds:.1f} s{by}"
+
+
 _SILENCES = {
     "blocked": "its event loop had been blocked for {seconds}{by}",
     "held": "the interpreter's lock had been held for {seconds}{by}",

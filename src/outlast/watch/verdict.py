@@ -9,7 +9,7 @@ from math import inf
 
 from outlast.events import deaths, endings, processes, stalls, words
 from outlast.watch.incident import Cause, Flight, Incident, IncidentKind
-from outlast.watch.layout import LifeState, Vitals
+from outlast.watch.layout import LifeState, StallNote, Vitals
 from outlast.watch.recovered import Remains
 
 IMPATIENCE = 0.5  # of its timeout: gunicorn is told twice in it that all is well, and counts from the last time on
@@ -41,7 +41,8 @@ class Evidence:
 class Silence:
     """How long the event loop had been silent at the death (s), and why, as far as it was seen.
 
-    whole: for how long the watching thread had been silent, too, if that was most of it; else 0.
+    whole: for how long the watching thread had been silent, too, if that was most of it; else 0. before: what it had
+    seen until then, if that was who blocked the loop.
     """
 
     seconds: float
@@ -50,6 +51,7 @@ class Silence:
     culprit: str = ""
     call: str = ""
     flight: Flight | None = None
+    before: StallNote | None = None
 
 
 def judge(found: Evidence) -> Incident:
@@ -92,8 +94,11 @@ def _was_too_long(found: Evidence, silence: Silence) -> bool:
     server = found.remains.owner.server
     if not server.patience or found.status not in (None, -signal.SIGABRT, -signal.SIGKILL):
         return False
-    sees_it = server.looks_at == "loop" or silence.cause in (Cause.HELD, Cause.FROZEN)
-    return sees_it and silence.seconds >= IMPATIENCE * server.patience
+    if server.looks_at == "loop":
+        unheard = silence.seconds
+    else:
+        unheard = (silence.whole or silence.seconds) if silence.cause in (Cause.HELD, Cause.FROZEN) else 0.0
+    return unheard >= IMPATIENCE * server.patience
 
 
 def _was_stopping(found: Evidence, _silence: Silence) -> bool:
@@ -125,17 +130,24 @@ def _silence(found: Evidence) -> Silence:
 
     What it has noted of the silence counts if it has seen most of that.
     """
-    vitals, note = found.remains.vitals, found.remains.stall
+    vitals, note = found.remains.vitals, _last_stall(found)
     since, end = _beats_until(vitals), _last_known(found)
     seconds, whole = end - since, end - max(since, vitals.watch_beat)
     if seconds < SILENT:
         return Silence(0.0)
     if whole > max(LOST, seconds / 2):
-        site = found.remains.crash.site if _is_of_the_silence(found, whole) else None
-        return Silence(seconds, Cause.HELD, whole, str(site)) if site else Silence(seconds, Cause.FROZEN, whole)
-    if note is None or note.is_over:
+        if _is_of_the_silence(found, whole) and found.remains.crash.site:
+            return Silence(seconds, Cause.HELD, whole, str(found.remains.crash.site))
+        return Silence(seconds, Cause.FROZEN, whole, before=note if note and note.cause is Cause.BLOCKED else None)
+    if note is None:
         return Silence(seconds)
     return Silence(seconds, note.cause, 0.0, note.culprit, note.call, note.flight)
+
+
+def _last_stall(found: Evidence) -> StallNote | None:
+    """What was noted of the one in which it died."""
+    note = found.remains.stall
+    return note if note is not None and not note.is_over else None
 
 
 def _beats_until(vitals: Vitals) -> float:
@@ -166,8 +178,8 @@ def _culprit(found: Evidence, cause: Cause, silence: Silence) -> str:
 
 def _stack(found: Evidence) -> str:
     """The last one that there is."""
-    note = found.remains.stall
-    return found.remains.crash.excerpt or (note.stack if note is not None and not note.is_over else "")
+    note = _last_stall(found)
+    return found.remains.crash.excerpt or (note.stack if note is not None else "")
 
 
 def _flights(found: Evidence) -> tuple[Flight, ...]:
@@ -211,9 +223,15 @@ def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
 
 
 def _described(silence: Silence) -> str:
-    by = stalls.by_whom(silence.culprit, silence.call, str(silence.flight or ""))
     was_over = silence.cause in (Cause.HELD, Cause.FROZEN) and not silence.whole
-    return deaths.silence(silence.cause, silence.whole or silence.seconds, by, was_over=was_over)
+    said = deaths.silence(silence.cause, silence.whole or silence.seconds, _by_whom(silence), was_over=was_over)
+    if silence.before is None:
+        return said
+    return said + deaths.blocked_before(silence.seconds - silence.whole, _by_whom(silence.before))
+
+
+def _by_whom(found: Silence | StallNote) -> str:
+    return stalls.by_whom(found.culprit, found.call, str(found.flight or ""))
 
 
 def _since(found: Evidence, moment: float) -> float | None:
