@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from outlast.text import one_line
 from outlast.watch.black_box import BlackBox
 from outlast.watch.flights import Flights
 from outlast.watch.incident import Cause, Flight
-from outlast.watch.layout import PLACES, POKE, LifeState, Owner, StallNote
+from outlast.watch.layout import PLACES, POKE, WHO_AT, LifeState, Owner, StallNote
 from outlast.watch.recovered import Remains, of_the_dead, read
 from tests.support.processes import kill
 from tests.support.servers import PATIENCE, eventually
@@ -210,6 +212,23 @@ def test_a_slot_is_given_back(place: Path) -> None:
     for number in range(PLACES):
         flights.begin(f"POST /{number}")
     assert len(remains_at(place).in_flight) == PLACES
+    box.close()
+
+
+def test_a_file_name_for_which_there_is_no_room_is_left_out(place: Path) -> None:
+    box = BlackBox(place, replace(OWNER, oom_file="/sys/fs/cgroup/" + "é" * 500))
+    box.beat_loop()
+    found = remains_at(place)
+    assert found.owner == OWNER
+    assert found.vitals.loop_beat > 0
+    box.close()
+
+
+def test_a_box_of_the_release_before_is_read(place: Path) -> None:
+    box = BlackBox(place, OWNER)
+    owner = {name: value for name, value in asdict(OWNER).items() if name != "oom_file"}
+    box._write_record(WHO_AT, json.dumps(owner).encode())
+    assert remains_at(place).owner == OWNER
     box.close()
 
 

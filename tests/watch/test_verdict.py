@@ -91,6 +91,12 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         "was killed by gunicorn with SIGABRT, whose timeout is 10 s: "
         "its event loop had been blocked for 5.2 s by send (mail.py:8) in time.sleep(60), for GET /mail",
     ),
+    "gunicorn aborts a worker that had told late": (
+        blocked(SIGABRT, silent=4.2),
+        Cause.TIMEOUT,
+        "was killed by gunicorn with SIGABRT, whose timeout is 10 s: "
+        "its event loop had been blocked for 4.2 s by send (mail.py:8) in time.sleep(60), for GET /mail",
+    ),
     "nobody has kept the status": (
         blocked(None),
         Cause.TIMEOUT,

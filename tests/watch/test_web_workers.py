@@ -298,15 +298,31 @@ def test_a_worker_that_the_kernel_ended_for_want_of_memory(tmp_path: Path, kind:
     shutil.copy(APP, tmp_path / "main.py")
     more = ("-t", "60") if kind != UVICORN else ()
     with memory_cgroup(700 << 20) as cgroup, serving(kind, tmp_path, *more) as server:
-        (cgroup / "cgroup.procs").write_text(str(server.process.pid))  # what it starts from now on is in it
-        renew_web_workers(server)
-        with in_flight(server, "/block?way=in_too_much_memory"):
-            culprit = reached(server, "culprit")
-            wait_for_sentence(
-                server,
-                rf"web worker {culprit} was killed by the kernel since memory had run out \(SIGKILL, and the count of "
-                r"OOM kills has risen\).*; in flight: GET /block \([\d.]+ s: cut\)",
-            )
+        run_out_of_memory(server, cgroup)
+
+
+@pytest.mark.slow
+def test_a_runner_of_another_memory_cgroup_says_so_too(tmp_path: Path) -> None:
+    shutil.copy(APP, tmp_path / "main.py")
+    with (
+        memory_cgroup(700 << 20) as cgroup,
+        serving(UVICORN_WORKER, tmp_path, "-t", "60", OUTLAST_LINGER="600") as server,
+    ):
+        server.get("/innocent?seconds=0")
+        eventually(lambda: server.living("runner"), f"a runner; {server.output}")
+        run_out_of_memory(server, cgroup)
+
+
+def run_out_of_memory(server: Server, cgroup: Path) -> None:
+    (cgroup / "cgroup.procs").write_text(str(server.process.pid))  # what it starts from now on is in it
+    renew_web_workers(server)
+    with in_flight(server, "/block?way=in_too_much_memory"):
+        culprit = reached(server, "culprit")
+        wait_for_sentence(
+            server,
+            rf"web worker {culprit} was killed by the kernel since memory had run out \(SIGKILL, and the count of "
+            r"OOM kills has risen\).*; in flight: GET /block \([\d.]+ s: cut\)",
+        )
 
 
 @pytest.mark.slow

@@ -106,8 +106,10 @@ def out_of_memory(memory: int) -> str:
     return f"{how_it_ended(0, out_of_memory=True)}{had}"
 
 
-def killed_from_outside(status: int | None) -> str:
-    return f"{how_it_ended(status or 0)} from outside: not by outlast, and not for want of memory"
+def killed_from_outside(status: int | None, *, is_known: bool) -> str:
+    """`is_known`: that memory had not run out."""
+    memory = "and not for want of memory" if is_known else "and whether memory had run out is not known"
+    return f"{how_it_ended(status or 0)} from outside: not by outlast, {memory}"
 
 
 def ended_at_start(status: int | None) -> str:
@@ -120,10 +122,15 @@ def left(status: int | None) -> str:
     return f"exited with status {code} in the middle of its work: something called os._exit()"
 
 
-NOT_KNOWN = (
-    "ended without a good-bye, and how is not known: nobody kept its exit status, its server had no reason that is "
-    "known, memory had not run out, and it left no stack"
-)
+def not_known(*, is_known: bool) -> str:
+    """`is_known`: that memory had not run out."""
+    memory = "memory had not run out" if is_known else "whether memory had run out is not known"
+    return (
+        "ended without a good-bye, and how is not known: nobody kept its exit status, its server had no reason that is "
+        f"known, {memory}, and it left no stack"
+    )
+
+
 WENT_DOWN_TOO = "ended without a good-bye when its machine or container went down, which has started anew since"
 
 

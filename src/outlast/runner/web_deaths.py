@@ -10,7 +10,6 @@ from pathlib import Path
 from outlast.events import deaths
 from outlast.runner.web_exits import WebExits
 from outlast.system.kernel import start_of
-from outlast.system.memory import OomKills
 from outlast.system.place import Place
 from outlast.watch.incident import Incident
 from outlast.watch.post_mortem import has_run_out, incident_of, witnessed
@@ -30,7 +29,6 @@ class WebDeaths:
         self._place = place
         self._boxes = place.prefix + PREFIX
         self._pending: list[tuple[Remains, float | None]] = []
-        self._oom = OomKills()
         self._has_looked = False
         self._foreign = 0
         self._met: dict[Path, int] = {}  # the pid of each box
@@ -89,5 +87,5 @@ class WebDeaths:
             if status is None and heard_at is not None and now - heard_at < PATIENCE:
                 self._pending.append((remains, heard_at))
             else:
-                memory = has_run_out(remains, self._oom.count)
+                memory = has_run_out(remains)
                 yield incident_of(witnessed(remains, heard_at, status=status, out_of_memory=memory))

@@ -9,6 +9,8 @@ from pathlib import Path
 _OOM_KILL = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CGROUPS = Path("/sys/fs/cgroup")
+_EVENTS, _CONTROL = "memory.events", "memory.oom_control"  # of version 2, and 1
+_OF_ALL = Path("/proc/vmstat")
 _BETWEEN_LOOKS = 1.0  # seconds
 
 
@@ -61,12 +63,27 @@ class OomKills:
         return self._seen > before
 
     @property
+    def file(self) -> str:
+        """Where the kernel counts them; empty if it does not."""
+        return str(self._file or "")
+
+    @property
     def count(self) -> int:
         """The kernel's count now."""
         try:
             return _kills_in(self._file.read_bytes()) if self._file else 0
         except OSError:
             return 0
+
+
+def kills_counted_in(file: str) -> int | None:
+    """The kernel's count in a file that another process has named; None if it is none of the kernel's, or has gone."""
+    path = Path(file)
+    is_of_a_group = path.is_relative_to(_CGROUPS) and ".." not in path.parts and path.name in (_EVENTS, _CONTROL)
+    try:
+        return _kills_in(path.read_bytes()) if is_of_a_group or path == _OF_ALL else None
+    except OSError:
+        return None
 
 
 def _kills_in(text: bytes) -> int:
@@ -89,7 +106,7 @@ def _read(descriptor: int | None) -> bytes:
 
 
 def _counting_file() -> Path | None:
-    candidates = [*_cgroup_files(), Path("/proc/vmstat")]
+    candidates = [*_cgroup_files(), _OF_ALL]
     return next((file for file in candidates if file.exists()), None)
 
 
@@ -103,8 +120,8 @@ def _cgroup_files() -> list[Path]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            found += [_CGROUPS / path.lstrip("/") / "memory.events", _CGROUPS / "memory.events"]
+            found += [_CGROUPS / path.lstrip("/") / _EVENTS, _CGROUPS / _EVENTS]
         elif "memory" in controllers.split(","):
             root = _CGROUPS / "memory"
-            found += [root / path.lstrip("/") / "memory.oom_control", root / "memory.oom_control"]
+            found += [root / path.lstrip("/") / _CONTROL, root / _CONTROL]
     return found

@@ -58,7 +58,8 @@ class BlackBox:
 
     def introduce(self, owner: Owner) -> None:
         """Say whose it is, as far as that is known by now."""
-        self._write_record(layout.WHO_AT, _json(owner))
+        body, room = _json(owner), layout.VITALS_AT - layout.WHO_AT - layout.RECORD.size
+        self._write_record(layout.WHO_AT, body if len(body) <= room else _json(replace(owner, oom_file="")))
         self._write(0, layout.MARK)
 
     @property

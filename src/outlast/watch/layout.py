@@ -53,7 +53,7 @@ class Owner:
     """Whose box it is. `kind` is `web worker` or `task process`; `process` its row in the journal, 0 before it has one.
 
     machine and boot tell whether monotonic times mean anything to the reader. poke: a signal on which the process
-    writes its stack, 0 for none. oom_kills: the kernel's count when it began.
+    writes its stack, 0 for none. oom_kills: the kernel's count when it began, oom_file: where that counts.
     """
 
     kind: str
@@ -64,6 +64,7 @@ class Owner:
     process: int = 0
     poke: int = 0
     oom_kills: int = 0
+    oom_file: str = ""
     server: Server = field(default_factory=Server)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from outlast.events.deaths import ProcessDied
 from outlast.system.kernel import boot_id
 from outlast.system.machine import HOST
+from outlast.system.memory import kills_counted_in
 from outlast.watch.incident import Cause, Incident, IncidentKind
 from outlast.watch.recovered import Remains
 from outlast.watch.verdict import Evidence, judge
@@ -20,7 +21,7 @@ def witnessed(
     heard_at: float | None,
     *,
     status: int | None = None,
-    out_of_memory: bool = False,
+    out_of_memory: bool | None = False,
     ended_by_us: str = "",
     fates: Mapping[int, str] | None = None,
 ) -> Evidence:
@@ -45,12 +46,19 @@ def incident_of_start(process_kind: str, said: str, at: float) -> Incident:
     return Incident(IncidentKind.DEATH, Cause.START, process_kind, 0, at, 0.0, "", sentence, stack)
 
 
-def has_run_out(remains: Remains, oom_kills: int) -> bool:
-    """Whether the kernel's count of OOM kills has risen to `oom_kills` since the process last looked, a moment ago."""
-    last = max(remains.vitals.loop_beat, remains.vitals.watch_beat)
-    if remains.owner.machine != HOST or not _is_of_this_boot(remains):
+def has_run_out(remains: Remains) -> bool | None:
+    """Whether the kernel's count of OOM kills has risen since the process last looked, a moment ago; None: not known.
+
+    The count is that of the process's memory cgroup, of which the survivor need not be.
+    """
+    is_of_here = remains.owner.machine == HOST and _is_of_this_boot(remains)
+    kills = kills_counted_in(remains.owner.oom_file) if is_of_here else None
+    if kills is None:
+        return None
+    if kills <= (remains.vitals.oom_kills or remains.owner.oom_kills):
         return False
-    return time.monotonic() - last < FRESH and oom_kills > (remains.vitals.oom_kills or remains.owner.oom_kills)
+    last = max(remains.vitals.loop_beat, remains.vitals.watch_beat)
+    return True if time.monotonic() - last < FRESH else None
 
 
 def _died_at(remains: Remains, heard_at: float | None) -> float | None:

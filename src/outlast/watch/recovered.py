@@ -215,7 +215,8 @@ def _record(data: bytes, at: int) -> Mapping[str, Any]:
 
 
 def _owner(found: Mapping[str, Any]) -> Owner:
-    return made(Owner, found, poke=_poke, server=lambda server: made(Server, server))
+    given = {"oom_file": "", **found}  # in a box of the release before there is none
+    return made(Owner, given, poke=_poke, server=lambda server: made(Server, server))
 
 
 def _poke(number: object) -> int:

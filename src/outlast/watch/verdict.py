@@ -13,6 +13,7 @@ from outlast.watch.layout import LifeState, StallNote, Vitals
 from outlast.watch.recovered import Remains
 
 IMPATIENCE = 0.5  # of its timeout: gunicorn is told twice in it that all is well, and counts from the last time on
+LATE = 1.0  # seconds by which it is told late, on a machine that is short of processors: who else sends SIGABRT?
 LOST = 0.5  # seconds after which a watching thread, which looks ten times a second, does not run any more
 SILENT = 1.0  # seconds without a sign of life that mean something
 _BREAKS = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE})
@@ -23,15 +24,15 @@ class Evidence:
     """What the survivor knows. `at`: when it heard of the death, seconds since the epoch; `died_at`: monotonic seconds.
 
     status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel's count of OOM
-    kills has risen about then. ended_by_us: why outlast itself has ended it, else empty. died_at is None when the death
-    was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it, by id.
+    kills has risen about then; None if nobody tells. ended_by_us: why outlast itself has ended it, else empty. died_at
+    is None when the death was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it.
     """
 
     remains: Remains
     at: float
     died_at: float | None = None
     status: int | None = None
-    out_of_memory: bool = False
+    out_of_memory: bool | None = False
     ended_by_us: str = ""
     is_rebooted: bool = False
     fates: Mapping[int, str] = field(default_factory=dict)
@@ -98,7 +99,8 @@ def _was_too_long(found: Evidence, silence: Silence) -> bool:
         unheard = silence.seconds
     else:
         unheard = (silence.whole or silence.seconds) if silence.cause in (Cause.HELD, Cause.FROZEN) else 0.0
-    return unheard >= IMPATIENCE * server.patience
+    late = LATE if found.status == -signal.SIGABRT else 0.0
+    return unheard + late >= IMPATIENCE * server.patience
 
 
 def _was_stopping(found: Evidence, _silence: Silence) -> bool:
@@ -113,7 +115,7 @@ def _aborted_itself(found: Evidence, _silence: Silence) -> bool:
 
 _RULES: Sequence[tuple[Cause, Callable[[Evidence, Silence], bool]]] = (
     (Cause.STOPPED, lambda found, _: bool(found.ended_by_us) or _was_cut_off(found)),
-    (Cause.MEMORY, lambda found, _: found.out_of_memory and found.status in (None, -signal.SIGKILL)),
+    (Cause.MEMORY, lambda found, _: bool(found.out_of_memory) and found.status in (None, -signal.SIGKILL)),
     (Cause.CRASH, lambda found, _: _is_broken(found)),
     (Cause.TIMEOUT, _was_too_long),
     (Cause.DRAIN, _was_stopping),
@@ -213,13 +215,13 @@ def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
             since, is_idle = _since(found, found.remains.vitals.state_since), not _flights(found)
             limits = deaths.limits(server.name, server.graceful, server.patience if server.looks_at == "loop" else 0)
             return deaths.stopped_too_long(limits, since, status, is_idle=is_idle)
-    broke = found.remains.vitals.state is LifeState.LOOP_BROKE
+    broke, is_known = found.remains.vitals.state is LifeState.LOOP_BROKE, found.out_of_memory is not None
     plainly = {
         Cause.START: deaths.ended_at_start(status),
-        Cause.SIGNAL: deaths.killed_from_outside(status),
+        Cause.SIGNAL: deaths.killed_from_outside(status, is_known=is_known),
         Cause.EXIT: processes.ITS_LOOP_BROKE if broke else deaths.left(status),
     }
-    return plainly.get(cause, deaths.WENT_DOWN_TOO if found.is_rebooted else deaths.NOT_KNOWN)
+    return plainly.get(cause, deaths.WENT_DOWN_TOO if found.is_rebooted else deaths.not_known(is_known=is_known))
 
 
 def _described(silence: Silence) -> str:

@@ -70,9 +70,11 @@ class Watch(OfOneProcess):
 
     def keep_box(self, path: Path, process_id: int = 0, server: Server | None = None) -> None:
         """From now on there is a black box. Without room for it the process runs all the same, says so, looks again."""
+        oom = OomKills()
         owner = Owner(
             *(self._kind, os.getpid(), time.time(), HOST, boot_id(), process_id),
-            oom_kills=OomKills().count,
+            oom_kills=oom.count,
+            oom_file=oom.file,
             server=server or Server(),
         )
         self._box.keep(path, owner)

@@ -15,7 +15,6 @@ from outlast.events import deaths, words
 from outlast.journal.location import refusal_of
 from outlast.settings.settings import Settings
 from outlast.system.kernel import start_of
-from outlast.system.memory import OomKills
 from outlast.system.place import Place
 from outlast.system.threads import OwnThread, start_from
 from outlast.watch.flights import Flights, InFlight
@@ -111,8 +110,7 @@ class WebWatch:
             return
         found = of_the_dead(self._place.state, self._place.prefix + PREFIX, self._place.prefix + self._own)
         for remains in found.remains:
-            memory = has_run_out(remains, OomKills().count)
-            self._note(incident_of(witnessed(remains, None, out_of_memory=memory)))
+            self._note(incident_of(witnessed(remains, None, out_of_memory=has_run_out(remains))))
         if found.unread:
             deaths.OldBoxes(found.unread, self._place.state).tell()
         if found.foreign:
