@@ -13,7 +13,7 @@ from tests.support.marks import slow
 from tests.support.servers import PATIENCE, Server, eventually, serving
 
 
-@pytest.mark.parametrize("rounds", [5, *slow(150)])
+@pytest.mark.parametrize("rounds", [5, *slow(60)])
 def test_a_web_worker_killed_at_the_first_byte_of_its_answer_has_stored_the_task(tmp_path: Path, rounds: int) -> None:
     with serving("gunicorn --preload", tmp_path, "-w", "1", OUTLAST_RUNNER="off") as server:
         answered = [name for name in map(str, range(rounds)) if is_answered_and_killed(server, name)]

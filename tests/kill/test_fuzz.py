@@ -15,8 +15,8 @@ SEED = 11
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [400, 1_000])
-def test_odd_input_hurts_nobody(tmp_path: Path, count: int) -> None:
+def test_odd_input_hurts_nobody(tmp_path: Path) -> None:
+    count = 1_000
     report = fuzz(tmp_path, SEED, lambda number: number > count)
     assert not report.violations, "\n".join(report.violations[:20])
     assert report.answers[200] > count / 2

@@ -174,7 +174,7 @@ def test_one_tenant_does_not_keep_another_from_its_turn(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("function", "most", "count"), [("few", 2, 20), ("three", 3, 60)])
+@pytest.mark.parametrize(("function", "most", "count"), [("few", 2, 20), ("three", 3, 30)])
 def test_a_limit_holds_through_the_deaths_of_task_processes(
     tmp_path: Path, function: str, most: int, count: int
 ) -> None:
