@@ -209,8 +209,10 @@ def test_a_runner_that_dies_in_the_middle_of_blue_and_green_has_each_run_again_i
     with serving(blue, tmp_path) as old, serving(green, tmp_path) as new:
         for server, name in ((old, "b"), (new, "g")):
             hold(server, tmp_path, name)
+            (tmp_path / f"{name}.began").unlink()
         end_runner(blue, green)
-        for name in "bg":
+        for name in "bg":  # before, the one that is cut could still come to its end
+            eventually((tmp_path / f"{name}.began").exists, f"{name} runs again; {old.output}")
             (tmp_path / f"{name}.told").touch()
         assert (ran(tmp_path, "b"), ran(tmp_path, "g")) == ("blue", "green")
         eventually(lambda: all_done(old), f"{old.records()}")
