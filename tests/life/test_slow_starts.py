@@ -101,14 +101,11 @@ def test_where_a_start_hangs_is_told_once_with_the_remedy(kind: str, tmp_path: P
 
 
 TWO_PLACES = """
-import time
-
-
 @asynccontextmanager
 async def lifespan(app):
     if outlast.in_task_process():
-        time.sleep(6)  # the first
-        time.sleep(60)  # the second
+        while not os.path.exists("go"): time.sleep(0.05)  # the first
+        await asyncio.Event().wait()  # the second
     yield
 
 """
@@ -121,6 +118,7 @@ def test_where_it_stands_is_told_of_each_place_where_it_stays(tmp_path: Path) ->
         capture.server.add("ok", "it")
         for place in ("the first", "the second"):
             told(capture.server, "the lifespan of main:app", f"lifespan (main.py:{line_of(text, place)})")
+            (tmp_path / "go").touch()
 
 
 WAITS = """
