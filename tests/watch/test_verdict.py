@@ -97,6 +97,11 @@ VERDICTS: dict[str, tuple[Evidence, Cause, str]] = {
         "was killed by gunicorn with SIGABRT, whose timeout is 10 s: "
         "its event loop had been blocked for 4.2 s by send (mail.py:8) in time.sleep(60), for GET /mail",
     ),
+    "an abort of its own, where a timeout is short": (
+        found(SIGABRT, crash=ABORTED, server=replace(GUNICORN, patience=2.0)),
+        Cause.CRASH,
+        "was killed by SIGABRT (Aborted), in render (shop/report.py:5)",
+    ),
     "nobody has kept the status": (
         blocked(None),
         Cause.TIMEOUT,

@@ -70,18 +70,19 @@ class OomKills:
     @property
     def count(self) -> int:
         """The kernel's count now."""
-        try:
-            return _kills_in(self._file.read_bytes()) if self._file else 0
-        except OSError:
-            return 0
+        return (_counted(self._file) if self._file else None) or 0
 
 
 def kills_counted_in(file: str) -> int | None:
     """The kernel's count in a file that another process has named; None if it is none of the kernel's, or has gone."""
     path = Path(file)
     is_of_a_group = path.is_relative_to(_CGROUPS) and ".." not in path.parts and path.name in (_EVENTS, _CONTROL)
+    return _counted(path) if is_of_a_group or path == _OF_ALL else None
+
+
+def _counted(file: Path) -> int | None:
     try:
-        return _kills_in(path.read_bytes()) if is_of_a_group or path == _OF_ALL else None
+        return _kills_in(file.read_bytes())
     except OSError:
         return None
 

@@ -9,7 +9,7 @@ from math import inf
 
 from outlast.events import deaths, endings, processes, stalls, words
 from outlast.watch.incident import Cause, Flight, Incident, IncidentKind
-from outlast.watch.layout import LifeState, StallNote, Vitals
+from outlast.watch.layout import LifeState, Server, StallNote, Vitals
 from outlast.watch.recovered import Remains
 
 IMPATIENCE = 0.5  # of its timeout: gunicorn is told twice in it that all is well, and counts from the last time on
@@ -25,7 +25,8 @@ class Evidence:
 
     status: the exit status, negative for a signal; None if nobody tells. out_of_memory: the kernel's count of OOM
     kills has risen about then; None if nobody tells. ended_by_us: why outlast itself has ended it, else empty. died_at
-    is None when the death was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it.
+    is None when the death was long ago, or on another boot: is_rebooted. fates: what becomes of tasks that were in it,
+    by id.
     """
 
     remains: Remains
@@ -53,6 +54,22 @@ class Silence:
     call: str = ""
     flight: Flight | None = None
     before: StallNote | None = None
+
+    @property
+    def lasted(self) -> float:
+        """For how long it was as `cause` says (s)."""
+        return self.whole or self.seconds
+
+    @property
+    def is_standstill(self) -> bool:
+        """Whether no thread ran Python, and not the event loop alone was silent."""
+        return self.cause in (Cause.HELD, Cause.FROZEN)
+
+    def unheard_by(self, server: Server) -> float:
+        """For how long the server heard nothing (s). One that looks at the lock cannot see a blocked loop."""
+        if server.looks_at == "loop":
+            return self.seconds
+        return self.lasted if self.is_standstill else 0.0
 
 
 def judge(found: Evidence) -> Incident:
@@ -91,16 +108,12 @@ def _is_broken(found: Evidence) -> bool:
 
 
 def _was_too_long(found: Evidence, silence: Silence) -> bool:
-    """Whether its server has ended it since it heard nothing. One that looks at the lock cannot see a blocked loop."""
+    """Whether its server has ended it since it heard nothing."""
     server = found.remains.owner.server
     if not server.patience or found.status not in (None, -signal.SIGABRT, -signal.SIGKILL):
         return False
-    if server.looks_at == "loop":
-        unheard = silence.seconds
-    else:
-        unheard = (silence.whole or silence.seconds) if silence.cause in (Cause.HELD, Cause.FROZEN) else 0.0
-    late = LATE if found.status == -signal.SIGABRT else 0.0
-    return unheard + late >= IMPATIENCE * server.patience
+    unheard, late = silence.unheard_by(server), LATE if found.status == -signal.SIGABRT else 0.0
+    return unheard > 0 and unheard + late >= IMPATIENCE * server.patience
 
 
 def _was_stopping(found: Evidence, _silence: Silence) -> bool:
@@ -225,8 +238,8 @@ def _how(found: Evidence, cause: Cause, silence: Silence) -> str:
 
 
 def _described(silence: Silence) -> str:
-    was_over = silence.cause in (Cause.HELD, Cause.FROZEN) and not silence.whole
-    said = deaths.silence(silence.cause, silence.whole or silence.seconds, _by_whom(silence), was_over=was_over)
+    was_over = silence.is_standstill and not silence.whole
+    said = deaths.silence(silence.cause, silence.lasted, _by_whom(silence), was_over=was_over)
     if silence.before is None:
         return said
     return said + deaths.blocked_before(silence.seconds - silence.whole, _by_whom(silence.before))
