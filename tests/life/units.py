@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -13,6 +14,8 @@ from tests.life.captured import Capture, end, start_captured
 from tests.support.cgroups import PROCESSES, hierarchy, members, new_group
 from tests.support.processes import kill, living_in
 from tests.support.servers import Server, eventually, lay_out
+
+HEARD = re.compile(r"Shutting down|Handling signal: int")
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,23 @@ def by_sighup(unit: Unit) -> None:
 
 
 def by_ctrl_c_twice(unit: Unit) -> None:
-    """A terminal sends to the whole group in its foreground; the runner is in a session of its own."""
+    """A terminal sends to the whole group in its foreground; the runner is in a session of its own.
+
+    Nobody presses it again before it was heard: of two at once uvicorn's reloader can hang for good (it sets a
+    `threading.Event` in a signal handler, and the second handler waits for the first one's lock).
+    """
+    by_ctrl_c(unit)
+    server = unit.server
+    eventually(lambda: HEARD.search(server.output) or server.process.poll() is not None, f"heard; {server.output}")
+    by_ctrl_c(unit)
+
+
+def by_ctrl_c(unit: Unit) -> None:
     foreground = os.getsid(unit.server.process.pid)
-    for _ in range(2):
-        for pid in unit.processes():
-            with suppress(ProcessLookupError):
-                if os.getsid(pid) == foreground:
-                    os.kill(pid, signal.SIGINT)
+    for pid in unit.processes():
+        with suppress(ProcessLookupError):
+            if os.getsid(pid) == foreground:
+                os.kill(pid, signal.SIGINT)
 
 
 def by_kill_mode_mixed(unit: Unit) -> None:

@@ -31,7 +31,7 @@ OWNER = Owner("web worker", os.getpid(), time.time(), socket.gethostname(), boot
 STALL = StallNote(Cause.BLOCKED, 5.0, "send (mail.py:8)", "time.sleep(9)", "stack", Flight("GET /mail", 2.0), False)
 
 OWNERS = """
-import os, sys, time
+import asyncio, os, sys, time
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -40,7 +40,7 @@ from outlast.watch.incident import Cause, Flight
 from outlast.watch.black_box import BlackBox
 from outlast.watch.layout import Owner, StallNote, LifeState
 from outlast.watch.flights import Flights
-from outlast.watch.watch import Watch
+from outlast.watch.watch import Duty, Watch
 
 path = Path(sys.argv[2])
 flights = Flights()
@@ -114,6 +114,22 @@ def has_somebody_else_who_uses(what):
     Watch("web worker").keep_box(path)
     ready()
     time.sleep(60)
+
+
+def has_a_loop_that(does):
+    asyncio.run(looped(does))
+
+
+async def looped(does):
+    watch = Watch("web worker")
+    watch.keep_box(path)
+    watch.begin(Duty(0.3, lambda stall: ready() if does == "is blocked" else None, lambda context: None))
+    watch.enter(LifeState.SERVING)
+    await asyncio.sleep(0.1)
+    time.sleep(60 if does == "is blocked" else 1)
+    await asyncio.sleep(1)
+    ready()
+    await asyncio.sleep(60)
 
 
 globals()[sys.argv[1]](*sys.argv[3:])
@@ -350,6 +366,17 @@ def test_a_signal_or_a_faulthandler_of_somebody_else_is_left_alone(
 ) -> None:
     with owner("has_somebody_else_who_uses", place, what):
         assert remains_at(place).owner.poke == signal_that_asks
+
+
+@pytest.mark.parametrize(("does", "is_alone"), [("is blocked", True), ("is free again", False)])
+def test_of_a_blocked_loop_only_the_thread_that_is_hit_is_written(place: Path, does: str, is_alone: bool) -> None:
+    """The others run, and a walk through their frames would break the process."""
+    with owner("has_a_loop_that", place, does) as process:
+        process.send_signal(signal.SIGABRT)
+        assert process.wait(10 * PATIENCE) == -signal.SIGABRT
+    crash = taken(place.parent).crash
+    assert (crash.error, len(crash.hit)) == ("Aborted", 1)
+    assert (len(crash.threads) == 1) is is_alone
 
 
 def test_what_a_survivor_had_taken_and_not_read_is_thrown_away_after_a_while(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlast.watch.crash import Crash
+from outlast.watch.layout import POKE
 from tests.support.lines import line_of
 from tests.support.processes import kill
 from tests.support.servers import PATIENCE, eventually
 
 PROGRAM = """
-import asyncio, ctypes, faulthandler, os, re, signal, sys, threading, time
+import asyncio, ctypes, os, random, re, signal, sys, threading, time
 
-dump = open("dump", "wb", buffering=0)
-faulthandler.enable(dump)
-faulthandler.register(signal.SIGUSR1, dump)
+from outlast.watch.kept_box import CrashStacks
+
+stacks = CrashStacks()
+stacks.begin(open("dump", "wb", buffering=0))
 
 
 def segfault():
@@ -43,6 +46,15 @@ def nap():
     time.sleep(60)
 
 
+def go_down_and_up():
+    while True:
+        go_down(random.randrange(20))
+
+
+def go_down(deep):
+    return go_down(deep - 1) if deep else sum(range(50))
+
+
 def in_a_thread(function):
     threading.Thread(target=after_a_while, args=(function,), daemon=True).start()
 
@@ -54,6 +66,14 @@ def after_a_while(function):
 
 
 async def on_the_loop(function):
+    here()
+    function()
+
+
+async def beside(function, *threads):
+    for one in threads:
+        threading.Thread(target=one, daemon=True).start()
+    stacks.write(of_all=False)
     here()
     function()
 
@@ -88,7 +108,7 @@ def written_by(folder: Path, lines: str) -> tuple[int, str]:
     return process.wait(20 * PATIENCE), (folder / "dump").read_text()
 
 
-def asked(folder: Path, lines: str, times: int = 1, number: signal.Signals = signal.SIGUSR1) -> str:
+def asked(folder: Path, lines: str, times: int = 1, number: int = POKE) -> str:
     """What a process answers that is asked so often who holds its lock."""
     process = run(folder, lines)
     try:
@@ -110,6 +130,17 @@ def wait_until_it_stays(pid: int) -> None:
 
 def cpu_seconds(pid: int) -> float:
     return max(int((one / "schedstat").read_text().split()[0]) for one in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+
+
+def rests(pid: int) -> bool:
+    """Whether its first thread sleeps: one that waits for the interpreter's lock wakes up every few milliseconds."""
+    before = switches(pid)
+    time.sleep(0.05)
+    return switches(pid) == before
+
+
+def switches(pid: int) -> str:
+    return next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("voluntary"))
 
 
 def all_wait(pid: int) -> bool:
@@ -164,8 +195,8 @@ def test_two_other_threads_in_user_code_are_not_guessed_between(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGABRT])
-def test_an_idle_loop_names_nobody(tmp_path: Path, loop: str, number: signal.Signals) -> None:
+@pytest.mark.parametrize("number", [POKE, signal.SIGABRT])
+def test_an_idle_loop_names_nobody(tmp_path: Path, loop: str, number: int) -> None:
     text = asked(tmp_path, f"import {loop}; {loop}.run(idle())", number=number)
     assert Crash.read(text).site is None
     assert Crash.read(text).is_waiting
@@ -176,6 +207,59 @@ def test_a_loop_that_was_hit_in_a_call_did_not_wait(tmp_path: Path, loop: str) -
     text = asked(tmp_path, f"import {loop}; {loop}.run(on_the_loop(nap))", number=signal.SIGABRT)
     assert str(Crash.read(text).site) == where(tmp_path, "nap", "time.sleep")
     assert not Crash.read(text).is_waiting
+
+
+def test_threads_that_run_meanwhile_do_not_keep_a_stack_from_being_written(tmp_path: Path) -> None:
+    """Whose frames change while they are walked: one process of three died of that, with the wrong signal."""
+    for number in range(8):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        status, text = aborted_when_it_rests(folder, "asyncio.run(beside(nap, *[go_down_and_up] * 3))")
+        assert status == -signal.SIGABRT
+        assert str(Crash.read(text).site) == where(folder, "nap", "time.sleep")
+
+
+def aborted_when_it_rests(folder: Path, lines: str) -> tuple[int, str]:
+    process = run(folder, lines)
+    eventually(lambda: rests(process.pid), "it naps")
+    os.kill(process.pid, signal.SIGABRT)
+    return process.wait(10 * PATIENCE), (folder / "dump").read_text()
+
+
+def test_who_held_the_lock_is_known_after_an_abort_too(tmp_path: Path) -> None:
+    """It was told when asked; of the abort only the thread that was hit is written."""
+    process = run(tmp_path, "stacks.write(of_all=False)\nasyncio.run(idle(backtrack))")
+    wait_until_it_stays(process.pid)
+    os.kill(process.pid, POKE)
+    wait_for_dump(tmp_path, 1)
+    os.kill(process.pid, signal.SIGABRT)
+    assert process.wait(10 * PATIENCE) == -signal.SIGABRT
+    crash = Crash.read((tmp_path / "dump").read_text())
+    assert crash.error == "Aborted"
+    assert str(crash.site) == where(tmp_path, "backtrack", "re.match")
+    assert [one.is_current for one in crash.threads] == [False, True]
+
+
+def test_who_enables_it_for_a_file_of_his_own_meanwhile_keeps_it(tmp_path: Path) -> None:
+    theirs = "import faulthandler\nfaulthandler.enable(open('theirs', 'wb'))\n"
+    status, text = written_by(tmp_path, f"{theirs}stacks.write(of_all=False)\nstacks.end()\nabort()")
+    assert (status, text) == (-signal.SIGABRT, "")
+    assert Crash.read((tmp_path / "theirs").read_text()).error == "Aborted"
+
+
+def test_who_was_beside_a_thread_that_broke_is_not_named() -> None:
+    beside = 'Thread 0x0a (most recent call first):\n  File "/srv/shop/report.py", line 5 in render\n'
+    main = f'Current thread 0x0b (most recent call first):\n  File "{selectors.__file__}", line 5 in select\n'
+    broke = "Fatal Python error: {}\n\nStack (most recent call first):\n  <no Python frame>\n"
+    assert str(Crash.read(beside + main).site) == "render (shop/report.py:5)"
+    assert str(Crash.read(beside + main + broke.format("Aborted")).site) == "render (shop/report.py:5)"
+    assert Crash.read(beside + main + broke.format("Segmentation fault")).site is None
+
+
+def test_a_dump_of_all_threads_is_newer_than_a_stack_alone_before_it() -> None:
+    alone = 'Fatal Python error: Aborted\n\nStack (most recent call first):\n  File "/srv/a.py", line 1 in first\n'
+    main = 'Current thread 0x0b (most recent call first):\n  File "/srv/a.py", line 2 in second\n'
+    assert [one.frames[0].function for one in Crash.read(alone + main).threads] == ["second"]
 
 
 def test_a_callback_in_c_is_no_waiting_either(tmp_path: Path) -> None:
@@ -205,6 +289,7 @@ LINES = st.sampled_from(
         *("Fatal Python error: Aborted", "Thread 0x0a (most recent call first):", "  <no Python frame>", "  ..."),
         *("Current thread 0x0b (most recent call first):", '  File "/a/b.py", line 5 in c', '  File "", line 1 in x'),
         *(f'  File "/a/b.py", line {"9" * 5000} in c', '  File "\0\ud800", line ١ in <module>', '  File "'),
+        *("Stack (most recent call first):", "Fatal Python error: Segmentation fault"),
         *('  File "/x/selectors.py", line 1 in select', '  File "/x/asyncio/events.py", line 1 in _run'),
     ]
 )

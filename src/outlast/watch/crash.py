@@ -10,9 +10,10 @@ from pathlib import PurePath
 from outlast.system.whose import is_users
 from outlast.watch.site import Site, shown_file
 
-_THREAD = re.compile(r"^(?P<current>Current thread|Thread) (?P<name>0x[0-9a-f]+).*$", re.MULTILINE)
+_PART = re.compile(r"^(?=(?:Current thread|Thread) 0x|Stack \(|Fatal Python error: )", re.MULTILINE)
+_HEAD = re.compile(r"(?:(?P<other>Thread)|Current thread|Stack) (?:(?P<name>0x[0-9a-f]+)|\().*")
 _FRAME = re.compile(r'^ *File "(?P<file>.+)", line (?P<line>\d{1,9}) in (?P<function>\S+)$', re.MULTILINE)
-_CURRENT = re.compile(r"^Current thread .*?(?=^Thread |\Z)", re.MULTILINE | re.DOTALL)
+ABORTED = "Aborted"  # by itself, or by whoever sent SIGABRT
 LONGEST_EXCERPT = 16_384  # characters
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>.+)$", re.MULTILINE)
 _LOOP = re.compile(r"/(asyncio|gunicorn|uvicorn|uvicorn_worker)/([a-z_]+/)*[a-z_]+\.py$")
@@ -30,11 +31,15 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A stack, innermost first. `name` is its number; `is_current`: the signal was delivered to it."""
+    """A stack, innermost first. `name` is its number, empty if it was written alone; `text`: as it was written.
+
+    is_current: the signal was delivered to it.
+    """
 
     name: str
     is_current: bool
     frames: tuple[Frame, ...]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,8 @@ class Crash:
     def read(cls, text: str, at: float = 0.0) -> Crash:
         """From whatever a file holds."""
         errors = _FATAL.findall(text)
-        return cls(_excerpt(text), str(errors[-1]) if errors else "", tuple(_threads_in(text)), at)
+        error, threads = str(errors[-1]) if errors else "", _threads_in(text)
+        return cls(_excerpt(threads, error) or text[:LONGEST_EXCERPT], error, threads, at)
 
     def __bool__(self) -> bool:
         """Whether anything was written."""
@@ -67,9 +73,13 @@ class Crash:
 
     @property
     def site(self) -> Site | None:
-        """The user's innermost frame: of the thread that was hit, else of the only other one that has any."""
+        """The user's innermost frame: of the thread that was hit, else of the only other one that has any.
+
+        The others have no part in it if the thread that was hit broke by itself.
+        """
         current = [site for one in self.hit if (site := _site(_above_the_loop(one.frames)))]
-        others = [site for one in self.threads if not one.is_current and (site := _site(one.frames))]
+        beside = [one for one in self.threads if not one.is_current and self.error in ("", ABORTED)]
+        others = [site for one in beside if (site := _site(one.frames))]
         if current:
             return current[0]
         return others[0] if len(others) == 1 else None
@@ -83,31 +93,29 @@ class Crash:
 NO_CRASH = Crash()
 
 
-def _threads_in(text: str) -> list[Thread]:
-    """The stacks of the last dump in `text`."""
-    heads = list(_THREAD.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    found = [
-        Thread(head["name"], head["current"] == "Current thread", tuple(_frames(text[head.end() : end])))
-        for head, end in zip(heads, ends, strict=False)
-    ]
-    return found[_start_of_last_dump(found) :]
+def _threads_in(text: str) -> tuple[Thread, ...]:
+    """The stacks of the last dump in `text`. One written alone is newer than what was known of that thread before."""
+    found = [_thread(part, head) for part in _PART.split(text) if (head := _HEAD.match(part))]
+    dumps = [one for one in found if one.name]
+    last = dumps[_start_of_last_dump(dumps) :]
+    if found and not found[-1].name:
+        last = [*(one for one in last if not one.is_current), found[-1]]
+    return tuple(last)
 
 
-def _excerpt(text: str) -> str:
+def _thread(text: str, head: re.Match[str]) -> Thread:
+    return Thread(head["name"] or "", not head["other"], tuple(_frames(text[head.end() :])), text.strip("\n"))
+
+
+def _excerpt(threads: Sequence[Thread], error: str) -> str:
     """What is kept of a dump: what broke, the stack of the thread that was hit, and the others if there is room.
 
     Each thread of a pool that has nothing to do has a stack, too.
     """
-    current = _CURRENT.search(text)
-    if current is None:
-        return text[:LONGEST_EXCERPT]
-    first = _THREAD.search(text)
-    head, before = text[: first.start()] if first else "", text[first.start() : current.start()] if first else ""
-    others = [before, text[current.end() :]] if len(text) <= LONGEST_EXCERPT else []
-    stacks = [one.strip("\n") for one in (current[0], *others) if one.strip()]
-    whole = "\n\n".join([head[:200].rstrip(), *stacks]).lstrip("\n")
-    return f"{whole}\n"[:LONGEST_EXCERPT]
+    head = [f"Fatal Python error: {error}"[:200]] if error else []
+    first, others = ([one.text for one in threads if one.is_current == is_hit] for is_hit in (True, False))
+    whole, short = ("\n\n".join([*head, *stacks]) + "\n" for stacks in ([*first, *others], first or others))
+    return "" if not threads else whole if len(whole) <= LONGEST_EXCERPT else short[:LONGEST_EXCERPT]
 
 
 def _waits(frames: Sequence[Frame]) -> bool:

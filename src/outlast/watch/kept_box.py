@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -71,6 +72,7 @@ class KeptBox:
             if self._placer is not None and not self._placer.is_alive:  # no thread could be started for it
                 started(self._placer)
             return
+        self._see(is_blocked=False)
         self._box.beat_loop(0.0 if self.state is LifeState.STARTING else lag)
         self._beats += 1
         if self._beats % MEASURE_EVERY == 0:
@@ -81,6 +83,7 @@ class KeptBox:
 
     def beat_watch(self) -> None:
         """The loop is silent, the watching thread is not."""
+        self._see(is_blocked=True)
         box = self._box
         if box is not None:
             box.beat_watch()
@@ -108,6 +111,13 @@ class KeptBox:
         box = self._taken()
         if box is not None:
             box.let_go()
+
+    def _see(self, *, is_blocked: bool) -> None:
+        """What a crash writes depends on it. The good-bye may come from a third thread."""
+        if self._stacks.is_of_all is is_blocked:
+            with self._placing:
+                if self._box is not None:
+                    self._stacks.write(of_all=not is_blocked)
 
     def _taken(self) -> BlackBox | None:
         """Nothing is written to it from now on."""
@@ -144,34 +154,65 @@ class KeptBox:
 
     def _leave(self) -> None:
         """The interpreter ends in order, though nobody has said good-bye: nothing to wonder about, but at start-up."""
-        if self._box is not None and self._box.state is not LifeState.STARTING:
-            self._stacks.end()
-            self._box.close()
+        with self._placing:
+            if self._box is not None and self._box.state is not LifeState.STARTING:
+                self._stacks.end()
+                self._box.close()
 
 
 class CrashStacks:
-    """Those that C writes into a file when this process breaks, or is asked by a signal: it has one faulthandler."""
+    """Those that C writes into a file when this process breaks, or is asked by a signal: it has one faulthandler.
+
+    It walks the frames of all threads, and where others run meanwhile, that itself breaks the process: with another
+    signal, and before the stack of the thread that was hit is written. So while the event loop is blocked and others
+    run, which is when a server loses its patience, only the thread that is hit is written. If one holds the
+    interpreter's lock, nobody runs, and it may be any.
+    """
 
     def __init__(self) -> None:
-        self._is_ours = False
+        self.is_of_all = True
+        self._lent: Callable[[], Lent | None] = lambda: None
 
     def begin(self, file: IO[bytes]) -> int:
         """Have them written to `file`; returns the signal that asks for them, 0 for none."""
         if faulthandler.is_enabled():  # somebody else wants it elsewhere
             return 0
-        faulthandler.enable(file)
-        self._is_ours = True
+        self._lend(Lent(file), of_all=True)
         if not POKE or signal.getsignal(POKE) != signal.SIG_DFL:  # somebody else uses it
             return 0
         faulthandler.register(POKE, file)
         return int(POKE)
 
+    def write(self, *, of_all: bool) -> None:
+        """The stacks of all threads from now on, or only of the one that is hit."""
+        if (lent := self._lent()) is not None:
+            self._lend(Lent(lent.file), of_all=of_all)
+        self.is_of_all = of_all
+
     def end(self) -> None:
         """No more, if they were written at all."""
-        if self._is_ours:
+        if self._lent() is not None:
             faulthandler.disable()
             faulthandler.unregister(POKE)
-            self._is_ours = False
+
+    def _lend(self, lent: Lent, *, of_all: bool) -> None:
+        self._lent = weakref.ref(lent)
+        faulthandler.enable(lent, all_threads=of_all)
+
+
+class Lent:
+    """A file that faulthandler alone holds: it is gone when somebody else has enabled it for another one."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def fileno(self) -> int:
+        """Asked once, when it is enabled."""
+        return self.file.fileno()
+
+    def flush(self) -> None:
+        """Asked before it is enabled; the file has no buffer."""
+        self.file.flush()
 
 
 class Leaving:

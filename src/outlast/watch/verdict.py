@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from outlast.events import deaths, endings, processes, stalls, words
+from outlast.watch.crash import ABORTED
 from outlast.watch.incident import Cause, Flight, Incident, IncidentKind
 from outlast.watch.layout import LifeState, Server, StallNote, Vitals
 from outlast.watch.recovered import Remains
@@ -104,7 +105,7 @@ def _is_broken(found: Evidence) -> bool:
     if found.status is not None and -found.status in _BREAKS:
         return True
     broke = found.remains.crash.error
-    return found.status is None and bool(broke) and broke != "Aborted"
+    return found.status is None and bool(broke) and broke != ABORTED
 
 
 def _was_too_long(found: Evidence, silence: Silence) -> bool:
