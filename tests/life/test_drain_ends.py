@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,3 +115,24 @@ def test_outlast_stop_now_lets_nothing_finish(tmp_path: Path) -> None:
         stopped = outlast_stop(server, "--now")
         assert (stopped.returncode, "1 task waits for the next start" in stopped.stdout) == (0, True), stopped
         assert not server.living("runner")
+
+
+def test_a_runner_that_heard_both_signals_as_one_is_told_again(tmp_path: Path) -> None:
+    """It had no processor when they came."""
+    with serving("uvicorn", tmp_path, OUTLAST_DRAIN="600") as server, ThreadPoolExecutor() as threads:
+        server.begin("until_told", "long")
+        server.stop()
+        (runner,) = server.living("runner")
+        os.kill(runner, signal.SIGSTOP)
+        stopping = threads.submit(outlast_stop, server, "--now")
+        eventually(lambda: is_pending(runner, signal.SIGTERM), "the first has come")
+        time.sleep(0.5)  # and the second: nobody can see that, and the test proves less without it
+        os.kill(runner, signal.SIGCONT)
+        assert stopping.result().returncode == 0
+        assert not server.living("runner")
+
+
+def is_pending(pid: int, number: signal.Signals) -> bool:
+    """proc_pid_status(5)."""
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["ShdPnd"], 16) >> (number - 1) & 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from logging import WARNING
+from logging import INFO, WARNING
 
 from outlast.events.event import Event, Told
 from outlast.events.words import WEB_WORKER, named
@@ -50,6 +50,11 @@ class LoopBlocked(Told, level=WARNING):
     cause: str
     seconds: float
     culprit: str
+
+
+def level_of(cause: str) -> int | None:
+    """Nobody's code is to blame where the machine had no processor: below a warning. None: as usual."""
+    return INFO if cause == "starved" else None
 
 
 def of_task_process(sentence: str, tasks: Sequence[int]) -> str:

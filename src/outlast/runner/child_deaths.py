@@ -14,7 +14,7 @@ from outlast.tasks.outcome import Cut, Happening, Unbegun, WentDown, fate_of
 from outlast.tasks.task import Claimed
 from outlast.watch.incident import Incident
 from outlast.watch.layout import PLACES, LifeState
-from outlast.watch.post_mortem import incident_of, witnessed
+from outlast.watch.post_mortem import has_run_out, incident_of, witnessed
 from outlast.watch.recovered import Remains, bare_remains, read, remove
 
 
@@ -22,27 +22,34 @@ from outlast.watch.recovered import Remains, bare_remains, read, remove
 class Death:
     """What is known of it. `status`: the exit status, negative for a signal. remains: what it has left, and had in it.
 
-    last_words: why it has ended itself. out_of_memory: whether the kernel has killed for want of memory about then.
+    last_words: why it has ended itself. out_of_memory: whether the kernel has killed for want of memory about then;
+    None if that is not known.
     unread: the tasks that it was given and had not come to read. is_doubtful: something was not read, and what, or what
     had begun, nobody knows.
     """
 
     status: int
     last_words: str
-    out_of_memory: bool
+    out_of_memory: bool | None
     remains: Remains
     unread: Collection[int] = ()
     is_doubtful: bool = False
 
 
-def death_of(child: Child, status: int, last_words: str, *, out_of_memory: bool) -> Death:
+def death_of(child: Child, status: int, last_words: str) -> Death:
     """With what it has left: its black box, which is gone then, and the attempts that were in it."""
     box = read(child.box)
     remove(child.box)
     killed, found = child.parting.killed, box or bare_remains(words.TASK_PROCESS, child.pid)
     remains = replace(found, in_flight=(killed.in_flight if killed else ()) or child.work.in_flight)
     is_doubtful = box is None and child.process.channel.left_unread
+    out_of_memory = _had_run_out(box) if status == -signal.SIGKILL and not killed else False
     return Death(status, last_words, out_of_memory, remains, _unread(child, box), is_doubtful)
+
+
+def _had_run_out(box: Remains | None) -> bool | None:
+    """Not whether the count has risen of late: who has much memory takes seconds to die of it."""
+    return has_run_out(box) if box is not None else None
 
 
 def _unread(child: Child, box: Remains | None) -> Collection[int]:
@@ -66,7 +73,7 @@ def how_it_ended(child: Child, death: Death) -> str:
     if death.status > 0 and death.remains.vitals.state is LifeState.LOOP_BROKE:
         return processes.ITS_LOOP_BROKE
     is_ordinary = not death.status and (not child.work.running or child.parting.leaving)
-    return "left" if is_ordinary else processes.how_it_ended(death.status, out_of_memory=death.out_of_memory)
+    return "left" if is_ordinary else processes.how_it_ended(death.status, out_of_memory=bool(death.out_of_memory))
 
 
 def verdicts(child: Child, attempts: Sequence[Claimed], how: str, death: Death) -> Mapping[int, Happening]:

@@ -175,7 +175,8 @@ class Child:
     @property
     def stays(self) -> bool:
         """Whether it is there for more than what it has."""
-        return not self.parting.is_draining and self.parting.hung_up_at is None
+        parting = self.parting
+        return not (parting.is_draining or parting.killed) and parting.hung_up_at is None
 
     def accepts(self, role: Role, now: float) -> bool:
         """Whether it is ready for new attempts in this role: not while it seems to be stuck."""

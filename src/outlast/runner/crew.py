@@ -14,7 +14,7 @@ from outlast.runner.scaling import Capacity, Counts, Move, Role, limits_of, next
 from outlast.runner.setbacks import Setbacks
 from outlast.runner.starter import Enrolment, Starter
 from outlast.system.deployment import Home
-from outlast.system.memory import OomKills, resident_bytes
+from outlast.system.memory import resident_bytes
 from outlast.tasks.task import Lane
 from outlast.wire.channel import close
 from outlast.wire.hello import Environment
@@ -32,7 +32,6 @@ class Crew:
         self.starter = Starter(enrolment, setbacks)
         self.setbacks = setbacks
         self.limits = Counts()
-        self.oom = OomKills()
         self.is_restless = False
 
     @property
@@ -92,9 +91,8 @@ class Crew:
         """Let these leave, and first what runs in them: it is cut, and nobody is to blame."""
         ends.tell_cut([one for child in children for one in child.leave(why, time.monotonic())], why)
 
-    def watch_memory(self, now: float) -> None:
+    def watch_memory(self) -> None:
         """Processes that have grown beyond `max_rss` finish what they have; one that has done nothing stays."""
-        self.oom.look(now)
         for child in self.children:
             most, work = child.generation.settings.max_rss, child.work
             has_worked = child.start.ready_at and (work.idle_since > child.start.ready_at or work.running)

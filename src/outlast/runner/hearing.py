@@ -49,8 +49,7 @@ class Hearing:
         status, last_words = child.process.reap()
         self._listen(pool, child, now)  # it may have said more in the end
         child.work.untold.tell()
-        was_oom = status == -signal.SIGKILL and not child.parting.killed and pool.crew.oom.has_struck()
-        death = death_of(child, status, last_words, out_of_memory=was_oom)
+        death = death_of(child, status, last_words)
         how = how_it_ended(child, death)
         self._ledger.add(Gone(child.id, how))
         attempts = [one.attempt for one in child.give_up(list(child.work.running), now)]
@@ -153,9 +152,7 @@ class Hearing:
             stall.said = report.cause
             busy = [task for task in child.work.running if task not in set(report.unstarted)]
             what = stalls.of_task_process(report.sentence, busy)
-            stalls.LoopBlocked(
-                what, words.TASK_PROCESS, child.pid, report.cause, report.seconds, report.function
-            ).tell()
+            _tell_blocked(child, what, report.cause, report.seconds, report.function)
         if report.function and report.seconds >= 2 * stall.learned:
             stall.learned = report.seconds  # it is reported a few times a second, and to write it each time is no use
             pool.dispatch.learn(Learned(report.function, report.code, report.seconds))
@@ -164,12 +161,17 @@ class Hearing:
     def _free_again(self, child: Child, report: reports.Free) -> None:
         if child.role is Role.SHARED:
             over = report.incident
-            stalls.LoopBlocked(over.sentence, over.process, child.pid, over.cause, over.seconds, over.culprit).tell()
+            _tell_blocked(child, over.sentence, over.cause, over.seconds, over.culprit)
             self._ledger.add_incidents([report.incident])
         if child.stall is not None:
             deadlines.extend(child, child.stall.task_id, report.seconds)
             child.stall = None
             self._ledger.may_wait = True
+
+
+def _tell_blocked(child: Child, what: str, cause: Cause, seconds: float, culprit: str) -> None:
+    event = stalls.LoopBlocked(what, words.TASK_PROCESS, child.pid, cause, seconds, culprit)
+    event.tell(level=stalls.level_of(cause))
 
 
 def _came_over_it(pid: int, report: reports.Cut | reports.GivenBack | reports.Unknown) -> Happening:

@@ -54,7 +54,7 @@ class Rounds:
         """Who has died of the web workers, and which task processes have grown too large."""
         self._next_look = now + POLL
         for pool in self._pools.all:
-            pool.crew.watch_memory(now)
+            pool.crew.watch_memory()
         self._ledger.add_incidents(deaths.look(now))
         self._reap_strays()
 

@@ -11,7 +11,6 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _CGROUPS = Path("/sys/fs/cgroup")
 _EVENTS, _CONTROL = "memory.events", "memory.oom_control"  # of version 2, and 1
 _OF_ALL = Path("/proc/vmstat")
-_BETWEEN_LOOKS = 1.0  # seconds
 
 
 def resident_bytes(pid: int) -> int:
@@ -47,20 +46,6 @@ class OomKills:
 
     def __init__(self) -> None:
         self._file = _counting_file()
-        self._seen = self._seen_before = self.count
-        self._next_look = 0.0
-
-    def look(self, now: float) -> None:
-        """To be called often, counts once a second: what was killed before the last look was none of our children."""
-        if now >= self._next_look:
-            self._next_look = now + _BETWEEN_LOOKS
-            self._seen_before, self._seen = self._seen, self.count
-
-    def has_struck(self) -> bool:
-        """Whether something was killed of late: since the last look but one, as a death is heard of a moment later."""
-        before = self._seen_before
-        self._seen = self._seen_before = self.count
-        return self._seen > before
 
     @property
     def file(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -52,9 +51,8 @@ class Reporter:
 
     def _say(self, stall: Stall, times: int) -> None:
         what = f"{sentence_of(stall, self._process, self._pid)}{words.by_now(times)}"
-        level = logging.INFO if stall.cause is Cause.STARVED else None
         event = stalls.LoopBlocked(what, self._process, self._pid, stall.cause, stall.seconds, stall.culprit)
-        event.tell(level=level)
+        event.tell(level=stalls.level_of(stall.cause))
 
     def _counted(self, stall: Stall) -> int:
         times = self._times.pop(_key(stall), 0) + 1

@@ -21,7 +21,7 @@ from outlast.system.program import unguarded_line
 from outlast.tasks.task import State
 from outlast.web.connection import Connection
 
-HANDOVER = 10.0  # seconds that the runner it has started may take to begin its tasks
+HANDOVER = 30.0  # seconds that the runner it has started may take to begin its tasks: it imports the app for them
 EXTERNAL = 1.5  # seconds in which a worker answers that is there
 LINGERING = 2.0  # seconds that a runner may take that was there: it may stay for this script only, or have much to do
 MOST = 1000  # tasks that are asked for: the last ones begin last
