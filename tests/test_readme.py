@@ -93,12 +93,12 @@ def by_forms(server: Server) -> Iterator[Hand]:
 @contextmanager
 def in_a_browser(server: Server) -> Iterator[Hand]:
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: `make browser` installs it")
-    from tests.board.browser import CHROMIUM
+    from tests.board.browser import CHROMIUM, WAIT
 
     if CHROMIUM is None:
         pytest.skip("no Chromium here: `make browser` installs it")
     with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=WAIT)
         page = chromium.new_page()
         page.set_default_timeout(60_000.0 * PATIENCE)
         yield Browser(page, server)

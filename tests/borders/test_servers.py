@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -42,6 +43,13 @@ def of(server: Server, name: str) -> Record:
     return history_of(server.journal).task(record.id)
 
 
+HUNG_UP = {
+    "hangs_up": "ended itself, since its connection to the runner|it had closed its connection to the runner",
+    "closes_all": "ended itself, since its event loop had broken",
+}
+"""Who has no processor does not hear that it has hung up: then the runner ends it."""
+
+
 def is_fit_for_a_terminal(text: str) -> bool:
     return all(letter.isprintable() or letter == "\n" for letter in text)
 
@@ -50,12 +58,8 @@ def test_status_tells_what_is_not_written(folder: Path) -> None:
     with serving("uvicorn", folder) as server:
         assert server.get("/run/fine")[0] == 200
         eventually(server.all_settled, f"{states(server)}")
-        assert json.loads(status(folder, "--json"))["backlog"] == {
-            "runner": {},
-            "put_back": 0,
-            "web": {},
-            "hindrance": "",
-        }
+        nothing = {"runner": {}, "put_back": 0, "web": {}, "hindrance": ""}
+        eventually(lambda: json.loads(status(folder, "--json"))["backlog"] == nothing, "the runner answers in time")
         with socket.socket(socket.AF_UNIX) as web:
             web.connect(str(server.journal.parent / "runner.sock"))
             web.sendall(packed({"type": "backlog", "waiting": 7}))
@@ -72,9 +76,8 @@ def test_a_process_that_hangs_up_on_the_runner_is_not_said_to_be_killed_from_out
         deaths = [one.sentence for one in history_of(server.journal).incidents() if one.kind == IncidentKind.DEATH]
         assert len(deaths) == 2
         assert not any("from outside" in one for one in deaths), deaths
-        since = {"hangs_up": "its connection to the runner", "closes_all": "its event loop had broken"}[way]
-        assert all(f"ended itself, since {since}" in one for one in deaths), deaths
-        assert f"ended itself, since {since}" in of(server, way).reason
+        assert all(re.search(HUNG_UP[way], one) for one in deaths), deaths
+        assert re.search(HUNG_UP[way], of(server, way).reason)
 
 
 def status(folder: Path, *more: str) -> str:

@@ -32,8 +32,11 @@ def test_suspects_are_split_until_the_guilty_one_is_alone(tmp_path: Path) -> Non
 
 def test_the_stack_of_a_segfault_names_the_guilty_one_at_once(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.begin_all(INNOCENTS, 3.0)
+        server.begin_all(dict.fromkeys(INNOCENTS, "until_told_async"))
         server.add("segfault", "guilty")
+        eventually(lambda: all(server.times("began")[name] == 2 for name in INNOCENTS), server.output, within=40)
+        for name in INNOCENTS:
+            server.tell(name)
         found = ends(server)
         assert found.pop("guilty") == ("failed", 2)
         assert found == dict.fromkeys(INNOCENTS, ("done", 0))
@@ -90,10 +93,10 @@ def test_a_task_that_was_running_each_time_everything_went_down_is_set_apart(tmp
 @pytest.mark.slow
 def test_who_takes_the_machine_down_convicts_itself_alone(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.add("sleep_async", "older", 4.0)
-        server.wait_for("began", "older")
+        server.begin("until_told_async", "older")
         server.add("take_the_runner_down", "guilty")
         eventually(lambda: len(server.witnessed("began", "older")) >= 3, "both are suspects", within=40)
+        server.tell("older")
         server.add("ok", "newer")
         found = ends(server)
         assert found == {"older": ("done", 0), "guilty": ("failed", 0), "newer": ("done", 0)}

@@ -15,7 +15,7 @@ from tests.support.processes import CHILD, kill, living_in
 from tests.support.servers import Server, eventually, serving
 
 LOCKED = "cannot be written now: database is locked"
-WITHIN = 10  # seconds in which what is told to stop has gone; it once waited for the lock, for 30
+WITHIN = 25  # seconds in which what is told to stop has gone; it once waited for the lock, for 30
 
 
 @pytest.fixture

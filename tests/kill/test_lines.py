@@ -116,7 +116,7 @@ def test_behind_one_that_blocks_its_loop_the_order_holds(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_one_that_has_to_be_stopped_by_force_runs_again_before_those_behind_it(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="1", OUTLAST_GRACE="0.2") as server:
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6", OUTLAST_GRACE="0.2") as server:
         begin_line(server, "block_and_swallow")
         eventually(lambda: len(server.witnessed("began", MIDDLE)) == 2, "it was stopped, and runs alone")
         assert ran(server) == NAMES[: COUNT // 2]

@@ -14,11 +14,18 @@ from tests.matrix.plan import OUTLAST, STOCK, Pace
 from tests.matrix.run import cells
 from tests.matrix.verdict import Evidence, Fate, Innocent, fate, in_words, seconds_hung
 from tests.matrix.ways import WAYS
+from tests.support.servers import PATIENCE
 
-SHORT = Pace(seconds=2.0, blocked=4.5)
+SHORT = Pace(seconds=5.0, blocked=6.0, timeout=30, patience=15.0 * PATIENCE)
 GUNICORN, ASGI = "gunicorn uvicorn_worker", "gunicorn asgi"
 BY_NAME = {way.name: way for way in WAYS}
 KEPT = {Fate.FINISHED, Fate.AGAIN}
+
+
+@pytest.fixture(autouse=True)
+def in_no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first task makes the journal, and on a busy machine that takes its time."""
+    monkeypatch.setenv("OUTLAST_STORE_DEADLINE", "9")
 
 
 def seen(name: str, server: str, folder: Path) -> Cell:

@@ -17,6 +17,7 @@ from outlast.journal.sqlite.opening import connect
 from tests.kill.test_kills import name_of
 from tests.support.history import history_of
 from tests.support.marks import each_started_once, slow_rows
+from tests.support.processes import give_processor
 from tests.support.servers import Server, eventually, serving
 
 INNOCENTS = {"beside-one": "until_told_async", "beside-two": "until_told_async"}
@@ -83,7 +84,7 @@ def test_a_cancelled_task_stops_and_those_beside_it_finish(
 ) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.begin_all(INNOCENTS, LONGER)
-        server.begin(task, "guilty", seconds)
+        give_processor(server.begin(task, "guilty", seconds))
         answer = cancel(server, "guilty")
         assert (answer.returncode, "is told to stop" in answer.stdout) == (0, True), answer
         assert_innocents_finish(server, innocent_begins)
@@ -99,7 +100,7 @@ def test_a_task_that_takes_longer_than_its_timeout_fails_and_says_so(tmp_path: P
     with serving("uvicorn", tmp_path) as server:
         server.add(task, "quick", 0.1)
         server.begin_all(INNOCENTS, LONGER)
-        server.begin(task, "guilty", 60)
+        give_processor(server.begin(task, "guilty", 60))
         assert_innocents_finish(server, begun=1)
         record = ended(server, "guilty")
         assert (record.state, record.attempt, record.events[-1].kind) == ("failed", 1, "timeout"), record
@@ -115,8 +116,8 @@ def test_a_coroutine_that_is_stopped_can_clean_up(running: Server) -> None:
 
 def test_a_def_that_asks_is_stopped_in_place(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
-        server.begin("listen", "guilty")
-        (child,) = {int(line[2]) for line in server.witnessed("began", "guilty")}
+        child = server.begin("listen", "guilty")
+        give_processor(child)
         cancel(server, "guilty")
         server.wait_for("cleaned", "guilty")
         assert ended(server, "guilty").state == "cancelled"
@@ -208,7 +209,7 @@ def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: P
 def test_a_loop_blocked_beyond_the_limit_is_freed_and_the_blocker_runs_alone_to_its_end(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6") as server:  # who is starved is silent for less
         server.begin_all(INNOCENTS, LONGER)
-        server.begin("block", "guilty", 10.0)
+        give_processor(server.begin("block", "guilty", 10.0))
         record = ended(server, "guilty")
         assert (record.state, record.attempt, record.crashes, record.lane) == ("done", 2, 0, "alone"), record
         assert any("it had blocked the event loop for" in event.reason for event in record.events)
@@ -219,7 +220,7 @@ def test_a_loop_blocked_beyond_the_limit_is_freed_and_the_blocker_runs_alone_to_
 
 @pytest.mark.slow
 def test_a_process_that_is_silent_beyond_the_limit_is_ended_and_the_suspects_run_apart(tmp_path: Path) -> None:
-    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="2") as server:
+    with serving("uvicorn", tmp_path, OUTLAST_STALL_LIMIT="6") as server:
         server.begin_all(INNOCENTS, LONGER)
         server.begin("hog", "guilty")
         assert_innocents_finish(server, begun=2)

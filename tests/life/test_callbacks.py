@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from outlast.journal.engines import open_journal
+from tests.support.lines import whole_lines
 from tests.support.marks import slow
 from tests.support.servers import Server, eventually, lay_out, serving
 
@@ -58,6 +58,15 @@ def dies_once(end):
         open("died", "w").close()
         os._exit(1)
 """
+LATE = """
+
+def late(name):
+    until_told(name)
+    raise ValueError(name)
+
+
+TASKS["late"] = late
+"""
 
 
 def laid_out(folder: Path, *more: str) -> Path:
@@ -69,7 +78,7 @@ def laid_out(folder: Path, *more: str) -> Path:
 
 def told(server: Server, by: str = "failure") -> list[dict[str, Any]]:
     path = server.folder / "told.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = whole_lines(path)
     return [one for one in map(json.loads, lines) if one["by"] == by]
 
 
@@ -160,11 +169,10 @@ def test_telling_ends_at_last_where_each_process_dies_of_it(tmp_path: Path) -> N
 
 
 def test_what_fails_while_the_server_stops_is_told_before_its_process_leaves(tmp_path: Path) -> None:
-    laid_out(tmp_path, "\n\ndef late(name):\n    time.sleep(1)\n    raise ValueError(name)\n\n\nTASKS['late'] = late\n")
-    with serving("uvicorn", tmp_path) as server:
-        server.add("late", "it")
-        eventually(lambda: [one.state for one in server.records()] == ["running"], server.output)
-        server.process.send_signal(signal.SIGTERM)
+    with serving("uvicorn", laid_out(tmp_path, LATE)) as server:
+        server.begin("late", "it")
+        server.stop()
+        server.tell("it")
         eventually(lambda: told(server), server.output)
         assert told(server)[0]["raised"] == "ValueError('it')"
 

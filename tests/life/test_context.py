@@ -29,6 +29,11 @@ def seen_by(server: Server) -> set[str]:
     return {" ".join(line) for line in server.witnessed()}
 
 
+def warnings(server: Server) -> list[str]:
+    """But for those that an event loop stood still, as it does where the machine has no processor for it."""
+    return [one for one in server.output.splitlines() if "WARNING" in one and "the event loop of" not in one]
+
+
 @pytest.mark.parametrize("middleware", first_at_once(["http", "asgi"]))
 @pytest.mark.parametrize("kind", ["uvicorn", *slow("gunicorn uvicorn_worker")])
 def test_tasks_see_what_they_see_with_fastapi_alone(kind: str, middleware: str, tmp_path: Path) -> None:
@@ -37,7 +42,7 @@ def test_tasks_see_what_they_see_with_fastapi_alone(kind: str, middleware: str, 
         more = {"PLAIN": "1"} if name == "plain" else {}
         with serving(kind, laid_out(tmp_path / name), MIDDLEWARE=middleware, **more) as server:
             seen.append(seen_by(server))
-            assert "WARNING" not in server.output
+            assert not warnings(server)
     assert seen[0] == seen[1]
     assert all(f"middleware={middleware}" in line and "precision=50" in line for line in seen[0])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lines import whole_lines
 from tests.support.servers import Server, eventually, lay_out, serving
 
 TASKS = """
@@ -157,7 +158,7 @@ async def waits(name: str, session: AsyncSessionDep):
     await asyncio.sleep(600)
 
 
-@outlast.task(timeout=0.5)
+@outlast.task(timeout=4)
 def waits_in_a_thread(name: str, session: AsyncSessionDep):
     note(name, "began")
     while True:
@@ -170,7 +171,7 @@ async def never_opens():
     await asyncio.sleep(600)
 
 
-@outlast.task(timeout=0.5)
+@outlast.task(timeout=4)
 def not_opened(name: str, it: int = Depends(never_opens)):
     note(name, "ran")
 
@@ -339,7 +340,7 @@ def _nothing_noted(server: Server) -> None:
 
 def notes(server: Server, name: str) -> list[str]:
     path = server.folder / f"{name}.notes"
-    return path.read_text().splitlines() if path.exists() else []
+    return whole_lines(path)
 
 
 def ended(server: Server, task: str) -> str:

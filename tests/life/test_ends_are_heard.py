@@ -130,7 +130,7 @@ async def mail_dropped(name: str, tasks: outlast.BackgroundTasks):
 
 @app.get("/mail-expired/{name}")
 async def mail_expired(name: str):
-    when = datetime.datetime.now() + datetime.timedelta(seconds=0.5)
+    when = datetime.datetime.now() + datetime.timedelta(hours=1)
     await mail.options(run_at=when, expires=0.1).enqueue(ok, name)
 
 

@@ -37,6 +37,7 @@ class Life:
     port_was_free: bool
     capture_ended: bool
     all_left: bool
+    process: str
     opened: list[str]
     closed: list[str]
     output: str
@@ -70,6 +71,7 @@ def lived(kind: str, capture: Capture) -> Life:
         port_was_free=can_be_bound(server.port),
         capture_ended=ends_when_told(capture),
         all_left=comes_true(lambda: not living_in(folder)),
+        process=child,
         opened=[line[1] for line in server.witnessed("opened", child)],
         closed=[line[1] for line in server.witnessed("closed", child)],
         output=server.output,
@@ -102,7 +104,8 @@ def test_its_process_has_found_the_app_and_entered_and_left_its_lifespan_once(li
     assert len(life.opened) == len(life.closed) == (life.kind not in MOUNTED), life.output
     app = APPS.get(life.kind, "main:app")
     assert f"it has imported {app}\n" in life.output
-    assert life.output.count(f"has entered the lifespan of {app}") == 1, life.output
+    entered = f"task process {life.process} takes tasks: it has entered the lifespan of {app}"
+    assert life.output.count(entered) == 1, life.output
 
 
 def test_there_is_one_runner(life: Life) -> None:

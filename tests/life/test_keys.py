@@ -194,7 +194,7 @@ def test_who_joins_a_task_whose_request_fails_keeps_it(server: Server) -> None:
     assert server.witnessed("ran", "behind-second") == [], "it is behind the one that runs"
     server.tell("fails")
     server.wait_for("ran", "behind-second")
-    assert is_done(server, "kept")
+    eventually(lambda: is_done(server, "kept"), server.output)
     assert f"task {first.id} main:until_told dropped" not in server.output
 
 

@@ -68,6 +68,21 @@ def said_by_outlast(server: Server, *words: str) -> str:
     return subprocess.run([OUTLAST, *words], cwd=server.folder, capture_output=True, text=True, check=True).stdout
 
 
+def stood_still(server: Server) -> bool:
+    """Whether a task process did, as where the machine has no processor for it: a spare one takes its place then."""
+    return "the event loop of task process" in server.output
+
+
+def all_say(server: Server, why: str) -> None:
+    """Commands have it from the runner, whose answer may be too late while the machine is busy."""
+    for words in (["list"], ["show", server.records()[0].id], ["status"]):
+        comes_to_say(server, why, *words)
+
+
+def comes_to_say(server: Server, why: str, *words: str) -> None:
+    eventually(lambda: why in said_by_outlast(server, *words), f"{words} says {why!r}")
+
+
 def has_run(server: Server, name: str) -> None:
     server.add("ok", name)
     server.wait_for("ran", name)
@@ -79,13 +94,19 @@ def test_a_spare_process_enters_it_only_when_it_is_needed(tmp_path: Path, start:
     with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "first")
-        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        eventually(lambda: server.output.count("is there after") >= 2, f"a spare one comes, too; {server.output}")
         (web,), (child,) = server.witnessed("opened")[0][1:], server.witnessed("ran", "first")[0][2:]
-        assert server.witnessed("opened") == [["opened", web], ["opened", child]]
+        eventually(lambda: opened(server) == [web, child] or stood_still(server), server.output)
+        before = opened(server)
         server.tell("alone")
         server.add("isolated", "alone")
         _, _, apart = server.wait_for("ran", "alone")
-        assert server.witnessed("opened")[2:] == [["opened", apart]]
+        eventually(lambda: opened(server) == [*before, apart] or stood_still(server), server.output)
+
+
+def opened(server: Server) -> list[str]:
+    """Pids of those that have entered the lifespan."""
+    return [pid for _, pid in server.witnessed("opened")]
 
 
 def test_code_can_ask_whether_it_is_in_a_task_process_also_while_it_is_imported(tmp_path: Path) -> None:
@@ -128,8 +149,7 @@ def test_what_a_lifespan_raises_is_told_once_with_its_line_and_the_remedy(tmp_pa
         assert f"(main.py:{line_of(text, 'bound = ')}). If" in told
         assert "`if not outlast.in_task_process():`, or set child_lifespan" in told
         assert server.output.count("Traceback") == 1
-        for words in (["list"], ["show", server.records()[0].id], ["status"]):
-            assert "the lifespan of main:app raised OSError" in said_by_outlast(server, *words)
+        all_say(server, "the lifespan of main:app raised OSError")
 
 
 STARTS = {
@@ -189,7 +209,7 @@ def test_what_the_lifespan_starts_is_told_once_with_its_place_and_the_remedy(wha
     with captured("uvicorn", tmp_path, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "it")
-        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        eventually(lambda: server.output.count("is there after") >= 2, f"a spare one comes, too; {server.output}")
         (line,) = [line for line in server.output.splitlines() if "has started" in line]
         assert f"the lifespan of main:app has started {told.format(**lines)}" in line
         assert "guard it with `if not outlast.in_task_process():`, or set child_lifespan" in line
@@ -201,7 +221,7 @@ def test_what_the_import_starts_is_told_once(tmp_path: Path) -> None:
     with captured("uvicorn", tmp_path, **WITH_SPARE) as capture:
         server = capture.server
         has_run(server, "it")
-        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        eventually(lambda: server.output.count("is there after") >= 2, f"a spare one comes, too; {server.output}")
         (line,) = [line for line in server.output.splitlines() if "has started" in line]
         assert f"importing main:app has started tock (main.py:{line_of(text, 'def tock')}) as a thread" in line
         assert "guard it with `if not outlast.in_task_process():`" in line

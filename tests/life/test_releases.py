@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.life.captured import captured
+from tests.support.lines import whole_lines
 from tests.support.marks import slow
 from tests.support.processes import runners_in
 from tests.support.servers import Server, eventually, is_alive
@@ -80,7 +81,7 @@ def ran(base: Path, name: str) -> str:
     found: list[str] = []
 
     def is_there() -> bool:
-        lines = (base / "witness.log").read_text().splitlines() if (base / "witness.log").exists() else []
+        lines = whole_lines(base / "witness.log")
         found[:] = [line.split()[1] for line in lines if line.split()[0] == name]
         return bool(found)
 

@@ -12,10 +12,14 @@ from click.testing import CliRunner
 
 from outlast.cli.main import cli
 from tests.support.history import history_of
-from tests.support.servers import Server, eventually, lay_out, serving
+from tests.support.servers import PATIENCE, Server, eventually, lay_out, serving
 
-TASKS = """
+TASKS = (
+    f"""
 
+PATIENCE = {PATIENCE}
+"""
+    + """
 import threading
 import asyncio
 import os
@@ -70,6 +74,11 @@ async def slow(lines: int) -> int:
     return lines
 
 
+async def when_told(lines: int) -> int:
+    await until_told_async(str(lines))
+    return lines
+
+
 @outlast.task(travels=False)
 def inline(lines: int) -> Report:
     return Report(lines=lines, keys=())
@@ -94,7 +103,7 @@ def told(call):
 
 
 @app.get("/result/{task}")
-async def result(task: str, within: float = 20.0):
+async def result(task: str, within: float = 20.0 * PATIENCE):
     try:
         value = await (await outlast.get(task)).result(within)
         return {"value": repr(value)}
@@ -103,7 +112,7 @@ async def result(task: str, within: float = 20.0):
 
 
 @app.get("/sync/{task}")
-def result_sync(task: str, within: float = 20.0):
+def result_sync(task: str, within: float = 20.0 * PATIENCE):
     return told(lambda: outlast.get_sync(task).result_sync(within))
 
 
@@ -126,7 +135,7 @@ def find_sync(state: str, name: str, seconds: float):
 @app.get("/all/{count}")
 async def wait_for_all(count: int):
     handles = [await outlast.enqueue(slow, 1) for _ in range(3)]
-    waiting = [asyncio.create_task(handles[number % 3].result(30)) for number in range(count)]
+    waiting = [asyncio.create_task(handles[number % 3].result(30 * PATIENCE)) for number in range(count)]
     await asyncio.sleep(0)  # each of them has asked by then
     lookouts = (await threads()).count("outlast-lookout")
     return {"results": sum(await asyncio.gather(*waiting)), "lookouts": lookouts}
@@ -140,9 +149,10 @@ async def threads():
 @app.websocket("/talk")
 async def talk(socket: WebSocket, tasks: outlast.BackgroundTasks):
     await socket.accept()
-    await socket.send_json({"lines": (await tasks.add_task(count, 7).result(20)).lines})
+    await socket.send_json({"lines": (await tasks.add_task(count, 7).result(20 * PATIENCE)).lines})
     await socket.close()
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -195,11 +205,12 @@ def test_what_is_not_kept_does_not_fail_its_task(server: Server) -> None:
     assert "its result is not kept: it is an instance of main.Unknown, which cannot travel" in told["says"]
 
 
-@pytest.mark.parametrize("way", ["result", "sync"])
-def test_waiting_ends_when_the_time_is_over_and_the_task_goes_on(server: Server, way: str) -> None:
-    task = asked(server, "slow", 1)
+@pytest.mark.parametrize(("way", "number"), [("result", 1), ("sync", 2)])
+def test_waiting_ends_when_the_time_is_over_and_the_task_goes_on(server: Server, way: str, number: int) -> None:
+    task = asked(server, "when_told", number)
     assert get(server, f"/{way}/{task}?within=0.05")["error"] == "TimeoutError"
-    assert get(server, f"/{way}/{task}") == {"value": "1"}
+    server.tell(str(number))
+    assert get(server, f"/{way}/{task}") == {"value": str(number)}
 
 
 def test_a_task_that_is_unknown_is_not_waited_for(server: Server) -> None:
@@ -251,6 +262,7 @@ def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(page.partition("```python\n")[2].partition("```")[0] + PROBE)
     with serving("uvicorn", tmp_path) as server:
         task = get(server, "/order/2026")
+        eventually(lambda: server.record(task).has_ended, server.output)  # the example waits for 30 s and no more
         assert get(server, f"/reports/{task}?wait=20") == {"year": 2026, "lines": 24_312}
         shown = CliRunner().invoke(cli, ["show", task, "--url", f"sqlite:///{server.journal}"])
         assert 'result     {"year": 2026, "lines": 24312}' in shown.output

@@ -14,6 +14,7 @@ import pytest
 
 from outlast.journal.read import Record
 from tests.support.history import history_of
+from tests.support.lines import whole_lines
 from tests.support.marks import slow
 from tests.support.processes import kill_all_in, runners_in
 from tests.support.servers import PATIENCE, Server, eventually, free_port, serving
@@ -54,7 +55,8 @@ SCRIPTS = {
     "everything in one": APP + OWN + GUARD + BEGUN + "    " + ASKS.replace("greet", "own"),
 }
 
-
+PATIENT = {"OUTLAST_STORE_DEADLINE": "9"}
+"""As servers of tests have it: a busy machine shall not be taken for a journal in trouble."""
 PRINTS = (
     IMPORTS
     + OWN.replace("greet(name)", "print('printed', flush=True); greet(name)")
@@ -78,7 +80,7 @@ def run(folder: Path, script: str, *flags: str, **environment: str) -> Ended:
     (folder / "nightly.py").write_text(script)
     (folder / "work.py").write_text(APP.partition("\n\n\n")[2].replace("greet", "elsewhere"))
     command = [sys.executable, *(flags or ("nightly.py",))]
-    variables = {**os.environ, "OUTLAST_LINGER": "0", "OUTLAST_STORE_DEADLINE": "9", **environment}
+    variables = {**os.environ, "OUTLAST_LINGER": "0", **PATIENT, **environment}
     with (folder / "script.log").open("w") as log:  # not a pipe: the runner that it starts has it, too
         done = subprocess.run(command, cwd=folder, env=variables, stderr=log, check=False, timeout=60 * PATIENCE)
     return Ended(done.returncode, (folder / "script.log").read_text())
@@ -89,7 +91,7 @@ def records(folder: Path) -> list[Record]:
 
 
 def lines(folder: Path, name: str) -> list[str]:
-    return (folder / name).read_text().splitlines() if (folder / name).exists() else []
+    return whole_lines(folder / name)
 
 
 RARER = [kind for kind in SCRIPTS if kind not in ("unguarded", "a function of its own")]
@@ -149,9 +151,15 @@ def test_a_shell_that_waits_for_the_result_of_a_script_has_it_at_once_and_nothin
     with serving("uvicorn", tmp_path) as server:
         (tmp_path / "nightly.py").write_text(PRINTS)
         with (tmp_path / "script.log").open("w") as log:
-            command = [sys.executable, "nightly.py"]
             done = subprocess.run(
-                command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, check=True, text=True, timeout=60
+                [sys.executable, "nightly.py"],
+                cwd=tmp_path,
+                env={**os.environ, **PATIENT},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                check=True,
+                text=True,
+                timeout=60 * PATIENCE,
             )
         assert done.stdout == "result\n"
         eventually(lambda: len(server.witnessed("ran")) == 1, f"{server.records()}")
@@ -166,10 +174,15 @@ def test_who_captures_all_that_a_script_prints_waits_for_its_tasks_and_no_longer
     """As cron does, and `x=$(python nightly.py 2>&1)`: also beside a server that has had no task yet."""
     (tmp_path / "main.py").write_text(SERVER)
     (tmp_path / "nightly.py").write_text(PRINTS)
-    command = [sys.executable, "nightly.py"]
     with serving("uvicorn", tmp_path) if has_server else nullcontext():
         done = subprocess.run(
-            command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=60 * PATIENCE
+            [sys.executable, "nightly.py"],
+            cwd=tmp_path,
+            env={**os.environ, **PATIENT},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=True,
+            timeout=60 * PATIENCE,
         )
         assert sorted(done.stdout.split()) == [b"printed", b"result"]
     eventually(lambda: [one.state for one in records(tmp_path)] == ["done"], "it has run")
@@ -262,7 +275,7 @@ def test_a_program_that_others_cannot_import_is_run_by_its_path(tmp_path: Path) 
 @contextmanager
 def program(folder: Path, flags: list[str]) -> Iterator[Server]:
     port = free_port()
-    variables = {**os.environ, "PORT": str(port), "OUTLAST_LINGER": "0"}
+    variables = {**os.environ, **PATIENT, "PORT": str(port), "OUTLAST_LINGER": "0"}
     with (folder / "output.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, *flags, "main.py"], cwd=folder, env=variables, stdout=log, stderr=log

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.lines import whole_lines
 from tests.support.marks import first_at_once
 from tests.support.servers import Server, eventually, serving
 
@@ -69,10 +70,7 @@ def laid_out(folder: Path, options: str = "{}") -> Path:
 
 def sent(server: Server) -> list[dict[str, Any]]:
     """What has been sent, an object for each item."""
-    try:
-        return [json.loads(line) for line in (server.folder / "envelopes").read_text().splitlines()]
-    except FileNotFoundError:
-        return []
+    return [json.loads(line) for line in whole_lines(server.folder / "envelopes")]
 
 
 def trace_of(one: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from outlast.journal.sqlite.opening import connect
 from tests.life.captured import captured
+from tests.life.test_lifespan import stood_still
 from tests.support.marks import slow
 from tests.support.servers import WITH_SPARE, Server, eventually
 
@@ -26,11 +27,12 @@ def test_one_shares_and_one_waits_and_none_comes_for_a_lane_in_which_nothing_wai
     with captured("uvicorn", tmp_path, OUTLAST_CHILD_START=start, **WITH_SPARE) as capture:
         server = capture.server
         server.add("ok", "first")
-        eventually(lambda: server.output.count("is there after") == 2, f"a spare one comes, too; {server.output}")
+        eventually(lambda: server.output.count("is there after") >= 2, f"a spare one comes, too; {server.output}")
         server.add("ok", "second")
         server.wait_for("ran", "second")
-        assert started(server) == 2, server.output
+        eventually(lambda: started(server) == 2 or stood_still(server), server.output)
+        before = started(server)
         server.add("isolated", "alone")
         server.tell("alone")
         server.wait_for("ran", "alone")
-        eventually(lambda: started(server) == 3, "another spare one comes")
+        eventually(lambda: started(server) > before, "another spare one comes")

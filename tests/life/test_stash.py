@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lines import whole_lines
 from tests.support.servers import PATIENCE, Server, eventually, lay_out, serving
 
 CONTENT = b"number,item\n" + b"".join(b"%d,tea\n" % number for number in range(200_000))
@@ -148,7 +149,7 @@ def upload(server: Server, path: str, content: bytes = CONTENT) -> tuple[int, di
 
 def notes(server: Server, name: str) -> list[str]:
     path = server.folder / f"{name}.notes"
-    return path.read_text().splitlines() if path.exists() else []
+    return whole_lines(path)
 
 
 def stash_of(server: Server) -> Path:
@@ -306,6 +307,7 @@ def test_the_example(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(example.read_text() + ping)
     with serving("uvicorn", tmp_path) as server:
         _, answer = upload(server, "/orders", b"number,item\n1,tea\n2,coffee\n")
+        assert ended(server, answer["task"]) == "done"  # awaited here: the example itself gives it 10 s and no more
         assert server.get(f"/orders/{answer['task']}") == (200, "2")
         said = "a.csv (text/csv, 27 bytes) has the columns number,item"
         eventually(lambda: said in server.output, server.output)

@@ -162,8 +162,8 @@ def test_what_outlasts_the_time_to_drain_is_interrupted_and_runs_at_the_next_sta
 @pytest.mark.parametrize(
     ("kind", "more"),
     [
-        ("uvicorn", ("--timeout-graceful-shutdown", "3")),
-        *slow_rows((GUNICORN, ("--graceful-timeout", "3"))),
+        ("uvicorn", ("--timeout-graceful-shutdown", "1")),
+        *slow_rows((GUNICORN, ("--graceful-timeout", "1"))),
     ],
 )
 def test_a_service_with_nothing_to_do_ends_without_starting_another_runner(

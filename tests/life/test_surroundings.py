@@ -14,7 +14,17 @@ import pytest
 from tests.life.captured import captured, end, start_captured
 from tests.support.marks import slow
 from tests.support.processes import CHILD, kill, living_in, runners_in
-from tests.support.servers import KINDS, PATIENCE, PYTHON, descendants, eventually, is_alive, lay_out, serving
+from tests.support.servers import (
+    KINDS,
+    PATIENCE,
+    PYTHON,
+    SURROUNDINGS,
+    descendants,
+    eventually,
+    is_alive,
+    lay_out,
+    serving,
+)
 
 SESAME, OLD, NEW = "sesame", "old", "new"
 GUNICORN = "gunicorn uvicorn_worker"
@@ -199,7 +209,8 @@ def test_a_script_beside_a_server_changes_nothing_of_it(tmp_path: Path) -> None:
         server.add("look_around", "before")
         server.wait_for("sees", "before")
         script = "import main, outlast; outlast.enqueue_sync(main.ok, 'asked-by-a-script')"
-        subprocess.run([PYTHON, "-c", script], cwd=tmp_path, env={**os.environ, "TOKEN": "other"}, check=True)
+        environment = {**os.environ, **SURROUNDINGS, "TOKEN": "other"}
+        subprocess.run([PYTHON, "-c", script], cwd=tmp_path, env=environment, check=True)
         server.wait_for("ran", "asked-by-a-script")
         server.add("look_around", "after")
         assert server.wait_for("sees", "after")[2] == server.wait_for("sees", "before")[2] == "sesame"

@@ -21,7 +21,7 @@ from outlast.wire.frames import packed
 from outlast.wire.hello import VERSION, Environment, Hello
 from tests.support.marks import slow
 from tests.support.processes import kill, runners_in
-from tests.support.servers import PYTHON, Server, eventually, serving
+from tests.support.servers import PATIENCE, PYTHON, Server, eventually, serving
 
 OUTLAST = str(Path(sys.executable).with_name("outlast"))
 PAIR = ("a.db", "b.db")
@@ -83,7 +83,7 @@ def test_a_running_task_is_cancelled_by_the_command_line_in_the_right_journal(tm
         other.wait_for("ran", "that")
         (record,) = server.records()
         command = [OUTLAST, "cancel", record.id, "--url", f"sqlite:///{journal}"]
-        subprocess.run(command, capture_output=True, timeout=20, check=True)
+        subprocess.run(command, capture_output=True, timeout=20 * PATIENCE, check=True)
         eventually(lambda: server.records()[0].state == "cancelled", f"{server.records()}")
         (other_record,) = other.records()
         assert other_record.state == "done"
@@ -94,7 +94,7 @@ def greet(place: Place, meant: Place) -> socket.socket:
     connection = connected(place)
     hello = Hello(0, VERSION, True, Environment.here("main:app", Settings()), meant.address())
     connection.sendall(packed(hello.message()))
-    connection.settimeout(10)
+    connection.settimeout(10 * PATIENCE)
     return connection
 
 
@@ -127,7 +127,7 @@ def test_a_runner_that_cannot_listen_says_so_and_leaves_nothing_behind(tmp_path:
 def worker(journal: Path) -> subprocess.CompletedProcess[str]:
     """`outlast worker`, to its end."""
     command = [OUTLAST, "worker", "--url", f"sqlite:///{journal}"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=20 * PATIENCE, check=False)
 
 
 @pytest.mark.parametrize("journal", [{}, {"path": 1}, {"path": "x", "device": "y", "inode": 0}, [1], "x"])

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from tests.support.lines import whole_lines
 from tests.support.servers import PATIENCE, Server, eventually, serving
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "webhook"
@@ -34,7 +35,7 @@ def sent(server: Server, cents: int, event: str = "evt-1", **headers: str) -> di
 
 def lines(folder: Path, name: str) -> list[str]:
     file = folder / name
-    return file.read_text().splitlines() if file.exists() else []
+    return whole_lines(file)
 
 
 def test_an_event_is_dealt_with_once_however_often_it_is_sent(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def test_a_worker_takes_a_factory_as_uvicorn_does(how: list[str], tmp_path: Path
 def greeted(folder: Path, hello: dict[str, object]) -> Iterator[socket.socket]:
     """Somebody who says hello to the runner in `folder`, and passes two files."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection, Path(os.devnull).open("wb") as output:
-        connection.settimeout(10)
+        connection.settimeout(10 * PATIENCE)
         connection.connect(str(folder / "runner.sock"))
         socket.send_fds(connection, [packed(hello)], [output.fileno()] * 2)
         yield connection
@@ -186,7 +186,7 @@ def test_a_web_worker_of_another_outlast_is_made_room_for_whatever_it_says(serve
         eventually(lambda: "moves the tasks" in said(server.folder), "the worker is there")
         later = hello_of(server.folder, version="99", environment={"settings": {"runner": "of a later version"}})
         with greeted(server.journal.parent, later):
-            assert worker.wait(20) == 0
+            assert worker.wait(20 * PATIENCE) == 0
     assert f"a web worker has outlast 99, this is {VERSION}" in said(server.folder)
 
 

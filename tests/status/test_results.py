@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.servers import PATIENCE, lay_out, serving
+from tests.support.servers import PATIENCE, eventually, lay_out, serving
 
 APP = """
 
@@ -117,6 +117,8 @@ TOLD: dict[str, Any] = {
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     with serving("uvicorn", lay_out(tmp_path_factory.mktemp("results"), APP)) as server:
         with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30 * PATIENCE) as client:
+            first = client.post(f"/ask/{next(iter(TOLD))}").json()["status_url"]
+            eventually(lambda: client.get(first).json()["state"] == "done", "a task process is there")
             yield client
         assert "Traceback" not in server.output
 

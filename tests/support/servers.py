@@ -24,6 +24,7 @@ from outlast.journal.read import Record
 from outlast.system.liveness import Liveness
 from outlast.system.place import Place
 from tests.support.history import history_of
+from tests.support.lines import whole_lines
 
 APP = Path(__file__).with_name("app.py")
 WORK = APP.with_name("work.py")
@@ -171,11 +172,8 @@ class Server:
 
     def witnessed(self, *words: str) -> list[list[str]]:
         """The lines that tasks have left, as words, that begin with `words`."""
-        try:
-            lines = (self.folder / "witness.log").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        return [line.split() for line in lines if line.split()[: len(words)] == list(words)]
+        lines = [line.split() for line in whole_lines(self.folder / "witness.log")]
+        return [line for line in lines if line[: len(words)] == list(words)]
 
     def times(self, word: str) -> Counter[str]:
         """How often each task has left a line that begins with `word`, by its name."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.lines import line_of
+from tests.support.lines import line_of, whole_lines
 from tests.support.processes import kill
 from tests.support.servers import PATIENCE, eventually
 
@@ -108,8 +108,9 @@ async def here(function):
 
 
 async def in_a_callback_of_c(_):
-    asyncio.get_running_loop().call_soon(time.sleep, FOR)
-    await asyncio.sleep(0.01)
+    while not is_told("blocked") and not is_late():
+        asyncio.get_running_loop().call_soon(time.sleep, FOR)
+        await asyncio.sleep(0.01)
 
 
 async def in_a_subtask(function):
@@ -219,7 +220,7 @@ class Watched:
 
     @property
     def said(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [json.loads(line) for line in whole_lines(self.log)]
 
     @property
     def stalls(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outlast.system.kernel import state_of
 from outlast.watch.crash import Crash
 from outlast.watch.layout import POKE
 from tests.support.lines import line_of
@@ -136,7 +137,7 @@ def rests(pid: int) -> bool:
     """Whether its first thread sleeps: one that waits for the interpreter's lock wakes up every few milliseconds."""
     before = switches(pid)
     time.sleep(0.05)
-    return switches(pid) == before
+    return switches(pid) == before and state_of(pid) == "S"
 
 
 def switches(pid: int) -> str:
