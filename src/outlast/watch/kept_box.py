@@ -171,6 +171,7 @@ class CrashStacks:
 
     def __init__(self) -> None:
         self.is_of_all = True
+        self._is_asked = False  # by the signal
         self._lent: Callable[[], Lent | None] = lambda: None
 
     def begin(self, file: IO[bytes]) -> int:
@@ -181,6 +182,7 @@ class CrashStacks:
         if not POKE or signal.getsignal(POKE) != signal.SIG_DFL:  # somebody else uses it
             return 0
         faulthandler.register(POKE, file)
+        self._is_asked = True
         return int(POKE)
 
     def write(self, *, of_all: bool) -> None:
@@ -193,6 +195,7 @@ class CrashStacks:
         """No more, if they were written at all."""
         if self._lent() is not None:
             faulthandler.disable()
+        if self._is_asked:
             faulthandler.unregister(POKE)
 
     def _lend(self, lent: Lent, *, of_all: bool) -> None:
