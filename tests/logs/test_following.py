@@ -207,7 +207,7 @@ def test_without_any_set_up_lines_look_as_the_servers_own(tmp_path: Path) -> Non
         eventually(lambda: server.all_settled() and said(server, "main:crash failed"), server.output)
         (line,) = said(server, "main:crash failed")
         assert line.startswith("ERROR:    task ")
-        (line,) = said(server, "runner")
+        (line,) = said(server, "moves the tasks of")
         assert line.startswith("INFO:     runner ")
 
 
