@@ -72,19 +72,18 @@ def by_sighup(unit: Unit) -> None:
 
 
 def by_ctrl_c_twice(unit: Unit) -> None:
-    """A terminal sends to the whole group in its foreground; the runner is in a session of its own.
+    """Nobody presses it again before it was heard: of two at once uvicorn's reloader can hang for good.
 
-    Nobody presses it again before it was heard: of two at once uvicorn's reloader can hang for good (it sets a
-    `threading.Event` in a signal handler, and the second handler waits for the first one's lock).
+    It sets a `threading.Event` in a signal handler, and the second handler waits for the first one's lock.
     """
-    by_ctrl_c(unit)
-    server = unit.server
+    server, foreground = unit.server, os.getsid(unit.server.process.pid)
+    ctrl_c(unit, foreground)
     eventually(lambda: HEARD.search(server.output) or server.process.poll() is not None, f"heard; {server.output}")
-    by_ctrl_c(unit)
+    ctrl_c(unit, foreground)
 
 
-def by_ctrl_c(unit: Unit) -> None:
-    foreground = os.getsid(unit.server.process.pid)
+def ctrl_c(unit: Unit, foreground: int) -> None:
+    """A terminal sends to the whole group in its foreground; the runner is in a session of its own."""
     for pid in unit.processes():
         with suppress(ProcessLookupError):
             if os.getsid(pid) == foreground:
