@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.life.test_limits import larges_first
 from tests.support.lines import whole_lines
 from tests.support.servers import PATIENCE, Server, eventually, serving
 
@@ -48,8 +49,7 @@ def test_tenants_take_turns(tmp_path: Path) -> None:
         before = len(served(tmp_path))  # not earlier: a starved web worker takes seconds to store them
         eventually(server.all_settled, server.output, within=60)
         assert Counter(served(tmp_path)) == {"large": 200, "small": 5}
-        last = max(at for at, tenant in enumerate(served(tmp_path)) if tenant == "small")
-        assert served(tmp_path)[before:last].count("large") < 50, "the small one was done long before"
+        assert larges_first(served(tmp_path), before) < 50, "the small one was done long before"
 
 
 def served(folder: Path) -> list[str]:

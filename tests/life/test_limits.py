@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -170,9 +170,13 @@ def test_one_tenant_does_not_keep_another_from_its_turn(server: Server) -> None:
     assert asked(server, "/bulk/of_tenant/4?name=small&seconds=0.02")[0] == 200
     before = len(began(server))  # not earlier: a starved web worker takes seconds to store them
     eventually(lambda: tenants(server) >= Counter(large=100, small=4), server.output)
-    order = [name for _, name, _ in began(server)]
+    assert larges_first([name for _, name, _ in began(server)], before) < 50
+
+
+def larges_first(order: Sequence[str], stored: int) -> int:
+    """How many of `large` begin before the last of `small`; `stored`: how many had begun by then."""
     last = max(at for at, name in enumerate(order) if name == "small")
-    assert order[before:last].count("large") < 50
+    return order[stored:last].count("large")
 
 
 def tenants(server: Server) -> Counter[str]:
@@ -310,6 +314,4 @@ def test_a_small_tenant_is_done_in_the_first_hundredth(tmp_path: Path) -> None:
         assert asked(server, "/bulk/of_tenant/10?name=small")[0] == 200
         before = len(began(server))  # not earlier: a starved web worker takes seconds to store them
         eventually(lambda: len(began(server)) == 10_010, server.output, within=300)
-        order = [name for _, name, _ in began(server)]
-        last = max(at for at, name in enumerate(order) if name == "small")
-        assert order[before:last].count("large") < 100, "of 10 000"
+        assert larges_first([name for _, name, _ in began(server)], before) < 100, "of 10 000"

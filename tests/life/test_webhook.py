@@ -34,8 +34,7 @@ def sent(server: Server, cents: int, event: str = "evt-1", **headers: str) -> di
 
 
 def lines(folder: Path, name: str) -> list[str]:
-    file = folder / name
-    return whole_lines(file)
+    return whole_lines(folder / name)
 
 
 def test_an_event_is_dealt_with_once_however_often_it_is_sent(tmp_path: Path) -> None:

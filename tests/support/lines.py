@@ -12,4 +12,4 @@ def line_of(text: str, part: str) -> int:
 
 def whole_lines(file: Path) -> list[str]:
     """Those that have been written to their end; none if there is no such file."""
-    return file.read_text().split("\n")[:-1] if file.exists() else []
+    return file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []

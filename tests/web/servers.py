@@ -21,6 +21,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from outlast.web import hook
+from tests.support.lines import whole_lines
 from tests.support.servers import PATIENCE
 from tests.web.recording import Outcome
 from tests.web.served import EVENTS, Both
@@ -69,14 +70,14 @@ class Server:
         return self._watched(lambda: self._client.websocket(path))
 
     def _watched(self, ask: Callable[[], object]) -> tuple[Outcome, list[str]]:
-        events, ran = len(_lines(self._events)), len(_lines(self._ran))
+        events, ran = len(whole_lines(self._events)), len(whole_lines(self._ran))
         ask()
 
         def ended() -> list[dict[str, Any]]:
-            new = [json.loads(line) for line in _lines(self._events)[events:]]
+            new = [json.loads(line) for line in whole_lines(self._events)[events:]]
             return new if any(event["what"] == "end" for event in new) else []
 
-        return Outcome.of(until(ended, "the call of the app ends")), _lines(self._ran)[ran:]
+        return Outcome.of(until(ended, "the call of the app ends")), whole_lines(self._ran)[ran:]
 
 
 class SocketClient:
@@ -147,7 +148,7 @@ def started(kind: str, folder: Path) -> Iterator[Server]:
         ports = until(lambda: PORT.findall(log.read_text()), "the server says its port")
         client = SocketClient(int(ports[0]))
         until(lambda: _answers(client), "the server answers")
-        until(lambda: '"end"' in "".join(_lines(events)), "the call of the app ends")
+        until(lambda: '"end"' in "".join(whole_lines(events)), "the call of the app ends")
         yield Server(client, events, folder)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -191,8 +192,3 @@ def _ended(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(10 * PATIENCE)
-
-
-def _lines(path: Path) -> list[str]:
-    """The whole lines: the last one may still be being written."""
-    return path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
