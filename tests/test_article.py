@@ -18,7 +18,7 @@ from typing import TypeVar
 import pytest
 
 from tests.support.marks import each_started_once, slow
-from tests.support.servers import PATIENCE
+from tests.support.servers import HEALTHCHECK, PATIENCE
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "-w", "1", "-
 UVICORN = [sys.executable, "-m", "uvicorn", "main:app", "--port", "0"]
 SERVERS = {
     "uvicorn": UVICORN,
-    "uvicorn with 2 workers": [*UVICORN, "--workers", "2"],
+    "uvicorn with 2 workers": [*UVICORN, "--workers", "2", *HEALTHCHECK],
     "gunicorn with uvicorn_worker": [*GUNICORN, "uvicorn_worker.UvicornWorker"],
     "gunicorn with uvicorn.workers": [*GUNICORN, "uvicorn.workers.UvicornWorker"],
     "gunicorn with asgi": [*GUNICORN, "asgi"],

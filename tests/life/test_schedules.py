@@ -29,7 +29,7 @@ from tests.life.test_releases import serving as serving_release
 from tests.support.lines import whole_lines
 from tests.support.marks import slow
 from tests.support.processes import kill, living_in, runners_in
-from tests.support.servers import KINDS, PATIENCE, Server, eventually, lay_out, serving
+from tests.support.servers import HEALTHCHECK, KINDS, PATIENCE, Server, eventually, lay_out, serving
 
 TASKS = """
 
@@ -162,7 +162,7 @@ def unfinished(server: Server, name: str) -> list[str]:
 
 @pytest.mark.slow
 def test_five_web_workers_and_a_runner_that_is_killed_across_ticks_make_one_run_per_tick(tmp_path: Path) -> None:
-    with serving("uvicorn", lay_out(tmp_path, TASKS), "--workers", "5") as server:
+    with serving("uvicorn", lay_out(tmp_path, TASKS), "--workers", "5", *HEALTHCHECK) as server:
         for _ in range(4):
             count = len(ticks(server, "once"))
             eventually(lambda before=count: len(ticks(server, "once")) >= before + 2, server.output)  # type: ignore[misc]

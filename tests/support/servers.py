@@ -31,9 +31,14 @@ WORK = APP.with_name("work.py")
 """What tasks do that know nothing of outlast."""
 PYTHON = sys.executable
 
+PATIENCE = 4
+"""So many times longer than a quiet machine may a busy one take: all deadlines of the tests are multiplied by it."""
+HEALTHCHECK = ("--timeout-worker-healthcheck", str(5 * PATIENCE))
+"""Of uvicorn with several web workers: after 5 s, its default, it kills who is slow and gives up those that start."""
+
 KINDS: dict[str, Sequence[str]] = {
     "uvicorn": ["-m", "uvicorn", "main:app", "--port", "{port}"],
-    "uvicorn --workers 2": ["-m", "uvicorn", "main:app", "--port", "{port}", "--workers", "2"],
+    "uvicorn --workers 2": ["-m", "uvicorn", "main:app", "--port", "{port}", "--workers", "2", *HEALTHCHECK],
     "uvicorn --reload": ["-m", "uvicorn", "main:app", "--port", "{port}", "--reload"],
     "uvicorn --factory": ["-m", "uvicorn", "main:build", "--factory", "--port", "{port}"],
     "gunicorn uvicorn_worker": [
@@ -61,8 +66,6 @@ WITH_OTHER_FILES: dict[str, Sequence[str]] = {
 """Of what the test app has not: a test writes it."""
 OWN_NAMESPACE = ("unshare", "-pf", "--kill-child", "--mount-proc", *(() if os.geteuid() == 0 else ("-r",)))
 """Before a command that shall be process 1, as in a container."""
-PATIENCE = 4
-"""So many times longer than a quiet machine may a busy one take: all deadlines of the tests are multiplied by it."""
 SURROUNDINGS = {"PYTHONUNBUFFERED": "1", "OUTLAST_STORE_DEADLINE": "9", "OUTLAST_SPARES": "0"}
 """Of each server: a busy machine shall not be taken for a journal in trouble, and no process starts to do nothing."""
 WITH_SPARE = {"OUTLAST_SPARES": "1"}

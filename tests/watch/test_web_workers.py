@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 APP = Path(__file__).with_name("app.py")
 UVICORN_WORKER, ASGI, UVICORN = "gunicorn uvicorn_worker", "gunicorn asgi", "uvicorn --workers 2"
-TIMEOUT = "6"  # seconds, of gunicorn: less, and on a busy machine a worker is killed before it has imported the app
+TIMEOUT = "6"  # seconds, of each server: less, and a worker is killed before it has imported the app on a busy machine
 MORE = {
     (UVICORN_WORKER, "asyncio"): ["-t", TIMEOUT],
     (UVICORN_WORKER, "uvloop"): ["-t", TIMEOUT],
     (ASGI, "asyncio"): ["-t", TIMEOUT, "--asgi-loop", "asyncio"],
     (ASGI, "uvloop"): ["-t", TIMEOUT, "--asgi-loop", "uvloop"],
-    (UVICORN, "asyncio"): ["--loop", "asyncio"],
-    (UVICORN, "uvloop"): ["--loop", "uvloop"],
+    (UVICORN, "asyncio"): ["--timeout-worker-healthcheck", TIMEOUT, "--loop", "asyncio"],
+    (UVICORN, "uvloop"): ["--timeout-worker-healthcheck", TIMEOUT, "--loop", "uvloop"],
 }
 OTHER_LOOP = [(UVICORN_WORKER, "asyncio"), (ASGI, "uvloop"), (UVICORN, "asyncio")]
 AT_ONCE = {
@@ -93,9 +93,9 @@ def blocked(way: str) -> str:
 
 
 def patience(kind: str) -> str:
-    killer, seconds = ("uvicorn", "5") if kind == UVICORN else ("gunicorn", TIMEOUT)
+    killer = "uvicorn" if kind == UVICORN else "gunicorn"
     signalled = {UVICORN_WORKER: " with SIGABRT", ASGI: " with SIGKILL", UVICORN: " with SIGKILL"}[kind]
-    return rf"was killed by {killer}{signalled}, whose timeout is {seconds} s"
+    return rf"was killed by {killer}{signalled}, whose timeout is {TIMEOUT} s"
 
 
 AT_A_STANDSTILL = r"(; no thread of it had run Python for [\d.]+ s, and why is not known)?"

@@ -17,7 +17,7 @@ from outlast.system.peers import peer_of
 from outlast.system.place import Place, socket_address
 from outlast.system.threads import BackOff
 
-STARTING_TIME = 5.0  # seconds until another runner is tried
+STARTING_TIME = 10.0  # seconds until another runner is tried: on a busy machine its start takes more than five
 
 
 class Reach:
