@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.cgroups import memory_cgroup
 from tests.support.marks import each_started_once, slow
-from tests.support.processes import living_in, renew_web_workers
+from tests.support.processes import living_in, renew_web_workers, web_workers_of
 from tests.support.servers import Server, eventually, serving, start
 
 if TYPE_CHECKING:
@@ -187,14 +187,19 @@ def has_pidfd(server: Server, worker: int) -> bool:
 def innocent_in(server: Server) -> int:
     """The pid of a web worker that has an innocent inline task; asked for until it is one that answers.
 
-    It has met the runner, which happens beside its first requests: nobody knows how one ends that dies before.
+    All have met the runner, which happens with their first tasks: nobody knows how one ends, or why, that dies before.
     """
     eventually(server.answers, f"it answers; {server.output[-2000:]}", within=30)
+    eventually(lambda: are_all_met(server), f"the runner knows all; {server.output[-2000:]}", within=30)
     forget(server)
     server.get("/inline-innocent?seconds=600")
-    worker = reached(server, "innocent")
-    eventually(lambda: is_met(server, worker), f"the runner knows {worker}; {server.output[-2000:]}", within=30)
-    return worker
+    return reached(server, "innocent")
+
+
+def are_all_met(server: Server) -> bool:
+    """Whether the runner knows all web workers; the next one gets a task."""
+    server.get("/innocent?seconds=0")
+    return all(is_met(server, worker) for worker in web_workers_of(server))
 
 
 def told_before(culprit: int, way: str) -> str:

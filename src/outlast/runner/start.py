@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -32,7 +32,8 @@ def start(path: str, state: str | None, *, is_shared: bool) -> None:
     """Run as the runner that a web worker asked for. Another one may have been faster: then there is nothing to do."""
     with logging_to_stderr(is_told=True) as voice:
         try:
-            run(Place.of(Path(path), is_shared=is_shared, state=Path(state) if state else None), voice)
+            place = Place.of(Path(path), is_shared=is_shared, state=Path(state) if state else None)
+            run(place, voice, when_it_listens=leave_stdout)
         except WorkerRefused:
             return
         except OutlastError as error:
@@ -43,7 +44,16 @@ def start(path: str, state: str | None, *, is_shared: bool) -> None:
             sys.exit(1)
 
 
-def run(place: Place, voice: Voice, standing: Hello | None = None) -> None:
+def leave_stdout() -> None:
+    """Who started this process waits for that, and nothing is printed."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def run(
+    place: Place, voice: Voice, standing: Hello | None = None, *, when_it_listens: Callable[[], None] = lambda: None
+) -> None:
     """Be the runner of the journal at `place` until there is nothing left to do.
 
     `voice` is its log, `standing` what `outlast worker` says of itself, which stays without a web worker. Raises
@@ -62,7 +72,9 @@ def run(place: Place, voice: Voice, standing: Hello | None = None) -> None:
         closing(open_journal(url_at(place), patience=PATIENCE, checkpoints=True, is_shared=place.is_shared)) as journal,
         sweeping(place),
     ):
-        Runner(journal, place, liveness, voice, standing).run()
+        runner = Runner(journal, place, liveness, voice, standing)
+        when_it_listens()
+        runner.run()
 
 
 @contextmanager

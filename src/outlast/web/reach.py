@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import IO, cast
 
 from outlast.errors import StrangerListens
 from outlast.events import hindrances, processes
@@ -17,7 +20,8 @@ from outlast.system.peers import peer_of
 from outlast.system.place import Place, socket_address
 from outlast.system.threads import BackOff
 
-STARTING_TIME = 10.0  # seconds until another runner is tried: on a busy machine its start takes more than five
+STARTING_TIME = 60.0  # seconds for a runner that is alive and does not listen yet: a busy machine needs 10 for imports
+ANSWERING_TIME = 5.0  # seconds for one that listens, or that was faster than ours, until another runner is tried
 
 
 class Reach:
@@ -52,11 +56,13 @@ class Reach:
         """Start a runner. What keeps it from starting may pass: no descriptor or process is left, no interpreter."""
         self.has_started_runner = True
         try:
-            start_runner(self.place)
+            starting = start_runner(self.place)
         except OSError as error:
             self._complain(hindrances.RunnerNotStarted(self.place.journal, str(error)))
             return None
-        connection = self._connect_within(STARTING_TIME)
+        with starting:
+            connection = self._connect_within(STARTING_TIME, lambda: is_left(starting))
+        connection = connection or self._connect_within(ANSWERING_TIME)
         if connection is None and not self._is_over.is_set():
             self._complain(hindrances.NoRunnerAnswers(self.place.socket))
         return connection
@@ -76,10 +82,10 @@ class Reach:
         self._has_complained = connection is None
         return connection
 
-    def _connect_within(self, seconds: float) -> socket.socket | None:
+    def _connect_within(self, seconds: float, is_vain: Callable[[], bool] = lambda: False) -> socket.socket | None:
         deadline = time.monotonic() + seconds
         while not (connection := self._connect()):
-            if self._is_over.wait(0.01) or time.monotonic() > deadline:
+            if self._is_over.wait(0.01) or time.monotonic() > deadline or is_vain():
                 return None
         return connection
 
@@ -114,17 +120,27 @@ def _make_sure_of(connection: socket.socket, place: Place) -> None:
         raise StrangerListens(hindrances.stranger_listens(place.socket, user_named(user)))
 
 
-def start_runner(place: Place) -> None:
+def start_runner(place: Place) -> IO[bytes]:
     """Start a runner for the journal at `place`, in a session of its own, holding nothing of this process but stderr.
 
-    It detaches at once, so that this process never has it as a child.
+    It detaches at once, so that this process never has it as a child. Returns the end of a pipe, of which it leaves the
+    other one when it listens, or ends. Raises OSError.
     """
     command = [sys.executable, "-P", "-m", "outlast.runner", str(place.journal)]
     command += ["--shared-folder"] if place.is_shared else []
     command += [f"--state={place.state.parent}"] if place.state != place.folder else []
     null = subprocess.DEVNULL
     errors = None if is_open(2) else null
-    subprocess.run(command, stdin=null, stdout=null, stderr=errors, start_new_session=True, check=False)
+    process = subprocess.Popen(command, stdin=null, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+    process.wait()
+    return cast("IO[bytes]", process.stdout)
+
+
+def is_left(pipe: IO[bytes]) -> bool:
+    """Whether nobody has the other end any more."""
+    poll = select.poll()
+    poll.register(pipe, 0)
+    return bool(poll.poll(0))
 
 
 def is_open(descriptor: int) -> bool:
