@@ -9,7 +9,7 @@ PYTHONS := 3.11 3.12 3.13 3.14
 WORKERS ?= 6
 # Each worker of pytest-xdist collects all tests: only the first time it has to compile them.
 # Each takes a part in which tests of one file stay together, as they share servers, and then from whoever has most left.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 ARGS ?=
 
 .PHONY: demo compiled test test-slow test-all test-pythons $(PYTHONS:%=test-python%) check bench soak fuzz matrix peers-suites browser screenshots clean
@@ -20,7 +20,9 @@ demo: $(VENV)/.ready
 test: compiled
 	$(PYTEST) $(ARGS)
 
-# What needs minutes: every kind of server beside every way to end it, storms of kills.
+# What needs minutes: every kind of server beside every way to end it, storms of kills. Each starts processes by the dozen,
+# and a browser: with more of them at once the two cores of a small machine only stand in line.
+test-slow: WORKERS := 4
 test-slow: compiled
 	$(PYTEST) -m slow --timeout 1200 $(ARGS)
 
