@@ -6,6 +6,7 @@ from pathlib import Path
 
 from outlast.journal.engines import open_history
 from outlast.journal.read import History
+from outlast.watch.incident import Cause
 
 
 def history_of(path: Path) -> History:
@@ -14,5 +15,10 @@ def history_of(path: Path) -> History:
 
 
 def blamed_in(journal: Path) -> list[str]:
-    """What happened to processes, but that the machine was too busy for them: any test may see that."""
-    return [one.sentence for one in history_of(journal).incidents(100) if one.cause != "starved"]
+    """What happened to processes, but that the machine was too busy for them: any test may see that.
+
+    Whoever holds the interpreter's lock may get no processor, too: then all that is known is that nothing ran.
+    """
+    return [
+        one.sentence for one in history_of(journal).incidents(100) if one.cause not in (Cause.STARVED, Cause.FROZEN)
+    ]

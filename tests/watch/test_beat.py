@@ -257,8 +257,8 @@ def stalls_of(folder: Path, *arguments: str) -> list[dict[str, Any]]:
 
 
 def undoubted(stalls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that are not put down to a machine that had no processor to give."""
-    return [one for one in stalls if one["cause"] != "starved"]
+    """Those that are not put down to a machine that had no processor to give, for sure or perhaps."""
+    return [one for one in stalls if one["cause"] not in ("starved", "frozen")]
 
 
 BLOCKERS = {
@@ -287,7 +287,7 @@ def test_who_blocks_is_named_while_he_does(tmp_path: Path, loop: str, way: str) 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_who_blocks_is_named_also_where_nobody_could_look_at_first(tmp_path: Path, loop: str) -> None:
     stalls = undoubted(stalls_of(tmp_path, loop, "here", "in_a_sleep_after_c"))
-    assert {one["cause"] for one in stalls} <= {"frozen", "held", "blocked"}, "whoever has the lock asleep may have run"
+    assert {one["cause"] for one in stalls} <= {"held", "blocked"}, "whoever has the lock asleep may have run"
     assert stalls[-1].items() >= {"cause": "blocked", "call": "time.sleep(FOR)", "over": True}.items()
 
 
@@ -332,9 +332,9 @@ def test_who_holds_the_lock_is_named_right_after(tmp_path: Path, loop: str, way:
 
 def test_who_holds_the_lock_in_another_thread_is_no_innocent(tmp_path: Path) -> None:
     """Whoever gets the lock first sees it: the watching thread knows who it was, the loop only how long."""
-    stalls = undoubted(stalls_of(tmp_path, "asyncio", "in_a_thread", "in_a_regex"))
-    assert stalls
-    assert {one["cause"] for one in stalls} <= {"held", "frozen"}, "frozen where it has got little of a processor"
+    stalls = stalls_of(tmp_path, "asyncio", "in_a_thread", "in_a_regex")
+    assert {"held", "frozen"} & {one["cause"] for one in stalls}, "frozen where it has got little of a processor"
+    assert {one["cause"] for one in undoubted(stalls)} <= {"held"}
     assert {one["culprit"].partition(" ")[0] for one in stalls if one["cause"] == "held"} <= {"in_a_regex", ""}
 
 
@@ -400,4 +400,4 @@ def test_a_machine_without_a_free_processor_blames_nobody(tmp_path: Path) -> Non
         eventually(lambda: watched.said, "it runs")
         with busy_machine(2 * CORES + 2):
             watched.wait()
-        assert watched.causes <= {"starved"}, watched.stalls
+        assert watched.causes <= {"starved", "frozen"}, watched.stalls
