@@ -9,12 +9,13 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
 import pytest
 
 from tests.support.cgroups import memory_cgroup
@@ -27,14 +28,15 @@ if TYPE_CHECKING:
 
 APP = Path(__file__).with_name("app.py")
 UVICORN_WORKER, ASGI, UVICORN = "gunicorn uvicorn_worker", "gunicorn asgi", "uvicorn --workers 2"
-TIMEOUT = "6"  # seconds, of each server: less, and a worker is killed before it has imported the app on a busy machine
+TIMEOUT = "6"  # seconds, of gunicorn: less, and on a busy machine a worker is killed before it has imported the app
+HEALTHCHECK = "15"  # seconds, of uvicorn: less, and a starved runner has not asked who holds the lock by then
 MORE = {
     (UVICORN_WORKER, "asyncio"): ["-t", TIMEOUT],
     (UVICORN_WORKER, "uvloop"): ["-t", TIMEOUT],
     (ASGI, "asyncio"): ["-t", TIMEOUT, "--asgi-loop", "asyncio"],
     (ASGI, "uvloop"): ["-t", TIMEOUT, "--asgi-loop", "uvloop"],
-    (UVICORN, "asyncio"): ["--timeout-worker-healthcheck", TIMEOUT, "--loop", "asyncio"],
-    (UVICORN, "uvloop"): ["--timeout-worker-healthcheck", TIMEOUT, "--loop", "uvloop"],
+    (UVICORN, "asyncio"): ["--timeout-worker-healthcheck", HEALTHCHECK, "--loop", "asyncio"],
+    (UVICORN, "uvloop"): ["--timeout-worker-healthcheck", HEALTHCHECK, "--loop", "uvloop"],
 }
 OTHER_LOOP = [(UVICORN_WORKER, "asyncio"), (ASGI, "uvloop"), (UVICORN, "asyncio")]
 AT_ONCE = {
@@ -93,9 +95,9 @@ def blocked(way: str) -> str:
 
 
 def patience(kind: str) -> str:
-    killer = "uvicorn" if kind == UVICORN else "gunicorn"
+    killer, seconds = ("uvicorn", HEALTHCHECK) if kind == UVICORN else ("gunicorn", TIMEOUT)
     signalled = {UVICORN_WORKER: " with SIGABRT", ASGI: " with SIGKILL", UVICORN: " with SIGKILL"}[kind]
-    return rf"was killed by {killer}{signalled}, whose timeout is {TIMEOUT} s"
+    return rf"was killed by {killer}{signalled}, whose timeout is {seconds} s"
 
 
 AT_A_STANDSTILL = r"(; no thread of it had run Python for [\d.]+ s, and why is not known)?"
@@ -181,6 +183,18 @@ def has_pidfd(server: Server, worker: int) -> bool:
     with suppress(OSError):  # of what is closed meanwhile
         runners = [Path(f"/proc/{pid}/fdinfo") for pid in server.living("runner")]
         return any(f"Pid:\t{worker}\n" in one.read_text() for folder in runners for one in folder.iterdir())
+    return False
+
+
+def is_stopped_without_the_lock(server: Server, worker: int) -> bool:
+    """Stop it; whether it is not in the middle of writing to the journal. Else it goes on."""
+    os.kill(worker, signal.SIGSTOP)
+    with closing(apsw.Connection(str(server.journal))) as journal, suppress(apsw.BusyError):
+        journal.set_busy_timeout(1000)
+        journal.execute("BEGIN IMMEDIATE")
+        journal.execute("ROLLBACK")
+        return True
+    os.kill(worker, signal.SIGCONT)
     return False
 
 
@@ -364,7 +378,7 @@ def test_a_worker_after_one_that_had_said_nothing_either_is_told_of(tmp_path: Pa
         first = int(server.get("/ping")[1])
         server.get("/innocent?seconds=0")
         eventually(lambda: living_in(tmp_path, "outlast.runner"), f"a runner begins; {server.output}")
-        os.kill(first, signal.SIGSTOP)
+        eventually(lambda: is_stopped_without_the_lock(server, first), "it stands still, and the runner can write")
         eventually(lambda: is_met(server, first), f"the runner knows {first}; {server.output[-2000:]}", within=30)
         (tmp_path / "next.blocks").touch()
         os.kill(first, signal.SIGKILL)
