@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import apsw
 import pytest
 
 from outlast.journal.read import Record
-from outlast.journal.sqlite.opening import connect
 from tests.kill.test_kills import name_of
 from tests.support.history import history_of
 from tests.support.marks import each_started_once, slow_rows
-from tests.support.processes import give_processor
+from tests.support.processes import give_processor, stop_between_transactions
 from tests.support.servers import Server, eventually, serving
 
 INNOCENTS = {"beside-one": "until_told_async", "beside-two": "until_told_async"}
@@ -170,30 +166,11 @@ def test_a_timeout_of_one_call(running: Server) -> None:
     assert "its timeout of 0.5 s" in record.reason
 
 
-def stop_between_transactions(server: Server) -> None:
-    """SIGSTOP to the runner, not while it has the journal's write lock."""
-    (runner,) = server.living("runner")
-    eventually(lambda: is_stopped_without_the_lock(server, runner), "the runner is stopped")
-
-
-def is_stopped_without_the_lock(server: Server, runner: int) -> bool:
-    os.kill(runner, signal.SIGSTOP)
-    connection = connect(server.journal, patience=0.5)
-    try:
-        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
-    except apsw.BusyError:
-        os.kill(runner, signal.SIGCONT)
-        return False
-    finally:
-        connection.close()
-    return True
-
-
 @pytest.mark.slow
 def test_a_cancelled_task_whose_machine_goes_down_does_not_run_again(tmp_path: Path) -> None:
     with serving("uvicorn", tmp_path) as server:
         server.begin("until_told", "guilty")
-        stop_between_transactions(server)  # it cannot act on the cancel
+        stop_between_transactions(server, *server.living("runner"))  # it cannot act on the cancel
         assert cancel(server, "guilty").returncode == 0
         server.kill_everything()
     with serving("uvicorn", tmp_path) as server:

@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import apsw
+
+from outlast.journal.sqlite.opening import connect
 from tests.support.servers import Server, descendants, eventually, is_alive
 
 CHILD = "outlast.child"
@@ -39,7 +42,7 @@ def web_workers_of(server: Server) -> list[int]:
 
 
 def renew_web_workers(server: Server) -> None:
-    """By SIGHUP; once more where uvicorn gives that up, since a new one was not ready within 5 s."""
+    """By SIGHUP; once more where uvicorn gives that up, since a new one was not ready in time."""
     old, asked = web_workers_of(server), 0
 
     def are_others() -> bool:
@@ -61,6 +64,24 @@ def given_a_task_that_it_cannot_read(server: Server, name: str) -> int:
     server.add("ok", name)
     eventually(lambda: "running" in [one.state for one in server.records()], "it was given to that process")
     return still
+
+
+def stop_between_transactions(server: Server, pid: int) -> None:
+    """SIGSTOP, not while it has the journal's write lock."""
+    eventually(lambda: _is_stopped_without_the_lock(server, pid), f"{pid} is stopped")
+
+
+def _is_stopped_without_the_lock(server: Server, pid: int) -> bool:
+    os.kill(pid, signal.SIGSTOP)
+    connection = connect(server.journal, patience=0.5)
+    try:
+        connection.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        os.kill(pid, signal.SIGCONT)
+        return False
+    finally:
+        connection.close()
+    return True
 
 
 def kill_all_in(folder: Path) -> bool:

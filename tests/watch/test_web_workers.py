@@ -9,18 +9,17 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import apsw
 import pytest
 
 from tests.support.cgroups import memory_cgroup
 from tests.support.marks import each_started_once, slow
-from tests.support.processes import living_in, renew_web_workers, web_workers_of
+from tests.support.processes import living_in, renew_web_workers, stop_between_transactions, web_workers_of
 from tests.support.servers import Server, eventually, serving, start
 
 if TYPE_CHECKING:
@@ -183,18 +182,6 @@ def has_pidfd(server: Server, worker: int) -> bool:
     with suppress(OSError):  # of what is closed meanwhile
         runners = [Path(f"/proc/{pid}/fdinfo") for pid in server.living("runner")]
         return any(f"Pid:\t{worker}\n" in one.read_text() for folder in runners for one in folder.iterdir())
-    return False
-
-
-def is_stopped_without_the_lock(server: Server, worker: int) -> bool:
-    """Stop it; whether it is not in the middle of writing to the journal. Else it goes on."""
-    os.kill(worker, signal.SIGSTOP)
-    with closing(apsw.Connection(str(server.journal))) as journal, suppress(apsw.BusyError):
-        journal.set_busy_timeout(1000)
-        journal.execute("BEGIN IMMEDIATE")
-        journal.execute("ROLLBACK")
-        return True
-    os.kill(worker, signal.SIGCONT)
     return False
 
 
@@ -378,7 +365,7 @@ def test_a_worker_after_one_that_had_said_nothing_either_is_told_of(tmp_path: Pa
         first = int(server.get("/ping")[1])
         server.get("/innocent?seconds=0")
         eventually(lambda: living_in(tmp_path, "outlast.runner"), f"a runner begins; {server.output}")
-        eventually(lambda: is_stopped_without_the_lock(server, first), "it stands still, and the runner can write")
+        stop_between_transactions(server, first)
         eventually(lambda: is_met(server, first), f"the runner knows {first}; {server.output[-2000:]}", within=30)
         (tmp_path / "next.blocks").touch()
         os.kill(first, signal.SIGKILL)
