@@ -5,8 +5,9 @@ SUITES := .venv-suites
 PYTHON ?=
 BIN := $(VENV)/bin
 PYTHONS := 3.11 3.12 3.13 3.14
-# Most tests wait for processes, so that more of them than there are cores pay; WORKERS=0 runs one after another.
-WORKERS ?= 6
+# Tests wait for processes, so that one more than a small machine has cores pays; with many more the processes of each only
+# stand in line, and what has to be in time is late. WORKERS=0 runs one after another.
+WORKERS ?= 3
 # Each worker of pytest-xdist collects all tests: only the first time it has to compile them.
 # Each takes a part in which tests of one file stay together, as they share servers, and then from whoever has most left.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -20,9 +21,7 @@ demo: $(VENV)/.ready
 test: compiled
 	$(PYTEST) $(ARGS)
 
-# What needs minutes: every kind of server beside every way to end it, storms of kills. Each starts processes by the dozen,
-# and a browser: with more of them at once the two cores of a small machine only stand in line.
-test-slow: WORKERS := 4
+# What needs minutes: every kind of server beside every way to end it, storms of kills.
 test-slow: compiled
 	$(PYTEST) -m slow --timeout 1200 $(ARGS)
 
