@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.history import blamed_in
 from tests.support.marks import slow_rows
+from tests.support.processes import hold_still
 from tests.support.servers import Server, eventually, is_alive, serving
 
 GUNICORN = "gunicorn uvicorn_worker"
@@ -123,7 +124,7 @@ def test_a_runner_that_heard_both_signals_as_one_is_told_again(tmp_path: Path) -
         server.begin("until_told", "long")
         server.stop()
         (runner,) = server.living("runner")
-        os.kill(runner, signal.SIGSTOP)
+        hold_still(runner)
         stopping = threads.submit(outlast_stop, server, "--now")
         eventually(lambda: is_pending(runner, signal.SIGTERM), "the first has come")
         time.sleep(0.5)  # and the second: nobody can see that, and the test proves less without it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,7 +13,7 @@ from tests.life.captured import Capture, captured
 from tests.life.test_new_code import HUP, edit, renewed
 from tests.support.history import history_of
 from tests.support.marks import slow, slow_rows
-from tests.support.processes import kill, living_in, runners_in, templates_in
+from tests.support.processes import hold_still, kill, living_in, runners_in, templates_in
 from tests.support.servers import WITH_SPARE, Server, eventually, is_alive, lay_out
 
 TEMPLATE = "outlast.child.template"  # in the command line of its copies, too
@@ -113,7 +112,7 @@ def test_a_template_that_dies_with_a_copy_asked_for_is_named_as_well(server: Ser
     eventually(lambda: has_said_ready(server, 2), f"a shared and a spare one; {server.output}")
     (runner,) = runners_in(server.folder)
     template, before = template_of(server), descriptors(runner)
-    os.kill(template, signal.SIGSTOP)
+    hold_still(template)
     (spare,) = [pid for pid in server.living("child") if str(pid) not in server.witnessed("began", "it")[0]]
     kill(spare)
     eventually(lambda: f"task process {spare} was killed by SIGKILL" in server.output, "its end is seen")
@@ -129,7 +128,7 @@ def test_copies_and_template_end_with_their_runner(server: Server) -> None:
     server.begin("until_told", "it")
     pids = [template_of(server), *server.living("child")]
     (runner,) = runners_in(server.folder)
-    os.kill(template_of(server), signal.SIGSTOP)  # it cannot act by itself
+    hold_still(template_of(server))  # it cannot act by itself
     kill(runner)
     eventually(lambda: not any(map(is_alive, pids)), "all that was the runner's is gone")
     finishes_once(server, times=2, crashes=0)
@@ -180,7 +179,7 @@ def test_an_app_that_starts_a_thread_at_import_is_started_afresh_each_time(tmp_p
 def test_a_template_that_does_not_answer_is_given_up(server: Server) -> None:
     server.begin("until_told", "it")
     template = template_of(server)
-    os.kill(template, signal.SIGSTOP)
+    hold_still(template)
     for child in server.living("child"):
         kill(child)
     finishes_once(server, times=2, crashes=1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pytest
 
 from tests.life.captured import captured
 from tests.support.marks import slow
-from tests.support.processes import CHILD, given_a_task_that_it_cannot_read, kill, living_in, runners_in
+from tests.support.processes import CHILD, given_a_task_that_it_cannot_read, hold_still, kill, living_in, runners_in
 from tests.support.servers import WITH_SPARE, Server, eventually, is_alive
 
 TASKS = ["fork_until_told", *slow("until_told")]
@@ -117,7 +115,7 @@ def test_a_task_that_a_dying_process_never_read_is_not_charged_with_its_death(tm
 def test_a_killed_runner_takes_with_it_what_nobody_else_is_left_to_end(server: Server, task: str) -> None:
     pids = begun(server, task)
     server.stop()
-    os.kill(pids[0], signal.SIGSTOP)  # it cannot act by itself, as when C code holds the GIL
+    hold_still(pids[0])  # it cannot act by itself, as when C code holds the GIL
     (runner,) = runners_in(server.folder)
     kill(runner)
     eventually(lambda: not any(map(is_alive, pids)), "its task processes and what they forked are gone")

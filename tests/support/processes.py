@@ -60,19 +60,30 @@ def given_a_task_that_it_cannot_read(server: Server, name: str) -> int:
     server.add("ok", "before")
     still = int(server.wait_for("ran", "before")[2])
     eventually(server.all_settled, "its end is known")
-    os.kill(still, signal.SIGSTOP)
+    hold_still(still)
     server.add("ok", name)
     eventually(lambda: "running" in [one.state for one in server.records()], "it was given to that process")
     return still
 
 
+def hold_still(pid: int) -> None:
+    """SIGSTOP, until none of its threads goes on: the one that is told first may have to wait for a processor."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: _states_of_threads(pid) <= {"T", "t"}, f"{pid} is stopped")
+
+
+def _states_of_threads(pid: int) -> set[str]:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {(one / "stat").read_text().rpartition(") ")[2][0] for one in threads}
+
+
 def stop_between_transactions(server: Server, pid: int) -> None:
-    """SIGSTOP, not while it has the journal's write lock."""
+    """As `hold_still`, not while it has the journal's write lock."""
     eventually(lambda: _is_stopped_without_the_lock(server, pid), f"{pid} is stopped")
 
 
 def _is_stopped_without_the_lock(server: Server, pid: int) -> bool:
-    os.kill(pid, signal.SIGSTOP)
+    hold_still(pid)
     connection = connect(server.journal, patience=0.5)
     try:
         connection.execute("BEGIN IMMEDIATE; ROLLBACK")

@@ -103,8 +103,10 @@ WAYS = {
 
 
 def here(word: str) -> None:
-    """A file that tells the test that this point is reached."""
-    Path(f"{word}.here").write_text(str(os.getpid()))
+    """A file that tells the test that this point is reached, and is never seen half written."""
+    draft = Path(f"{word}.{os.getpid()}.draft")
+    draft.write_text(str(os.getpid()))
+    draft.rename(f"{word}.here")
 
 
 async def culprit(way: str) -> None:
@@ -119,7 +121,7 @@ async def inline_culprit(way: str) -> None:
 
 @outlast.task(travels=False)
 async def inline_innocent(seconds: float) -> None:
-    here("innocent")
+    here("inline-innocent")
     await asyncio.sleep(seconds)
 
 

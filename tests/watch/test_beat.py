@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.lines import line_of, whole_lines
-from tests.support.processes import kill
+from tests.support.processes import hold_still, kill
 from tests.support.servers import PATIENCE, eventually
 
 LOOPS = ["asyncio", "uvloop"]
@@ -373,7 +373,7 @@ def test_a_loop_that_has_ended_is_not_blocked(tmp_path: Path) -> None:
 def test_a_process_that_was_stopped_is_not_blocked_by_whoever_runs_next(tmp_path: Path, loop: str, way: str) -> None:
     with watching(tmp_path, loop, way, "2") as watched:
         eventually(lambda: watched.said, "it runs")
-        watched.process.send_signal(signal.SIGSTOP)
+        hold_still(watched.process.pid)
         time.sleep(1.2)
         watched.process.send_signal(signal.SIGCONT)
         watched.wait()

@@ -187,7 +187,7 @@ def test_a_normal_stop_leaves_nothing(tmp_path: Path) -> None:
 def test_ctrl_c_twice_leaves_nothing(tmp_path: Path) -> None:
     with watched(tmp_path) as server:
         server.get("/inline-innocent?seconds=60")
-        reached(server, "innocent")
+        reached(server, "inline-innocent")
         server.process.send_signal(signal.SIGINT)
         eventually(lambda: "CTRL+C to force quit" in server.output, server.output)
         server.process.send_signal(signal.SIGINT)

@@ -17,7 +17,7 @@ from outlast.watch.incident import IncidentKind
 from tests.support.cgroups import memory_cgroup
 from tests.support.history import history_of
 from tests.support.marks import first_at_once, slow
-from tests.support.processes import give_processor
+from tests.support.processes import give_processor, hold_still
 from tests.support.servers import Server, eventually, serving
 from tests.watch.test_web_workers import APP, CALLS, forget, reached, wait_for_sentence
 
@@ -111,7 +111,7 @@ def test_a_process_whose_handlers_were_reset_is_not_asked_by_a_signal_that_would
 @pytest.mark.parametrize("stall_limit", ["6"])
 def test_a_stopped_task_process_is_said_to_be_stopped(server: Server) -> None:
     child = innocent_in(server)
-    os.kill(child, signal.SIGSTOP)
+    hold_still(child)
     wait_for_sentence(
         server,
         rf"task process {child} has been stopped for [\d.]+ s \(SIGSTOP, \^Z or a debugger\): nothing in it goes on "

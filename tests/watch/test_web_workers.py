@@ -157,12 +157,12 @@ def asked(server: Server, path: str) -> None:
 def reached(server: Server, word: str) -> int:
     """The pid of the process that has come to this point of the app."""
     file = server.folder / f"{word}.here"
-    eventually(lambda: file.exists() and file.read_text(), f"{word}; {server.output}")
+    eventually(file.exists, f"{word}; {server.output}")
     return int(file.read_text())
 
 
 def forget(server: Server) -> None:
-    for word in ("culprit", "innocent"):
+    for word in ("culprit", "innocent", "inline-innocent"):
         (server.folder / f"{word}.here").unlink(missing_ok=True)
 
 
@@ -194,7 +194,7 @@ def innocent_in(server: Server) -> int:
     eventually(lambda: are_all_met(server), f"the runner knows all; {server.output[-2000:]}", within=30)
     forget(server)
     server.get("/inline-innocent?seconds=600")
-    return reached(server, "innocent")
+    return reached(server, "inline-innocent")
 
 
 def are_all_met(server: Server) -> bool:
