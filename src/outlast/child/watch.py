@@ -56,7 +56,7 @@ class ChildWatch:
             self.look()
 
     def _looked(self) -> None:
-        """Not blocked for long enough to say so, but the runner shall hear that this process is alive."""
+        """Blocked or not, the runner shall hear that this process is alive."""
         self._outbox.send({"type": "alive"})
 
     def _tell(self, stall: Stall) -> None:

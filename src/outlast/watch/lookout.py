@@ -27,8 +27,8 @@ class Witness(Protocol):
         """The loop runs (monotonic seconds)."""
         ...
 
-    def look(self, now: float) -> None:
-        """The loop is silent, the watching thread is not."""
+    def looked(self) -> None:
+        """The loop is silent, the watching thread is not, and has told what it has seen."""
         ...
 
     def stalled(self, stall: Stall) -> None:
@@ -93,13 +93,14 @@ class Lookout:
             self._witness.stalled(replace(told, seconds=max(told.seconds, self._attended.after), is_over=True))
 
     def _tell(self, samples: Samples, heard: BeatReading, unseen: Unseen, told: Stall | None) -> Stall | None:
-        now = time.monotonic()
-        self._witness.look(now)
-        stall = self._stall(samples, heard, unseen, now)
-        if stall is None:
-            return told
-        self._witness.stalled(stall)
-        return stall
+        """Whoever holds the interpreter's lock may take it back at any moment, and for good: it is told last that this
+        thread goes on, since of one that does, and has seen nothing, it is said that nobody could see why.
+        """
+        stall = self._stall(samples, heard, unseen, time.monotonic())
+        if stall is not None:
+            self._witness.stalled(stall)
+        self._witness.looked()
+        return stall or told
 
     def _catch_up(self, heard: BeatReading, waited: float) -> None:
         """The loop may have been faster than this thread, once both could run: nobody has seen who kept them from it.

@@ -31,8 +31,8 @@ class Duty:
     """What a watch is told when it begins on a loop.
 
     tell: hears of each stall, in the watching thread, again and again until it is over. identify: tells whose code runs
-    in a context. on_beat: called on the loop. on_look: called in the watching thread while the loop is silent, before
-    that is a stall. is_stopping: whether the server has told this process to stop. every: seconds between two beats.
+    in a context. on_beat: called on the loop. on_look: called in the watching thread after each look at a silent loop.
+    is_stopping: whether the server has told this process to stop. every: seconds between two beats.
     """
 
     stall_after: float
@@ -126,7 +126,7 @@ class Watch(OfOneProcess):
         self._duty.on_beat()
         self._box.beat(self._beat.lag if self._beat is not None else 0.0, self._duty.is_stopping)
 
-    def look(self, now: float) -> None:  # noqa: ARG002 - the box has its own clock
+    def looked(self) -> None:
         """The loop is silent."""
         if self._duty is not None:
             self._duty.on_look()
