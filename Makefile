@@ -10,7 +10,7 @@ PYTHONS := 3.11 3.12 3.13 3.14
 WORKERS ?= 3
 # Each worker of pytest-xdist collects all tests: only the first time it has to compile them.
 # Each takes a part in which tests of one file stay together, as they share servers, and then from whoever has most left.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 ARGS ?=
 
 .PHONY: demo compiled test test-slow test-all test-pythons $(PYTHONS:%=test-python%) check bench soak fuzz matrix peers-suites browser screenshots clean

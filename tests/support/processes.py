@@ -13,6 +13,7 @@ from pathlib import Path
 import apsw
 
 from outlast.journal.sqlite.opening import connect
+from outlast.system.kernel import is_stopped
 from tests.support.servers import Server, descendants, eventually, is_alive
 
 CHILD = "outlast.child"
@@ -69,12 +70,8 @@ def given_a_task_that_it_cannot_read(server: Server, name: str) -> int:
 def hold_still(pid: int) -> None:
     """SIGSTOP, until none of its threads goes on: the one that is told first may have to wait for a processor."""
     os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: _states_of_threads(pid) <= {"T", "t"}, f"{pid} is stopped")
-
-
-def _states_of_threads(pid: int) -> set[str]:
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {(one / "stat").read_text().rpartition(") ")[2][0] for one in threads}
+    threads = Path(f"/proc/{pid}/task")
+    eventually(lambda: all(is_stopped(int(one.name)) for one in threads.iterdir()), f"{pid} is stopped")
 
 
 def stop_between_transactions(server: Server, pid: int) -> None:

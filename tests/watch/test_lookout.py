@@ -43,7 +43,7 @@ async def blocked_until_seen_twice(listener: Listener) -> None:
     beat.start()
     deadline = time.monotonic() + 60
     while listener.told.count("seen") < 2 and time.monotonic() < deadline:
-        time.sleep(0.3)
+        time.sleep(0.3)  # what blocks the loop
     while "over" not in listener.told and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
     beat.close()
